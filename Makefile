@@ -1,0 +1,35 @@
+# `make demo` makes videos, `make test` runs all checks; each sets up .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint
+
+demo: .venv/.installed
+	$(BIN)/python synthesize.py --out demo
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What pre-commit runs before every commit.
+lint: .venv/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# A stamp is the last thing a rule makes, so that what was broken off is done again.
+.venv/.installed: .venv/.made setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.installed-test: .venv/.made setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch .venv/.installed $@
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'error: $(PYTHON) is not Python 3.11 or newer; install one and say make PYTHON=/path/to/it' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo 'error: $(PYTHON) lacks venv; install it (on Debian and Ubuntu: apt-get install python3-venv)' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	touch $@
