@@ -1,0 +1,77 @@
+"""Kaggle's Second Annual Data Science Bowl (2015): `<split>/<patient>/study/4ch_<n>/IM-*.dcm`.
+
+`train.csv` (`Id,Systole,Diastole`) holds the left ventricle's volumes in ml, which become
+phenotypes. Of repeats of the view the one with the highest number is taken.
+"""
+
+import csv
+import pathlib
+import re
+from collections.abc import Iterator
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.dicom import read_dicoms
+from gancmri_jax.cine.dicom_frame import is_dicom
+from gancmri_jax.cine.files import File, list_files
+from gancmri_jax.cine.layouts.found import ReadOptions, Subject
+from gancmri_jax.cine.phenotypes import Phenotypes
+from gancmri_jax.cine.refusal import Refusal
+from gancmri_jax.errors import InputError
+
+VIEW = re.compile(r"(4ch|2ch|sax)_(\d+)")
+TABLES = ("train.csv", "validate.csv")
+
+
+def find(path: pathlib.Path) -> list[Subject]:
+    """Return the patients under a path, none where it is laid out otherwise."""
+    studies = [s for depth in ("", "*/", "*/*/", "*/*/*/") for s in path.glob(f"{depth}study")]
+    return [
+        Subject(study.resolve().parent.name, study.parent, read)
+        for study in studies
+        if study.is_dir() and any(VIEW.fullmatch(view.name) for view in study.iterdir())
+    ]
+
+
+def read(subject: Subject, options: ReadOptions) -> Iterator[Cine | Refusal]:
+    """Yield the four-chamber cine of a patient."""
+    study = subject.path / "study"
+    matches = [(VIEW.fullmatch(view.name), view) for view in study.iterdir() if view.is_dir()]
+    views = [(int(m[2]), view) for m, view in matches if m and m[1] == "4ch"]
+    if not views:
+        yield Refusal(subject.path, "holds no four-chamber view (study/4ch_*)")
+        return
+    items = list(list_files(max(views)[1]))
+    yield from (item for item in items if isinstance(item, Refusal))
+    files = [item for item in items if isinstance(item, File) and is_dicom(item)]
+    if not files:
+        yield Refusal(max(views)[1], "holds no DICOM file")
+    yield from read_dicoms(files, subject.name)
+
+
+def phenotypes(path: pathlib.Path) -> Phenotypes:
+    """Return volumes and ejection fraction from the tables in or beside a folder."""
+    values = {}
+    for name in TABLES:
+        for table in (path / name, path.parent / name):
+            if table.is_file():
+                values.update(_read_table(table))
+                break
+    return values
+
+
+def _read_table(path: pathlib.Path) -> Phenotypes:
+    values = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            for row in csv.DictReader(file):
+                esv_ml, edv_ml = float(row["Systole"]), float(row["Diastole"])
+                values[row["Id"].strip()] = {
+                    "lv_edv_ml": edv_ml,
+                    "lv_esv_ml": esv_ml,
+                    "ef_percent": 100 * (edv_ml - esv_ml) / edv_ml,
+                }
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: needs columns Id, Systole and Diastole") from error
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"{path}: holds a volume that is no number above 0") from error
+    return values

@@ -1,0 +1,80 @@
+"""Subjects staged by several processes at once, each as soon as one is free."""
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import pathlib
+from collections.abc import Callable, Generator, Sequence
+
+from gancmri_jax.cine.refusal import Refusal
+from gancmri_jax.cine.staging import Staged, Task, read_staged, stage
+from gancmri_jax.errors import InputError
+
+FEW_SUBJECTS = 32  # below, starting processes takes longer than they save
+MOST_WORKERS = 8  # by default; reading is soon as fast as the disk
+
+
+class ProcessKilledError(InputError):
+    """A process died of something else than what it read."""
+
+
+def stage_all(
+    tasks: Sequence[Task],
+    workers: int | None,
+    on_refusal: Callable[[Refusal], None],
+    on_subject: Callable[[int, int], None],
+) -> tuple[list[Staged], list[tuple[str, Refusal]]]:
+    """Stage what is not staged yet; return all cines, and all refusals with their subjects' names.
+
+    Args:
+        tasks: A subject each.
+        workers: Processes; None chooses by the number of subjects that wait.
+        on_refusal: Is told of each refusal.
+        on_subject: Is told how many subjects of how many are done.
+
+    Raises:
+        ProcessKilledError: Somebody killed a process; what is staged stays.
+    """
+    waiting = [task for task in tasks if not task.path.is_file()]
+    done = len(tasks) - len(waiting)
+    on_subject(done, len(tasks))
+    for path in (task.path for task in tasks if task.path.is_file()):
+        for refusal in read_staged(path)[1]:
+            on_refusal(refusal)
+    with contextlib.closing(_stage(waiting, workers)) as paths:
+        for path in paths:
+            done += 1
+            for refusal in read_staged(path)[1]:
+                on_refusal(refusal)
+            on_subject(done, len(tasks))
+    staged: list[Staged] = []
+    refused: list[tuple[str, Refusal]] = []
+    for task in tasks:
+        cines, refusals = read_staged(task.path)
+        staged += cines
+        refused += [(task.subject.name, refusal) for refusal in refusals]
+    return staged, refused
+
+
+def _stage(tasks: Sequence[Task], workers: int | None) -> Generator[pathlib.Path]:
+    if workers is None:
+        few = len(tasks) < FEW_SUBJECTS
+        workers = 1 if few else min(os.cpu_count() or 1, MOST_WORKERS)
+    if workers <= 1:
+        yield from map(stage, tasks)
+        return
+    # A new interpreter each, because a forked one may inherit threads' locks.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+        try:
+            futures = [pool.submit(stage, task) for task in tasks]
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise ProcessKilledError(
+                "a reading process was killed, for want of memory perhaps; run the same command "
+                "with fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,164 @@
+"""Training records: one video a record, in ArrayRecord files that TensorFlow Datasets describes.
+
+They are written and read with no TensorFlow installed. A folder of records holds
+`dataset_info.json`, `features.json`, `metadata.json` (frames of each record) and a file or more a
+split; `tfds.builder_from_directory` opens it.
+"""
+
+import contextlib
+import io
+import itertools
+import math
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import overload
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.errors import InputError
+
+UNKNOWN_FRAME = -1
+
+
+class Cines(tfds.core.GeneratorBasedBuilder):
+    """Builder of records from cines with uint8 pixels, in the order they are given."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, data_dir: pathlib.Path, cines: Mapping[str, Iterable[Cine]]) -> None:
+        self._cines = cines
+        super().__init__(data_dir=data_dir, file_format="array_record")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "frames": tfds.features.Tensor(
+                shape=(None, None, None), dtype=np.uint8, encoding="bytes"
+            ),
+            "subject": tfds.features.Text(),
+            "spacing_mm": tfds.features.Tensor(shape=(2,), dtype=np.float32),
+            "frame_ms": np.float32,  # NaN where unknown
+            "ed_frame": np.int32,
+            "es_frame": np.int32,  # -1 where unknown
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(features),
+            disable_shuffling=True,
+            metadata=tfds.core.MetadataDict(num_frames={}),
+        )
+
+    def _split_generators(self, dl_manager: object) -> dict[str, Iterator]:
+        return {split: self._generate_examples(split) for split in self._cines}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict]]:
+        num_frames = self.info.metadata["num_frames"][split] = []
+        for key, cine in enumerate(self._cines[split]):
+            assert cine.pixels.dtype == np.uint8, cine.pixels.dtype
+            num_frames.append(len(cine.pixels))
+            yield (
+                key,
+                {
+                    "frames": np.asarray(cine.pixels),
+                    "subject": cine.subject,
+                    "spacing_mm": np.asarray(cine.spacing_mm, np.float32),
+                    "frame_ms": np.float32(math.nan if cine.frame_ms is None else cine.frame_ms),
+                    "ed_frame": np.int32(cine.ed_frame),
+                    "es_frame": np.int32(UNKNOWN_FRAME if cine.es_frame is None else cine.es_frame),
+                },
+            )
+
+
+def write_records(out: pathlib.Path, cines: Mapping[str, Iterable[Cine]]) -> None:
+    """Write the cines of each split to a new folder, whole or not at all.
+
+    Args:
+        out: Does not exist yet, or is empty.
+        cines: Split to cines with uint8 pixels; a split without any is left out.
+    """
+    filled = {}
+    for split, members in cines.items():
+        rest = iter(members)
+        if (first := next(rest, None)) is not None:
+            filled[split] = itertools.chain([first], rest)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as part:
+        builder = Cines(pathlib.Path(part), filled)
+        tfds.disable_progress_bar()
+        # The builder tells of downloads, of which there are none.
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare()
+        os.replace(builder.data_dir, out)
+
+
+def is_records(path: pathlib.Path) -> bool:
+    """Tell whether a folder holds records."""
+    return (path / "dataset_info.json").is_file()
+
+
+class Records(Sequence[Cine]):
+    """The cines of one split, read when they are asked for.
+
+    Attributes:
+        num_frames: Frames of each cine.
+    """
+
+    num_frames: list[int]
+
+    def __init__(self, directory: pathlib.Path, split: str) -> None:
+        """Open a split.
+
+        Raises:
+            InputError: The folder holds no records, or no such split.
+        """
+        builder = _builder(directory)
+        if split not in builder.info.splits:
+            raise InputError(
+                f"{directory}: has no split '{split}', only {', '.join(builder.info.splits)} "
+                "(fewer than 10 subjects all go to train)"
+            )
+        self._source = builder.as_data_source(split=split)
+        metadata = builder.info.metadata or {}
+        self.num_frames = metadata.get("num_frames", {}).get(split) or [
+            len(cine.pixels) for cine in self
+        ]
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    @overload
+    def __getitem__(self, index: int) -> Cine: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Cine]: ...
+    def __getitem__(self, index: int | slice) -> Cine | list[Cine]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        example = self._source[index % len(self)]
+        row_mm, column_mm = (float(mm) for mm in example["spacing_mm"])
+        frame_ms, es_frame = float(example["frame_ms"]), int(example["es_frame"])
+        return Cine(
+            pixels=example["frames"],
+            spacing_mm=(row_mm, column_mm),
+            frame_ms=None if math.isnan(frame_ms) else frame_ms,
+            subject=example["subject"].decode(),
+            ed_frame=int(example["ed_frame"]),
+            es_frame=None if es_frame == UNKNOWN_FRAME else es_frame,
+        )
+
+
+def record_splits(directory: pathlib.Path) -> list[str]:
+    """Return the names of the splits a folder of records has."""
+    return list(_builder(directory).info.splits)
+
+
+def _builder(directory: pathlib.Path) -> tfds.core.DatasetBuilder:
+    if not is_records(directory):
+        raise InputError(
+            f"{directory}: holds no training records; write them with "
+            f"`gancmri prepare --input DIR --out {directory}`"
+        )
+    return tfds.builder_from_directory(directory)

@@ -1,0 +1,121 @@
+"""Preprocessed subjects on disk, a file each, while it is not yet known who is held out.
+
+They are what lets many processes work at once, and a killed `prepare` go on where it was.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.layouts.found import ReadOptions, Subject
+from gancmri_jax.cine.preprocess import Fit, preprocess
+from gancmri_jax.cine.refusal import Refusal
+from gancmri_jax.cine.study import read_subject
+from gancmri_jax.cine.summary import likeness, summarise
+from gancmri_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """All a process needs to know to stage a subject; values as in `preprocess`."""
+
+    subject: Subject
+    phenotypes: Mapping[str, Mapping[str, float]]
+    reading: ReadOptions
+    size: int
+    fit: Fit
+    percentiles: tuple[float, float]
+    folder: pathlib.Path
+
+    @property
+    def path(self) -> pathlib.Path:
+        """Where the subject is staged."""
+        place = f"{self.subject.name}\0{self.subject.path}"
+        return self.folder / f"{hashlib.sha256(place.encode()).hexdigest()[:32]}.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Staged:
+    """A cine that is staged.
+
+    Attributes:
+        path: The subject's file.
+        index: Which of its cines.
+        fields: What a cine holds besides pixels.
+        summary: See `summarise`.
+    """
+
+    path: pathlib.Path
+    index: int
+    fields: dict[str, Any]
+    summary: dict[str, Any]
+
+    @property
+    def subject(self) -> str:
+        """The subject's own name."""
+        return self.fields["subject"]
+
+    def pixels(self) -> UInt8[np.ndarray, "t h w"]:
+        """Read the frames."""
+        with np.load(self.path) as file:
+            return file[f"frames_{self.index}"]
+
+    def likeness(self) -> np.ndarray:
+        """Read what `likeness` said of the frames."""
+        with np.load(self.path) as file:
+            return file[f"likeness_{self.index}"]
+
+    def cine(self, subject: str) -> Cine:
+        """Read the cine under the name it is to be written by."""
+        fields = self.fields | {"spacing_mm": tuple(self.fields["spacing_mm"])}
+        return Cine(**fields | {"pixels": self.pixels(), "subject": subject})
+
+
+def stage(task: Task) -> pathlib.Path:
+    """Read and preprocess a subject, and leave its cines and refusals in its file."""
+    arrays: dict[str, np.ndarray] = {}
+    staged: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    refused: list[tuple[str, str]] = []
+    for item in _preprocessed(task):
+        if isinstance(item, Refusal):
+            refused.append((str(item.path), item.reason))
+            continue
+        source, cine = item
+        arrays[f"frames_{len(staged)}"] = cine.pixels
+        arrays[f"likeness_{len(staged)}"] = likeness(cine.pixels)
+        fields = {k: v for k, v in vars(cine).items() if k != "pixels"}
+        staged.append((fields, summarise(source, cine.pixels)))
+    said = json.dumps({"staged": staged, "refused": refused})
+    arrays["said"] = np.frombuffer(said.encode(), np.uint8)
+    part = task.path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    os.replace(part, task.path)
+    return task.path
+
+
+def read_staged(path: pathlib.Path) -> tuple[list[Staged], list[Refusal]]:
+    """Return what a subject's file holds, its frames still on disk."""
+    with np.load(path) as file:
+        said = json.loads(file["said"].tobytes())
+    staged = [Staged(path, i, *parts) for i, parts in enumerate(said["staged"])]
+    return staged, [Refusal(pathlib.Path(place), reason) for place, reason in said["refused"]]
+
+
+def _preprocessed(task: Task) -> Iterator[tuple[Cine, Cine] | Refusal]:
+    for item in read_subject(task.subject, task.phenotypes, task.reading):
+        if isinstance(item, Refusal):
+            yield item
+            continue
+        try:
+            yield item, preprocess(item, task.size, task.fit, task.percentiles)
+        except InputError as error:
+            yield Refusal(task.subject.path, str(error).removeprefix(f"{item.subject}: "))

@@ -1,0 +1,83 @@
+"""Videos for people to look at: MP4, GIF and contact sheets, from uint8 frames [t h w].
+
+Each is written whole or not at all.
+"""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+import imageio.v3 as iio
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+_LEAST_SIDE = 256
+
+
+def write_mp4(path: pathlib.Path, frames: UInt8[np.ndarray, "t h w"], frame_ms: float) -> None:
+    """Write an H.264 video, magnified for viewing, that any browser plays."""
+    frames = _even(magnify(frames))
+    rgb = np.repeat(frames[..., None], 3, axis=-1)
+    with _whole(path) as part:
+        iio.imwrite(part, rgb, plugin="pyav", codec="libx264", fps=1000.0 / frame_ms)
+
+
+def write_gif(path: pathlib.Path, frames: UInt8[np.ndarray, "t h w"], frame_ms: float) -> None:
+    """Write a GIF that repeats for ever; its delays come in whole centiseconds."""
+    first, *rest = [Image.fromarray(frame) for frame in magnify(frames)]
+    duration = max(round(frame_ms / 10), 2) * 10
+    with _whole(path) as part:
+        first.save(part, save_all=True, append_images=rest, duration=duration, loop=0)
+
+
+def write_contact_sheet(
+    path: pathlib.Path, frames: UInt8[np.ndarray, "t h w"], columns: int = 10
+) -> None:
+    """Write all frames of a video as one PNG, row by row."""
+    write_png(path, tile(frames, columns))
+
+
+def write_png(path: pathlib.Path, picture: UInt8[np.ndarray, "h w"]) -> None:
+    """Write one picture as it is."""
+    with _whole(path) as part:
+        Image.fromarray(picture).save(part)
+
+
+def tile(frames: UInt8[np.ndarray, "n h w"], columns: int) -> UInt8[np.ndarray, "H W"]:
+    """Lay frames out row by row; what the last row lacks is black."""
+    n, h, w = frames.shape
+    rows = -(-n // columns)
+    sheet = np.zeros((rows * columns, h, w), np.uint8)
+    sheet[:n] = frames
+    return sheet.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
+
+
+def magnify(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "t H W"]:
+    """Enlarge small frames by a whole factor, bicubically, to sides of at least 256 pixels."""
+    _, h, w = frames.shape
+    factor = -(-_LEAST_SIDE // min(h, w))
+    if factor == 1:
+        return frames
+    size = (w * factor, h * factor)
+    return np.stack(
+        [np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BICUBIC)) for f in frames]
+    )
+
+
+@contextlib.contextmanager
+def _whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Give a hidden sibling to write, of the same suffix, and rename it when that went well."""
+    part = path.with_name(f".part-{path.name}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _even(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "t H W"]:
+    """Repeat a last odd row or column: yuv420p needs even sides."""
+    _, h, w = frames.shape
+    return np.pad(frames, ((0, 0), (0, h % 2), (0, w % 2)), mode="edge")

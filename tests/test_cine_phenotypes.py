@@ -1,0 +1,33 @@
+import math
+
+import pytest
+
+from gancmri_jax.cine.phenotypes import read_phenotypes, write_phenotypes
+from gancmri_jax.errors import InputError
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    table = {
+        "a": {"ed_frame": 0, "es_frame": 17, "lv_area_ed_cm2": 28.125},
+        "b": {"ed_frame": 0, "es_frame": math.nan, "lv_area_ed_cm2": 31.5},
+    }
+    write_phenotypes(tmp_path / "phenotypes.csv", table)
+    read = read_phenotypes(tmp_path / "phenotypes.csv")
+    assert read["a"] == table["a"]
+    assert math.isnan(read["b"]["es_frame"]) and read["b"]["lv_area_ed_cm2"] == 31.5
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,x\na,1\n", "'subject' column"),
+        ("subject,x\na,1\na,2\n", "twice"),
+        ("subject,x\na,one\n", "line 2"),
+        ("", "header"),
+    ],
+)
+def test_a_bad_table_is_refused_by_name(tmp_path, text, said):
+    path = tmp_path / "p.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"p.csv.*{said}"):
+        read_phenotypes(path)

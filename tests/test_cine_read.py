@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from gancmri_jax.cine.nifti import write_nifti
+from gancmri_jax.cine.prepare import Options, prepare
+from gancmri_jax.cine.read import read_cines, read_model_cines
+from gancmri_jax.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def own_key(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv(
+        "GANCMRI_SUBJECT_KEY_FILE", str(tmp_path_factory.mktemp("key") / "subject.key")
+    )
+
+
+@pytest.fixture
+def study(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        frames = rng.integers(0, 1000, (3, 12, 10), dtype=np.int16)
+        (tmp_path / "study").mkdir(exist_ok=True)
+        write_nifti(tmp_path / f"study/{name}.nii.gz", frames, (1.5, 1.25), 30.0)
+    return tmp_path / "study"
+
+
+def test_a_study_a_file_and_a_folder_of_dicoms(study, shared):
+    assert [cine.subject for cine in read_cines(study)] == ["a", "b"]
+    assert [cine.subject for cine in read_cines(study / "a.nii.gz")] == ["a"]
+    assert [len(c.pixels) for c in read_cines(shared / "data/cine/human_dicom")] == [30, 30]
+
+
+def test_model_cines_are_what_prepare_writes(study, tmp_path):
+    prepare(study, tmp_path / "out", Options(size=8), on_refusal=print)
+    from_records = read_model_cines(tmp_path / "out", 8)
+    from_study = read_model_cines(study, 8)
+    for recorded, read in zip(from_records, from_study, strict=True):
+        assert recorded.subject == read.subject
+        assert recorded.spacing_mm == pytest.approx(read.spacing_mm)
+        np.testing.assert_array_equal(recorded.pixels, read.pixels)
+
+
+def test_names_may_be_kept(study):
+    assert [cine.subject for cine in read_model_cines(study, 8, keep_ids=True)] == ["a", "b"]
+
+
+def test_records_of_another_size_are_an_error(study, tmp_path):
+    prepare(study, tmp_path / "out", Options(size=8), on_refusal=print)
+    with pytest.raises(InputError, match="--size 16"):
+        read_model_cines(tmp_path / "out", 16)
+
+
+def test_a_refusal_is_an_error_unless_it_is_taken(study):
+    (study / "c").mkdir()
+    with pytest.raises(InputError, match="c: holds no DICOM"):
+        read_cines(study)
+    refusals = []
+    assert len(read_cines(study, refusals.append)) == 2
+    assert [refusal.path.name for refusal in refusals] == ["c"]

@@ -1,0 +1,73 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.records import Records, is_records, record_splits, write_records
+from gancmri_jax.errors import InputError
+
+
+def make_cines(count):
+    rng = np.random.default_rng(0)
+    return [
+        Cine(
+            pixels=rng.integers(0, 256, (3 + i, 8, 8), np.uint8),
+            spacing_mm=(1.5, 1.25),
+            frame_ms=None if i == 0 else 30.5,
+            subject=f"s{i}",
+            ed_frame=i % 2,
+            es_frame=None if i == 1 else 2,
+        )
+        for i in range(count)
+    ]
+
+
+def test_cines_of_unequal_length_come_back_in_order(tmp_path):
+    cines = make_cines(12)
+    write_records(tmp_path / "out", {"train": cines, "validation": iter(()), "test": cines[:1]})
+    assert is_records(tmp_path / "out")
+    assert sorted(record_splits(tmp_path / "out")) == ["test", "train"]
+    records = Records(tmp_path / "out", "train")
+    assert len(records) == 12 and records.num_frames == list(range(3, 15))
+    for got, want in zip(records, cines, strict=True):
+        np.testing.assert_array_equal(got.pixels, want.pixels)
+        for field in dataclasses.fields(Cine)[1:]:
+            assert getattr(got, field.name) == getattr(want, field.name)
+    assert [cine.subject for cine in records[-2:]] == ["s10", "s11"]
+    with pytest.raises(IndexError):
+        records[12]
+
+
+def test_they_are_tensorflow_datasets(tmp_path):
+    write_records(tmp_path / "out", {"train": make_cines(2)})
+    builder = tfds.builder_from_directory(tmp_path / "out")
+    assert builder.info.splits["train"].num_examples == 2
+    example = builder.as_data_source(split="train")[1]
+    assert example["frames"].shape == (4, 8, 8) and example["frames"].dtype == np.uint8
+    assert example["spacing_mm"].dtype == np.float32 and example["es_frame"] == -1
+
+
+def test_frame_counts_are_found_without_metadata(tmp_path):
+    write_records(tmp_path / "out", {"train": make_cines(3)})
+    (tmp_path / "out/metadata.json").unlink()
+    assert Records(tmp_path / "out", "train").num_frames == [3, 4, 5]
+
+
+def test_what_fails_leaves_nothing(tmp_path):
+    def broken():
+        yield from make_cines(2)
+        raise OSError("the disk went away")
+
+    with pytest.raises(Exception, match="the disk went away"):
+        write_records(tmp_path / "out", {"train": broken()})
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_records_and_splits_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"holds no training records.*gancmri prepare"):
+        Records(tmp_path, "train")
+    write_records(tmp_path / "out", {"train": make_cines(1)})
+    with pytest.raises(InputError, match="no split 'test', only train"):
+        Records(tmp_path / "out", "test")
