@@ -1,0 +1,185 @@
+"""The model file: one safetensors file with a JSON card, readable without this package.
+
+Tensors: `generator/<path>`, `w_avg`, `noise/<nn>`, `trajectories/<name>`, `directions/<name>`.
+Metadata (strings): `format`, `version`, `generator` (its sizes as JSON), `card` (JSON).
+"""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+from typing import Any
+
+import flax.traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.model import Model
+from gancmri_jax.networks.generator import Generator, draw_noise
+
+FORMAT = "gancmri_jax model"
+VERSION = "1"
+EMBEDDED = ("demo", "demo256")
+
+_SIZES = (
+    "resolution",
+    "img_channels",
+    "z_dim",
+    "w_dim",
+    "mapping_layers",
+    "channel_base",
+    "channel_max",
+)
+
+
+def save_model(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write a model file, whole or not at all."""
+    path = pathlib.Path(path)
+    params = flax.traverse_util.flatten_dict(model.params, sep="/")
+    tensors = {
+        "w_avg": model.w_avg,
+        **{f"generator/{name}": array for name, array in params.items()},
+        **{f"noise/{index:02d}": array for index, array in enumerate(model.noise)},
+        **{f"trajectories/{name}": array for name, array in model.trajectories.items()},
+        **{f"directions/{name}": array for name, array in model.directions.items()},
+    }
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "generator": json.dumps({name: getattr(model.generator, name) for name in _SIZES}),
+        "card": json.dumps(model.card),
+    }
+    arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(arrays, partial, metadata)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {error}") from error
+
+
+def load_model(name: str | os.PathLike[str] = "demo") -> Model:
+    """Load `demo`, a model file, or a run directory's `model.safetensors`.
+
+    Raises:
+        InputError: No such model, or the file is not a sound model of this version.
+    """
+    header = read_header(name)
+    with safe_open(header.path, framework="numpy") as file:
+        tensors = {key: file.get_tensor(key) for key in header.shapes}
+    return _assemble(header, tensors)
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a model file says of itself: its metadata, and its tensors' shapes by name."""
+
+    path: pathlib.Path
+    generator: dict[str, Any]
+    card: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def num_values(self) -> int:
+        """How many numbers the file holds."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+
+def read_header(name: str | os.PathLike[str]) -> Header:
+    """Read a model's metadata and shapes, and none of its tensors.
+
+    Raises:
+        InputError: No such model, or no model file of this version.
+    """
+    path = _locate(name)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read as a model file: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: is a safetensors file, but no gancmri_jax model")
+    if metadata.get("version") != VERSION:
+        raise InputError(
+            f"{path}: is a model file of version {metadata.get('version')}, and this program "
+            f"reads version {VERSION}; install the gancmri_jax that wrote it"
+        )
+    try:
+        sizes = json.loads(metadata["generator"])
+        generator = {key: int(sizes[key]) for key in _SIZES}
+        return Header(path, generator, json.loads(metadata["card"]), shapes)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: its metadata is not a model's: {error}") from error
+
+
+def _locate(name: str | os.PathLike[str]) -> pathlib.Path:
+    if name in EMBEDDED:
+        path = pathlib.Path(__file__).with_name(f"{name}.safetensors")
+        if not path.is_file():
+            raise InputError(f"model {name} is not shipped with this version; give a model file")
+        return path
+    path = pathlib.Path(name)
+    if path.is_dir():
+        path = path / "model.safetensors"
+    if not path.is_file():
+        raise InputError(f"{path}: no such model; give demo, a model file or a run directory")
+    return path
+
+
+def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
+    """Build the model, checking every tensor's shape and values."""
+    path = header.path
+    generator = Generator(**header.generator)
+    try:
+        expected = _expected_shapes(generator)
+    except ValueError as error:
+        raise InputError(f"{path}: its metadata is not a model's: {error}") from error
+    rooms: dict[str, dict[str, Any]] = {"trajectories": {}, "directions": {}}
+    for key, array in tensors.items():
+        room, _, name = key.partition("/")
+        if room in rooms:
+            rooms[room][name] = jnp.asarray(array)
+            sound = array.shape[-2:] == (generator.num_ws, generator.w_dim)
+        else:
+            sound = key in expected and expected[key] == array.shape
+        if not sound:
+            wanted = f"expected {expected[key]}" if key in expected else "not expected here"
+            raise InputError(f"{path}: tensor {key} {array.shape} is {wanted}")
+        if not np.isfinite(array).all():
+            raise InputError(f"{path}: tensor {key} holds values that are not finite")
+    missing = sorted(expected.keys() - tensors.keys())
+    if missing:
+        raise InputError(f"{path}: tensor {missing[0]} is missing ({len(missing)} in all)")
+    params = {
+        key.removeprefix("generator/"): jnp.asarray(array)
+        for key, array in tensors.items()
+        if key.startswith("generator/")
+    }
+    noise = tuple(jnp.asarray(tensors[key]) for key in sorted(expected) if key.startswith("noise/"))
+    return Model(
+        generator=generator,
+        params=flax.traverse_util.unflatten_dict(params, sep="/"),
+        w_avg=jnp.asarray(tensors["w_avg"]),
+        noise=noise,
+        card=header.card,
+        **rooms,
+    )
+
+
+def _expected_shapes(generator: Generator) -> dict[str, tuple[int, ...]]:
+    key = jax.random.key(0)
+    params = jax.eval_shape(generator.init, key, jnp.zeros((1, generator.z_dim)))["params"]
+    noise = jax.eval_shape(lambda: draw_noise(key, generator.resolution))
+    flat = flax.traverse_util.flatten_dict(params, sep="/")
+    return {
+        "w_avg": (generator.w_dim,),
+        **{f"generator/{name}": leaf.shape for name, leaf in flat.items()},
+        **{f"noise/{index:02d}": leaf.shape for index, leaf in enumerate(noise)},
+    }

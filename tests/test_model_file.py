@@ -1,0 +1,90 @@
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from gancmri_jax.cli.info import command
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.file import load_model, save_model
+from tests.tiny import tiny_model
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_model(tiny_model(), path)
+    return path
+
+
+def rewrite(path, change):
+    """Change the tensors of a model file."""
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    change(tensors, metadata)
+    save_file(tensors, path, metadata)
+
+
+def test_round_trip_is_exact(path):
+    before, after = tiny_model(), load_model(path)
+    assert jax.tree.structure(before.params) == jax.tree.structure(after.params)
+    for name in ("params", "noise", "w_avg", "trajectories", "directions"):
+        a, b = getattr(before, name), getattr(after, name)
+        jax.tree.map(np.testing.assert_array_equal, a, b)
+    assert after.generator == before.generator and after.card == before.card
+    assert after.fingerprint == before.fingerprint
+
+
+def test_a_run_directory_stands_for_its_model(path):
+    assert load_model(path.parent).fingerprint == tiny_model().fingerprint
+
+
+def test_readable_with_safetensors_alone(path):
+    with safe_open(path, framework="numpy") as file:
+        assert json.loads(file.metadata()["generator"])["resolution"] == 16
+        assert file.get_tensor("generator/synthesis/const").shape == (4, 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t, m: t.pop("w_avg"), "w_avg is missing"),
+        (lambda t, m: t.update(w_avg=np.zeros(3, np.float32)), r"w_avg \(3,\) is expected \(8,\)"),
+        (lambda t, m: t["w_avg"].fill(np.nan), "w_avg holds values that are not finite"),
+        (lambda t, m: t.update(extra=np.zeros(1, np.float32)), "extra .* not expected"),
+        (lambda t, m: m.update(version="9"), "version 9"),
+        (lambda t, m: m.update(format="other"), "no gancmri_jax model"),
+        (lambda t, m: m.update(generator="{}"), "metadata"),
+        (lambda t, m: m.update(generator=m["generator"].replace("16", "17")), "power of two"),
+    ],
+)
+def test_an_unsound_file_is_refused_by_what_is_wrong(path, change, said):
+    rewrite(path, change)
+    with pytest.raises(InputError, match=f"model.safetensors: .*{said}"):
+        load_model(path)
+
+
+def test_no_such_model_and_no_such_format(tmp_path):
+    with pytest.raises(InputError, match="no such model"):
+        load_model(tmp_path / "nothing")
+    (tmp_path / "text.safetensors").write_text("hello")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_model(tmp_path / "text.safetensors")
+
+
+def test_writing_where_nothing_can_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(InputError, match="cannot be written"):
+        save_model(dataclasses.replace(tiny_model()), tmp_path / "none" / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_info_prints_what_the_file_says(path):
+    result = CliRunner().invoke(command, [str(path)])
+    assert result.exit_code == 0
+    assert "resolution 16" in result.output and '"note": "for tests"' in result.output
+    assert "directions: lv_area [6, 8]" in result.output

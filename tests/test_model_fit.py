@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.latents.codes import Codes, concatenate
+from gancmri_jax.model.fit import direction_name, fit_directions, fit_motion, with_fit
+from tests.tiny import tiny_model
+
+
+def make_codes(ws, ed=0, es=1, subjects=None):
+    """Codes [video frame 1 1] from plain numbers, all valid."""
+    ws = np.array(ws, np.float32)[:, :, None, None]
+    videos, frames = ws.shape[:2]
+    return Codes(
+        ws=ws,
+        valid=np.ones((videos, frames), bool),
+        distances=np.zeros((videos, frames), np.float32),
+        num_frames=np.full(videos, frames),
+        ed_frame=np.full(videos, ed),
+        es_frame=np.full(videos, es),
+        subjects=subjects or [f"s{v}" for v in range(videos)],
+    )
+
+
+def test_motion_by_hand():
+    codes = make_codes([[0, 4, 2, 1], [10, 16, 14, 11]])
+    trajectories, counts = fit_motion(codes, num_frames=4)
+    np.testing.assert_allclose(trajectories["ed_to_es"], [[5]])
+    np.testing.assert_allclose(trajectories["frame_to_frame"][:, 0, 0], [5, -2, -2])
+    assert counts == {"ed_to_es": 2, "frame_to_frame": 2}
+
+
+def test_a_video_of_other_length_is_read_round_its_beat():
+    trajectories, _ = fit_motion(make_codes([[0, 4, 8, 4]], es=2), num_frames=8)
+    steps = trajectories["frame_to_frame"][:, 0, 0]
+    np.testing.assert_allclose(steps, [2, 2, 2, 2, -2, -2, -2])
+
+
+def test_the_beat_starts_at_the_ed_frame():
+    trajectories, _ = fit_motion(make_codes([[4, 2, 0, 7]], ed=2, es=0), num_frames=4)
+    np.testing.assert_allclose(trajectories["frame_to_frame"][:, 0, 0], [7, -3, -2])
+
+
+def test_videos_with_pairs_only_count_for_ed_to_es_alone():
+    pairs = make_codes([[0, 8, 0, 0]], subjects=["pair"])
+    whole = make_codes([[0, 4, 2, 1]])
+    pairs.valid[0, 2:] = False
+    trajectories, counts = fit_motion(concatenate([pairs, whole]), num_frames=4)
+    np.testing.assert_allclose(trajectories["ed_to_es"], [[6]])
+    np.testing.assert_allclose(trajectories["frame_to_frame"][:, 0, 0], [4, -2, -1])
+    assert counts == {"ed_to_es": 2, "frame_to_frame": 1}
+
+
+def test_studies_of_unequal_length_are_padded_as_invalid():
+    joined = concatenate([make_codes([[1, 2]]), make_codes([[3, 4, 5]], subjects=["other"])])
+    assert joined.ws.shape == (2, 3, 1, 1) and list(joined.valid[0]) == [True, True, False]
+    assert list(joined.num_frames) == [2, 3]
+
+
+def test_a_subject_counts_from_the_first_study_that_has_it():
+    first = make_codes([[1, 2], [3, 4]], subjects=["a", "a"])
+    second = make_codes([[5, 6], [7, 8]], subjects=["b", "a"])
+    joined = concatenate([first, second])
+    assert joined.subjects == ["a", "a", "b"]
+    np.testing.assert_array_equal(joined.ws[:, 0, 0, 0], [1, 3, 5])
+
+
+def test_no_pair_is_an_error():
+    codes = make_codes([[0, 1]])
+    codes.valid[0, 1] = False
+    with pytest.raises(InputError, match="ED and its ES"):
+        fit_motion(codes)
+
+
+def test_directions_by_hand_and_missing_values():
+    codes = make_codes([[1, 0], [3, 0], [10, 0], [99, 0], [50, 0]])
+    table = {
+        "s0": {"es_frame": 5, "lv_area_ed_cm2": 20.0, "ef_percent": 50.0},
+        "s1": {"es_frame": 5, "lv_area_ed_cm2": 22.0, "ef_percent": 60.0},
+        "s2": {"es_frame": 5, "lv_area_ed_cm2": 30.0, "ef_percent": float("nan")},
+        "unprojected": {"es_frame": 5, "lv_area_ed_cm2": 30.0, "ef_percent": 1.0},
+    }
+    directions, counts = fit_directions(codes, table)
+    np.testing.assert_allclose(directions["lv_area"], [[10 - 2]])
+    np.testing.assert_allclose(directions["ef"], [[3 - 1]])
+    assert counts == {"lv_area": 3, "ef": 2}
+    assert set(fit_directions(codes, table, ["ef"])[0]) == {"ef"}
+
+
+def test_a_column_without_two_values_gives_no_direction():
+    table = {"s0": {"ef_percent": 5.0, "mass_g": 1.0}, "s1": {"ef_percent": 6.0, "mass_g": 1.0}}
+    assert set(fit_directions(make_codes([[0, 1], [2, 3]]), table)[0]) == {"ef"}
+
+
+@pytest.mark.parametrize(
+    ("table", "only", "said"),
+    [
+        ({"nobody": {"ef_percent": 1.0}}, (), "no projected subject"),
+        ({"s0": {"ef_percent": 1}, "s1": {"ef_percent": 1}}, ("ef",), "ef: all values are alike"),
+        ({"s0": {"ef_percent": float("nan")}}, ("ef",), "ef: all values are alike"),
+        ({"s0": {"ef_percent": 1.0}}, ("lv_mass",), "unknown phenotype lv_mass; the table has ef"),
+    ],
+)
+def test_bad_phenotypes_are_refused(table, only, said):
+    with pytest.raises(InputError, match=said):
+        fit_directions(make_codes([[0, 1], [2, 3]]), table, only)
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("lv_area_ed_cm2", "lv_area"),
+        ("lv_area_es_cm2", "lv_area_es"),
+        ("sphericity_index", "sphericity_index"),
+        ("ef_percent", "ef"),
+        ("heart_rate_bpm", "heart_rate"),
+    ],
+)
+def test_a_directions_name_has_no_unit(column, name):
+    assert direction_name(column) == name
+
+
+def test_the_fit_stands_on_the_card():
+    model = with_fit(tiny_model(), {}, {"ef": np.zeros((6, 8))}, {"counts": {"ef": 3}})
+    assert model.card == {"note": "for tests", "fit": {"counts": {"ef": 3}}}
+    assert set(model.directions) == {"lv_area", "ef"}
