@@ -1,0 +1,40 @@
+"""The embedded phantom at 64²: what the model named demo was trained by.
+
+    gancmri phantom --out data/phantom --subjects 200 --size 64
+    gancmri prepare --input data/phantom --out data/phantom64 --size 64
+    python train.py --config configs/phantom64.py --workdir runs/phantom64
+
+60 kimg took 45 minutes on two cores of an AMD EPYC, at 18 to 38 images/s beside other work.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Return stylegan2-ada's automatic settings for 64² and batch 8, with narrow layers."""
+    return ConfigDict(
+        dict(
+            data="data/phantom64",
+            resolution=64,
+            z_dim=512,
+            w_dim=512,
+            mapping_layers=2,
+            channel_base=1024,
+            channel_max=64,
+            mbstd_group=4,
+            dtype="float32",
+            batch_size=8,
+            learning_rate=0.0025,
+            r1_gamma=0.1024,  # 0.0002 · 64² / 8
+            d_reg_interval=16,
+            pl_weight=2.0,
+            g_reg_interval=4,
+            style_mixing=0.9,
+            ema_kimg=2.5,  # 8 · 10 / 32
+            ema_rampup=0.05,
+            total_kimg=60.0,
+            kimg_per_tick=1.0,
+            kimg_per_snapshot=5.0,
+            seed=0,
+        )
+    )

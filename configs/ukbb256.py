@@ -1,0 +1,42 @@
+"""The paper's setting: StyleGAN2 config-f on 4-chamber cines of UK Biobank at 256².
+
+data/ukbb holds a folder, or a zip, a participant with the DICOM files of field 20208:
+
+gancmri prepare --input data/ukbb --out data/ukbb256 --size 256
+python train.py --config configs/ukbb256.py --config.data=data/ukbb256 --workdir runs/ukbb256
+
+Meant for one accelerator that holds config-f's activations at batch 32. This configuration has not
+been run to its end here: neither its time nor the quality it reaches is measured.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Return config-f of Karras et al. 2020, with one channel and reduced precision."""
+    return ConfigDict(
+        dict(
+            data="data/ukbb256",
+            resolution=256,
+            z_dim=512,
+            w_dim=512,
+            mapping_layers=8,
+            channel_base=32768,
+            channel_max=512,
+            mbstd_group=4,
+            dtype="bfloat16",  # convolutions only; parameters and images are float32
+            batch_size=32,
+            learning_rate=0.002,
+            r1_gamma=10.0,
+            d_reg_interval=16,
+            pl_weight=2.0,
+            g_reg_interval=4,
+            style_mixing=0.9,
+            ema_kimg=10.0,
+            ema_rampup=None,
+            total_kimg=25000.0,
+            kimg_per_tick=4.0,
+            kimg_per_snapshot=200.0,
+            seed=0,
+        )
+    )

@@ -1,0 +1,58 @@
+import importlib.util
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gancmri_jax.training.config import check_config
+from gancmri_jax.training.state import networks
+
+FOLDER = pathlib.Path(__file__).resolve().parents[1] / "configs"
+
+
+def load_config(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
+
+
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+def count_params(network, example):
+    params = jax.eval_shape(network.init, jax.random.key(0), example)
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_config_can_be_trained_with(name):
+    check_config(load_config(name))
+
+
+def test_configs_have_the_same_keys():
+    keys = [set(load_config(name)) for name in NAMES]
+    assert NAMES == ["phantom64", "ukbb256"] and keys[0] == keys[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "in_generator", "in_discriminator"),
+    [("phantom64", 1_107_038, 296_369), ("ukbb256", 30_028_436, 28_863_873)],
+)
+def test_parameter_counts(name, in_generator, in_discriminator):
+    config = load_config(name)
+    generator, discriminator = networks(config)
+    images = jnp.zeros((4, config.resolution, config.resolution, 1))
+    assert count_params(generator, jnp.zeros((4, config.z_dim))) == in_generator
+    assert count_params(discriminator, images) == in_discriminator
+
+
+def test_ukbb256_computes_its_convolutions_in_bfloat16_and_stores_float32():
+    config = load_config("ukbb256")
+    generator, discriminator = networks(config)
+    assert generator.dtype == discriminator.dtype == jnp.bfloat16
+    z = jnp.zeros((4, config.z_dim))
+    params = jax.eval_shape(generator.init, jax.random.key(0), z)
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    assert jax.eval_shape(generator.apply, params, z).dtype == jnp.float32

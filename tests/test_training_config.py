@@ -1,0 +1,42 @@
+import pytest
+from ml_collections import ConfigDict
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.training.config import check_config
+from tests.tiny import tiny_config
+
+
+def test_a_sound_configuration_passes():
+    check_config(tiny_config())
+    check_config(tiny_config(ema_rampup=0.05, dtype="bfloat16"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 0),
+        ("mapping_layers", 0),
+        ("learning_rate", 0.0),
+        ("total_kimg", -1.0),
+        ("r1_gamma", -1.0),
+        ("seed", 2**32),
+        ("style_mixing", 1.5),
+        ("ema_rampup", 0.0),
+        ("resolution", 48),
+        ("resolution", 4),
+        ("channel_base", 4),
+        ("dtype", "float16"),
+    ],
+)
+def test_what_cannot_be_trained_with_is_named(name, value):
+    with pytest.raises(InputError, match=rf"config\.{name} must be .*, got {value}"):
+        check_config(tiny_config(**{name: value}))
+
+
+def test_keys_too_few_and_too_many_are_named():
+    config = tiny_config().to_dict()
+    with pytest.raises(InputError, match="has learning_rat,"):
+        check_config(ConfigDict({**config, "learning_rat": 1.0}))
+    del config["seed"]
+    with pytest.raises(InputError, match="has no seed"):
+        check_config(ConfigDict(config))

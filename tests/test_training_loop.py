@@ -1,0 +1,150 @@
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+from PIL import Image
+from safetensors.numpy import load_file
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.records import write_records
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.file import load_model
+from gancmri_jax.training import loop
+from gancmri_jax.training.checkpoint import Checkpoints
+from gancmri_jax.training.loop import train
+from gancmri_jax.training.state import init_state
+from tests.tiny import tiny_config
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Records of 21 frames, all different, so that an epoch is no whole number of batches."""
+    rng = np.random.default_rng(0)
+    cines = [
+        Cine(rng.integers(0, 256, (7, 8, 8), np.uint8), (1.5, 1.5), 30.0, f"s{i}") for i in range(3)
+    ]
+    out = tmp_path_factory.mktemp("records") / "out"
+    write_records(out, {"train": cines})
+    return out
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_programs(tmp_path_factory):
+    """Compile each program once, and random numbers that compile in a fraction of the time."""
+    before = {
+        "jax_compilation_cache_dir": jax.config.jax_compilation_cache_dir,
+        "jax_persistent_cache_enable_xla_caches": jax.config.jax_persistent_cache_enable_xla_caches,
+    }
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # they tell runs apart
+    compilation_cache.reset_cache()
+    with jax.default_prng_impl("unsafe_rbg"):
+        yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def runs(records, tmp_path_factory):
+    """A run of four steps, and one that broke off after the second step's checkpoint."""
+    whole, broken = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("broken")
+    train(tiny_config(data=str(records)), whole)
+    train(tiny_config(data=str(records), total_kimg=0.008), broken)
+    with (broken / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "kimg": 0.012}\n{"step": 4, "ki')
+    train(tiny_config(data=str(records)), broken)
+    return whole, broken
+
+
+def read_metrics(run):
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines]
+
+
+def read_checkpoint(run):
+    with Checkpoints(run / "checkpoints") as checkpoints:
+        return checkpoints.load_latest(init_state(tiny_config()))
+
+
+def test_a_resumed_run_is_the_same_bit_for_bit(runs):
+    (state, data), (resumed, resumed_data) = map(read_checkpoint, runs)
+    assert state.step == 4 and data == resumed_data
+    jax.tree.map(np.testing.assert_array_equal, state, resumed)
+    tensors, resumed_tensors = (load_file(run / "model.safetensors") for run in runs)
+    assert tensors.keys() == resumed_tensors.keys()
+    jax.tree.map(np.testing.assert_array_equal, tensors, resumed_tensors)
+
+
+def test_both_networks_learn(runs):
+    state, after = jax.device_get((init_state(tiny_config()), read_checkpoint(runs[0])[0]))
+    for name in ("g_params", "d_params", "g_ema"):
+        before_and_after = jax.tree.map(
+            lambda a, b: bool((a != b).any()), getattr(state, name), getattr(after, name)
+        )
+        assert all(jax.tree.leaves(before_and_after)), name
+    assert (after.w_avg != 0).all() and after.pl_mean > 0
+
+
+def test_metrics_have_one_line_a_tick(runs):
+    metrics, resumed = map(read_metrics, runs)
+    assert [line["step"] for line in metrics] == [1, 2, 3, 4]
+    assert [line["kimg"] for line in metrics] == [0.004, 0.008, 0.012, 0.016]
+    assert metrics == resumed
+    assert all(np.isfinite(value) for line in metrics for value in line.values())
+    assert len({line["loss/g"] for line in metrics}) == 4  # each step has random numbers of its own
+
+
+def test_a_run_leaves_a_model_and_grids(runs):
+    model = load_model(runs[0])
+    assert model.card["trained_kimg"] == 0.016 and model.card["config"]["seed"] == 0
+    (state, _) = read_checkpoint(runs[0])
+    jax.tree.map(np.testing.assert_array_equal, model.params, state.g_ema)
+    np.testing.assert_array_equal(model.w_avg, state.w_avg)
+    with Image.open(runs[0] / "samples" / "000000kimg.png") as grid:
+        assert grid.size == (8 * 8, 4 * 8)
+
+
+def test_a_changed_configuration_is_refused(runs, records):
+    with pytest.raises(InputError, match="r1_gamma: 1.0 → 2.0"):
+        train(tiny_config(data=str(records), r1_gamma=2.0), runs[0])
+
+
+def test_data_of_another_resolution_are_refused(records, tmp_path):
+    with pytest.raises(InputError, match="frames are 8×8, .* resolution is 16.*--size 16"):
+        train(tiny_config(data=str(records), resolution=16), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_regularisers_are_lazy_and_ticks_are_means(records, tmp_path, monkeypatch):
+    """A regulariser's mean is over the steps that had it: 0, 2, 4 for G and 0, 3 for D."""
+    asked = []
+
+    def make_step(config):
+        def step(state, images, *, regularize_g, regularize_d):
+            asked.append((regularize_g, regularize_d))
+            value = jnp.float32(state.step)
+            metrics = {"loss/g": value, "loss/d": jnp.float32(images.shape[0])}
+            metrics |= {"reg/pl_penalty": value} if regularize_g else {}
+            metrics |= {"reg/r1_penalty": value} if regularize_d else {}
+            return state.replace(step=state.step + 1), metrics
+
+        return step
+
+    monkeypatch.setattr(loop, "make_step", make_step)
+    config = tiny_config(
+        data=str(records), g_reg_interval=2, d_reg_interval=3, total_kimg=0.024, kimg_per_tick=0.012
+    )
+    train(config, tmp_path)
+    assert asked == [(True, True), (False, False), (True, False)] + [
+        (False, True),
+        (True, False),
+        (False, False),
+    ]
+    first, second = read_metrics(tmp_path)
+    assert (first["loss/g"], second["loss/g"], first["loss/d"]) == (1.0, 4.0, 4.0)
+    assert (first["reg/pl_penalty"], second["reg/pl_penalty"]) == (1.0, 4.0)
+    assert (first["reg/r1_penalty"], second["reg/r1_penalty"]) == (0.0, 3.0)
