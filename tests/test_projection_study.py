@@ -1,0 +1,143 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.errors import InputError
+from gancmri_jax.projection.projector import Settings
+from gancmri_jax.projection.store import read_latents, read_noise
+from gancmri_jax.projection.study import describe, frame_key, frames_of, project_study
+from tests.tiny import tiny_model
+
+SETTINGS = Settings(num_steps=2)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model(resolution=8)
+
+
+def make_cine(subject, frames, es_frame=None):
+    rng = np.random.default_rng(len(subject) + frames)
+    pixels = rng.integers(0, 256, (frames, 8, 8)).astype(np.uint8)
+    return Cine(pixels, (1.0, 1.0), 20.0, subject, es_frame=es_frame)
+
+
+def changed_by_a_pixel(cine):
+    pixels = cine.pixels.copy()
+    pixels[-1, 0, 0] ^= 1
+    return dataclasses.replace(cine, pixels=pixels)
+
+
+CINES = [make_cine("a", 3, es_frame=2), make_cine("bb", 4)]
+
+
+def test_es_is_taken_from_the_records_or_from_the_farthest_frame():
+    assert (describe(CINES[0]).es_frame, describe(CINES[0]).es_source) == (2, "records")
+    pixels = np.zeros((4, 8, 8), np.uint8)
+    pixels[1], pixels[2], pixels[3] = 10, 30, 20
+    described = describe(Cine(pixels, (1.0, 1.0), None, "c"))
+    assert (described.es_frame, described.es_source) == (2, "distance")
+
+
+def test_which_frames():
+    video = describe(CINES[0])
+    assert frames_of(video, "all") == [0, 1, 2]
+    assert frames_of(video, "ed-es") == [0, 2]
+    assert frames_of(video, "ed") == [0]
+
+
+def test_a_frames_key_is_its_own():
+    assert frame_key(0, "a#0", 1) == frame_key(0, "a#0", 1)
+    others = [frame_key(1, "a#0", 1), frame_key(0, "b#0", 1), frame_key(0, "a#0", 2)]
+    assert all(frame_key(0, "a#0", 1) != other for other in others)
+
+
+def test_the_store_holds_what_was_found_whatever_the_batch_size(model, tmp_path):
+    found = {}
+    for batch_size in (2, 7):
+        out = tmp_path / f"{batch_size}.zarr"
+        counted = []
+        project_study(model, CINES, out, SETTINGS, batch_size=batch_size, on_steps=counted.append)
+        assert sum(counted) == 7 * SETTINGS.num_steps
+        found[batch_size] = read_latents(out)[0]
+    codes = found[2]
+    np.testing.assert_allclose(codes.ws, found[7].ws, rtol=1e-4, atol=1e-4)
+    assert codes.subjects == ["a", "bb"]
+    np.testing.assert_array_equal(codes.valid, [[1, 1, 1, 0], [1, 1, 1, 1]])
+    np.testing.assert_array_equal(codes.num_frames, [3, 4])
+    assert np.isnan(codes.distances[0, 3]) and np.isfinite(codes.distances[codes.valid]).all()
+    noise = read_noise(tmp_path / "2.zarr", 1)
+    assert [level.shape for level in noise] == [(4, 4, 4), (4, 8, 8), (4, 8, 8)]
+
+
+def test_a_rerun_does_what_is_missing_and_nothing_else(model, tmp_path):
+    out, whole = tmp_path / "z.zarr", tmp_path / "whole.zarr"
+
+    class Stop(Exception):
+        pass
+
+    def stop_later(steps, taken=[0]):  # noqa: B006
+        taken[0] += steps
+        if taken[0] > 5 * SETTINGS.num_steps:
+            raise Stop
+
+    with pytest.raises(Stop):
+        project_study(model, CINES, out, SETTINGS, batch_size=1, on_steps=stop_later)
+    assert read_latents(out)[0].subjects == ["a"]
+    started, counted = [], []
+    for _ in range(2):
+        project_study(
+            model,
+            CINES,
+            out,
+            SETTINGS,
+            batch_size=1,
+            on_start=lambda todo, done: started.append((todo, done)),
+            on_steps=counted.append,
+        )
+    assert started == [(4, 3), (0, 7)]
+    assert sum(counted) == 4 * SETTINGS.num_steps
+    project_study(model, CINES, whole, SETTINGS, batch_size=1)
+    np.testing.assert_array_equal(read_latents(out)[0].ws, read_latents(whole)[0].ws)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cines": CINES[:1]},
+        {"cines": [CINES[0], changed_by_a_pixel(CINES[1])]},
+        {"settings": Settings(num_steps=3)},
+        {"model": tiny_model(seed=1, resolution=8)},
+        {"which": "ed"},
+    ],
+    ids=["videos", "pixels", "steps", "model", "frames"],
+)
+def test_a_store_made_otherwise_is_left_alone(model, tmp_path, change):
+    arguments = {"model": model, "cines": CINES, "settings": SETTINGS, "which": "ed-es"}
+    out = tmp_path / "z.zarr"
+    project_study(out=out, **arguments)
+    before = read_latents(out)[0].ws
+    with pytest.raises(InputError, match=r"z\.zarr: .*choose another --out"):
+        project_study(out=out, **(arguments | change))
+    np.testing.assert_array_equal(read_latents(out)[0].ws, before)
+
+
+def test_a_folder_that_is_no_store_is_left_alone(model, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="no latent store"):
+        project_study(model, CINES, tmp_path, SETTINGS)
+    with pytest.raises(InputError, match="no latent store"):
+        read_latents(tmp_path / "nothing")
+    with pytest.raises(InputError, match="notes.txt: is a file"):
+        project_study(model, CINES, tmp_path / "notes.txt", SETTINGS)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_cines_of_one_subject_have_keys_of_their_own(model, tmp_path):
+    cine = CINES[0]
+    twins = [cine, dataclasses.replace(cine)]
+    project_study(model, twins, tmp_path / "z.zarr", SETTINGS, which="ed")
+    ws = read_latents(tmp_path / "z.zarr")[0].ws[:, 0]
+    assert not np.array_equal(ws[0], ws[1])
