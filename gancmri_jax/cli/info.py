@@ -1,0 +1,24 @@
+"""`gancmri info`: what a model file holds."""
+
+import json
+
+import click
+
+
+@click.command("info")
+@click.argument("name", default="demo")
+def command(name: str) -> None:
+    """Print a model's sizes, motion, directions and card; NAME is demo, a model file or a run."""
+    from gancmri_jax.model.file import read_header
+
+    header = read_header(name)
+    sizes = ", ".join(f"{key} {value}" for key, value in header.generator.items())
+    click.echo(f"{header.path}\n{header.num_values / 1e6:.2f} M values\ngenerator: {sizes}")
+    for room in ("trajectories", "directions"):
+        members = [
+            f"{key.partition('/')[2]} {list(shape)}"
+            for key, shape in header.shapes.items()
+            if key.startswith(f"{room}/")
+        ]
+        click.echo(f"{room}: {', '.join(members) or 'none'}")
+    click.echo(f"card: {json.dumps(header.card, indent=2)}")

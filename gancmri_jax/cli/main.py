@@ -1,0 +1,70 @@
+"""The `gancmri` command: one verb per file, imported when it is called."""
+
+import importlib
+import sys
+
+import click
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.version import __version__
+
+VERBS = {
+    "phantom": "Write phantom hearts, whose physiology is known, as NIfTI.",
+    "prepare": "Read cines and write training records.",
+    "project": "Find the latent codes of real frames.",
+    "fit": "Learn motion and phenotype directions from latent codes.",
+    "superres": "Raise the frame rate of real cines.",
+    "info": "Say what a model file holds.",
+    "synthesize": "Make videos of beating hearts.",
+}
+
+
+class Verbs(click.Group):
+    """Import a verb's file only when that verb runs, so that `--help` needs no JAX."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        return importlib.import_module(f"gancmri_jax.cli.{name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(cls=Verbs)
+@click.version_option(__version__)
+def gancmri() -> None:
+    """Generative models of the beating heart."""
+
+
+def run(command: click.Command) -> None:
+    """Run a click command; bad input becomes one line on standard error and status 2."""
+    try:
+        command(standalone_mode=False)
+    except InputError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"{error.filename or 'file'}: {error.strerror or error}")
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except click.UsageError as error:
+        usage = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+        _refuse(error.format_message() + usage)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+
+
+def _refuse(message: str) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(2)
+
+
+def main() -> None:
+    """Run `gancmri`."""
+    run(gancmri)

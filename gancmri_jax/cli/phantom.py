@@ -1,0 +1,62 @@
+"""`gancmri phantom`: write phantom hearts as the files a study would give."""
+
+import os
+import pathlib
+
+import click
+from tqdm import tqdm
+
+from gancmri_jax.cine.nifti import write_nifti
+from gancmri_jax.cine.phantom import phantom
+from gancmri_jax.cine.phenotypes import Phenotypes, write_phenotypes
+from gancmri_jax.errors import InputError
+
+MIN_SIZE, MAX_SIZE = 32, 1024
+MIN_FRAMES = 8
+
+
+@click.command("phantom")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=pathlib.Path), help="Folder to write to."
+)
+@click.option("--subjects", default=64, show_default=True, help="How many hearts.")
+@click.option("--size", default=256, show_default=True, help="Height and width in pixels.")
+@click.option("--frames", default=50, show_default=True, help="Frames in a beat.")
+@click.option("--seed", default=0, show_default=True, help="Which population.")
+def command(out: pathlib.Path, subjects: int, size: int, frames: int, seed: int) -> None:
+    """Write phantom hearts, whose physiology is known, as NIfTI.
+
+    Each subject gets OUT/<subject>/la_4ch.nii.gz and la_4ch_mask.nii.gz (0 background, 1 LV,
+    2 myocardium, 3 RV, 4 LA, 5 RA); OUT/phenotypes.csv is written last. Subject k of a seed is
+    the same whatever else is asked for.
+    """
+    _check(subjects, size, frames, seed)
+    phenotypes: Phenotypes = {}
+    try:
+        for index in tqdm(range(subjects), desc="phantom", unit="subject", disable=None):
+            rendered = phantom(seed, index, size, frames)
+            cine = rendered.cine
+            folder = out / cine.subject
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, pixels in (("la_4ch", cine.pixels), ("la_4ch_mask", rendered.masks)):
+                assert cine.frame_ms is not None
+                path = folder / f"{name}.nii.gz"
+                write_nifti(path, pixels, cine.spacing_mm, cine.frame_ms)
+            phenotypes[cine.subject] = rendered.phenotypes
+        part = out / ".phenotypes.csv.part"
+        write_phenotypes(part, phenotypes)
+        os.replace(part, out / "phenotypes.csv")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error}") from error
+    click.echo(f"{subjects} subjects of {frames} frames at {size}x{size} in {out}")
+
+
+def _check(subjects: int, size: int, frames: int, seed: int) -> None:
+    if subjects < 1:
+        raise InputError(f"--subjects must be at least 1, got {subjects}")
+    if not MIN_SIZE <= size <= MAX_SIZE or size % 2:
+        raise InputError(f"--size must be an even number from {MIN_SIZE} to {MAX_SIZE}, got {size}")
+    if frames < MIN_FRAMES:
+        raise InputError(f"--frames must be at least {MIN_FRAMES} for a beat, got {frames}")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"--seed must be from 0 to {2**32 - 1}, got {seed}")

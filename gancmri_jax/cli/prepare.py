@@ -1,0 +1,149 @@
+"""`gancmri prepare`: read cines and write training records, or search files for identifiers."""
+
+import pathlib
+import sys
+from collections.abc import Callable
+
+import click
+from tqdm import tqdm
+
+from gancmri_jax.cine.prepare import Options, prepare
+from gancmri_jax.cine.read import insist
+from gancmri_jax.cine.refusal import Refusal
+from gancmri_jax.cine.split import FEWEST_SUBJECTS, SPLITS
+
+
+@click.command("prepare")
+@click.option("--input", "source", required=True, type=click.Path(path_type=pathlib.Path))
+@click.option("--out", type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--audit",
+    "audited",
+    type=click.Path(path_type=pathlib.Path),
+    help="Instead, search this folder for identifiers of --input; status 1 where there are any.",
+)
+@click.option("--size", default=256, show_default=True, help="Rows and columns of a frame.")
+@click.option(
+    "--fit",
+    type=click.Choice(["stretch", "pad"]),
+    default="stretch",
+    show_default=True,
+    help="Fill the square, or keep proportions and pad with black.",
+)
+@click.option(
+    "--percentiles",
+    nargs=2,
+    type=float,
+    default=(1.0, 99.0),
+    show_default=True,
+    help="Of each sequence, become black and white.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the split by subject.")
+@click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes.")
+@click.option("--slice", "slice_index", type=int, help="Of a NIfTI stack, from 0.")
+@click.option(
+    "--mask-box",
+    "mask_boxes",
+    nargs=4,
+    type=int,
+    multiple=True,
+    metavar="TOP LEFT BOTTOM RIGHT",
+    help="Blank these pixels of videos and PNGs, where labels are burnt in; may be repeated.",
+)
+@click.option(
+    "--spacing-mm",
+    nargs=2,
+    type=float,
+    metavar="ROWS COLUMNS",
+    help="Of videos and PNGs, which do not say; unknown without.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes that read.")
+@click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
+def command(
+    source: pathlib.Path,
+    out: pathlib.Path | None,
+    audited: pathlib.Path | None,
+    size: int,
+    fit: str,
+    percentiles: tuple[float, float],
+    seed: int,
+    keep_ids: bool,
+    slice_index: int | None,
+    mask_boxes: tuple[tuple[int, int, int, int], ...],
+    spacing_mm: tuple[float, float] | None,
+    workers: int | None,
+    strict: bool,
+) -> None:
+    """Write training records of all cines under --input, split 80-10-10 by subject.
+
+    --input is a folder of subjects, or one of them: folders of DICOM files, zips of them, NIfTI
+    files, MP4 and GIF videos, folders of PNGs; or UK Biobank's field 20208, the Data Science Bowl
+    2015, M&Ms-2. Files that cannot be read are named and skipped. The same command goes on where
+    a killed one was.
+    """
+    if audited is not None:
+        if out is not None:
+            raise click.UsageError("--audit searches and writes nothing; leave out --out")
+        _audit(audited, source)
+        return
+    if out is None:
+        raise click.UsageError("Missing option '--out'")
+    options = Options(
+        size,
+        fit,  # type: ignore[arg-type]
+        percentiles,
+        seed,
+        keep_ids,
+        slice_index,
+        mask_boxes,
+        spacing_mm,
+    )
+
+    def tell(refusal: Refusal) -> None:
+        tqdm.write(str(refusal), file=sys.stderr)
+
+    with tqdm(unit=" subjects", disable=None) as bar:
+        card = prepare(
+            source,
+            out,
+            options,
+            on_refusal=insist if strict else tell,
+            on_subject=_advance(bar),
+            workers=workers,
+        )
+    for split in (s for s in SPLITS if s in card["videos"]):
+        click.echo(
+            f"{split}: {card['subjects'][split]} subjects, {card['videos'][split]} videos, "
+            f"{card['frames'][split]} frames"
+        )
+    if len(card["subjects"]) == 1:
+        click.echo(f"fewer than {FEWEST_SUBJECTS} subjects: all are in train")
+    if sum(twice := card.get("duplicates", {}).values()):
+        click.echo(f"{sum(twice)} pairs of videos show the same heart; see {out}/report.html")
+    click.echo(f"{len(card['refused'])} refused; records in {out}")
+
+
+def _audit(folder: pathlib.Path, source: pathlib.Path) -> None:
+    from gancmri_jax.cine.audit import audit
+
+    with tqdm(disable=None) as bar:
+        result = audit(folder, source, _advance(bar))
+    for finding in result.findings:
+        click.echo(finding)
+    for piece in result.not_searched:
+        click.echo(f"{piece}; it was not searched")
+    click.echo(
+        f"{len(result.findings)} findings of {result.num_identifiers} identifiers in "
+        f"{result.num_files} files; {result.num_short} of them are short and were looked for "
+        "only where a subject's name stands"
+    )
+    if result.findings or result.not_searched:
+        sys.exit(1)
+
+
+def _advance(bar: tqdm) -> Callable[[int, int], None]:
+    def advance(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return advance

@@ -1,0 +1,62 @@
+"""`train.py`: the one command that is configured by a file."""
+
+import os
+import pathlib
+import sys
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from gancmri_jax.errors import InputError
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Configuration file, e.g. configs/phantom64.py.", lock_config=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; the same folder resumes it.")
+
+
+def run(_: list[str]) -> None:
+    """Train by the flags' configuration."""
+    from gancmri_jax.training.loop import train  # JAX is slow to import: not for --help
+
+    logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
+    workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_file().stem}")
+    train(_CONFIG.value, workdir)
+    print(f"wrote {workdir / 'model.safetensors'}")
+
+
+def main() -> None:
+    """Parse flags and train; bad input is one line on standard error and status 2."""
+    try:
+        flags.mark_flag_as_required("config")
+        app.run(run, flags_parser=_parse)
+    except KeyboardInterrupt:
+        message = "interrupted; the same command goes on from the last checkpoint"
+        print(message, file=sys.stderr, flush=True)
+        os._exit(130)  # a program that is still compiling would crash the interpreter's own end
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(argv)
+    except Exception as error:  # a configuration is a program, which can fail in any way
+        raise InputError(_one_line(error)) from error
+    if len(rest) > 1:
+        raise InputError(f"{rest[1]}: is no option; options are --config and --workdir")
+    if not _config_file().is_file():  # ml_collections would wait for its first use to say so
+        raise InputError(f"{_config_file()}: no such configuration file")
+    return rest
+
+
+def _one_line(error: Exception) -> str:
+    cause = error.__context__
+    if isinstance(cause, KeyError):  # how ml_collections tells of an unknown key
+        return f"the configuration has no {'; '.join(str(cause.args[0]).splitlines())}"
+    return " ".join(str(error).split())
+
+
+def _config_file() -> pathlib.Path:
+    return pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"]))

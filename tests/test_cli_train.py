@@ -1,0 +1,27 @@
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--config=configs/phantom65.py"], "configs/phantom65.py: no such configuration file"),
+        (["--config=configs/phantom64.py", "--config.lerning_rate=1"], "no 'lerning_rate'"),
+        (["--config=configs/phantom64.py", "--config.batch_size=few"], "batch_size=few"),
+        (["--config=configs/phantom64.py", "runs/a"], "runs/a: is no option"),
+        (["--config=configs/phantom64.py", "--config.batch_size=0"], "config.batch_size must be"),
+        ([], "--config must have a value"),
+    ],
+    ids=["no such file", "unknown key", "no number", "stray word", "bad value", "nothing"],
+)
+def test_bad_input_is_one_line_and_status_2(options, said):
+    command = [sys.executable, "train.py", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and said in line

@@ -1,0 +1,60 @@
+"""A generator and a training run small enough for tests."""
+
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from gancmri_jax.model.model import Model
+from gancmri_jax.networks.generator import Generator, draw_noise
+
+
+def tiny_model(seed: int = 0, resolution: int = 16) -> Model:
+    """Return a random model whose noise and motion show in its images."""
+    generator = Generator(
+        resolution=resolution, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8
+    )
+    keys = jax.random.split(jax.random.key(seed), 5)
+    params = generator.init(keys[0], jax.random.normal(keys[1], (1, 8)))["params"]
+    params = jax.tree.map(lambda leaf: leaf if leaf.ndim else leaf + 0.1, params)
+    return Model(
+        generator=generator,
+        params=params,
+        w_avg=0.1 * jax.random.normal(keys[2], (8,)),
+        noise=draw_noise(keys[3], resolution),
+        trajectories={
+            "ed_to_es": jax.random.normal(keys[4], (generator.num_ws, 8)),
+            "frame_to_frame": jax.random.normal(keys[4], (49, generator.num_ws, 8)),
+        },
+        directions={"lv_area": jax.random.normal(keys[2], (generator.num_ws, 8))},
+        card={"note": "for tests"},
+    )
+
+
+def tiny_config(**changes: Any) -> ConfigDict:
+    """Return a configuration that trains the same generator for four steps at 8²."""
+    config = dict(
+        data="",
+        resolution=8,
+        z_dim=8,
+        w_dim=8,
+        mapping_layers=1,
+        channel_base=64,
+        channel_max=8,
+        mbstd_group=4,
+        dtype="float32",
+        batch_size=4,
+        learning_rate=0.002,
+        r1_gamma=1.0,
+        d_reg_interval=1,
+        pl_weight=2.0,
+        g_reg_interval=1,
+        style_mixing=0.9,
+        ema_kimg=0.01,
+        ema_rampup=None,
+        total_kimg=0.016,
+        kimg_per_tick=0.004,
+        kimg_per_snapshot=0.008,
+        seed=0,
+    )
+    return ConfigDict(config | changes)
