@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from gancmri_jax.networks.layers import Conv, Dense, as_float32, block_resolutions, num_channels
+from gancmri_jax.networks.layers import Conv, Dense, at_least_float32, block_resolutions, num_channels
 from gancmri_jax.ops.activation import append_minibatch_std, leaky_relu
 
 
@@ -37,7 +37,7 @@ class Discriminator(nn.Module):
             x = leaky_relu(Conv(width(res), name=f"b{res}_conv0")(x))
             x = leaky_relu(Conv(out, down=True, name=f"b{res}_conv1")(x))
             x = (x + skip) * 0.5**0.5
-        x = append_minibatch_std(as_float32(x), self.mbstd_group)
+        x = append_minibatch_std(at_least_float32(x), self.mbstd_group)
         x = leaky_relu(Conv(width(4), name="b4_conv")(x))
         x = x.reshape(len(x), -1)  # [n 4·4·c]
         x = leaky_relu(Dense(width(4), name="b4_fc")(x))

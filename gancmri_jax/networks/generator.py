@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from gancmri_jax.networks.layers import Dense, as_float32, block_resolutions, num_channels
+from gancmri_jax.networks.layers import Dense, at_least_float32, block_resolutions, num_channels
 from gancmri_jax.ops.activation import leaky_relu, normalize_second_moment
 from gancmri_jax.ops.modulated_conv import modulated_conv
 from gancmri_jax.ops.resample import upsample
@@ -66,7 +66,7 @@ class ToGrey(nn.Module):
         kernel = self.param("kernel", nn.initializers.normal(1), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x = modulated_conv(x, kernel, style, demodulate=False)
-        return as_float32(x) + bias[None, None, None]
+        return at_least_float32(x) + bias[None, None, None]
 
 
 class Synthesis(nn.Module):

@@ -70,6 +70,6 @@ def block_resolutions(resolution: int) -> list[int]:
     return [1 << bits for bits in range(2, resolution.bit_length())]
 
 
-def as_float32(x: Float[Array, "..."]) -> Float[Array, "..."]:
+def at_least_float32(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Leave reduced precision."""
-    return x.astype(jnp.float32)
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
