@@ -4,7 +4,13 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from gancmri_jax.networks.layers import Conv, Dense, at_least_float32, block_resolutions, num_channels
+from gancmri_jax.networks.layers import (
+    Conv,
+    Dense,
+    at_least_float32,
+    block_resolutions,
+    num_channels,
+)
 from gancmri_jax.ops.activation import append_minibatch_std, leaky_relu
 
 
