@@ -2,8 +2,7 @@
 
 >>> import gancmri_jax as gj
 >>> model = gj.load_model("demo")
->>> heart = gj.beat(model, gj.sample_ws(model, seed=0), gj.Motion("frame-to-frame"))
->>> frames = gj.render(model, heart)  # [t h w], in [-1, 1]
+>>> frames = model.video(seed=0, method="frame-to-frame")  # [t h w c], nominally in [-1, 1]
 """
 
 import importlib
@@ -17,27 +16,17 @@ __all__ = [
     "Model",
     "Motion",
     "__version__",
-    "adjust",
-    "beat",
     "load_model",
     "read_cines",
-    "render",
-    "sample_ws",
-    "save_model",
 ]
 
 _HOMES = {
     "Cine": "cine.cine",
     "InputError": "errors",
     "Model": "model.model",
-    "Motion": "video.generate",
-    "adjust": "video.generate",
-    "beat": "video.generate",
+    "Motion": "model.motion",
     "load_model": "model.file",
     "read_cines": "cine.read",
-    "render": "video.render",
-    "sample_ws": "video.generate",
-    "save_model": "model.file",
 }
 
 

@@ -3,6 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.model.file import load_model
+from gancmri_jax.model.motion import Motion
 from tests.tiny import tiny_model
 
 
@@ -34,3 +36,25 @@ def test_noise_modes_differ_and_const_is_the_models_own(model):
 def test_fingerprint_is_of_the_parameters_alone(model):
     assert model.fingerprint == tiny_model().fingerprint
     assert model.fingerprint != tiny_model(seed=1).fingerprint
+
+
+def test_a_frame_is_the_same_bits_in_any_request(model):
+    path = model.beat(model.sample(0), Motion(num_frames=23))
+    frames = model.render(path)
+    assert frames.shape == (23, 16, 16, 1)
+    np.testing.assert_array_equal(model.render(path[:3]), frames[:3])
+    np.testing.assert_array_equal(model.render(path[20:]), frames[20:])
+
+
+def test_a_video_is_a_beat_of_the_seeds_heart(model):
+    video = model.video(3, "ed-to-es", num_frames=6, truncation_psi=0.5, adjust={"lv_area": 1.0})
+    ws = model.sample(3, 0.5) + model.directions["lv_area"]
+    np.testing.assert_array_equal(video, model.render(model.beat(ws, Motion("ed-to-es", 6))))
+    np.testing.assert_array_equal(video[0], video[-1])
+    np.testing.assert_array_equal(model.video(3)[:, :, :, 0].shape, (50, 16, 16))
+
+
+def test_a_saved_model_makes_the_same_video(model, tmp_path):
+    model.save(tmp_path / "heart.safetensors")
+    again = load_model(tmp_path / "heart.safetensors")
+    np.testing.assert_array_equal(again.video(1), model.video(1))

@@ -94,7 +94,7 @@ def command(
     from gancmri_jax.errors import InputError
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
-    from gancmri_jax.video.generate import Motion, adjust, beat, sample_ws
+    from gancmri_jax.model.motion import Motion
     from gancmri_jax.video.render import render_uint8
 
     if steps == "pca_residual" and method != "frame-to-frame":
@@ -105,8 +105,8 @@ def command(
     motion = Motion(method, frames, steps, components or PAPER_COMPONENTS)  # type: ignore[arg-type]
     paths = {}
     for heart in range(seed, seed + videos):
-        ws = adjust(model, sample_ws(model, heart, truncation), amounts)
-        paths[heart] = beat(model, ws, motion)
+        ws = model.adjust(model.sample(heart, truncation), amounts)
+        paths[heart] = model.beat(ws, motion)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

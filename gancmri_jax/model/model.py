@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import hashlib
+import os
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
@@ -11,7 +13,10 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gancmri_jax.latents.truncation import broadcast_w, truncate
+from gancmri_jax.model.motion import Method, Motion, beat_path, learned
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
+
+_FRAMES_AT_ONCE = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +105,71 @@ class Model:
         else:
             maps = {"const": self.noise, "none": None}[noise]
         return _synthesize(self.generator, self.params, jnp.asarray(ws), maps)
+
+    def sample(self, seed: int, truncation_psi: float = 1.0) -> Float[Array, "num_ws w_dim"]:
+        """Return the ws of a seed: z ~ N(0, 1), mapped and truncated."""
+        z = jax.random.normal(jax.random.key(seed), (1, self.z_dim))
+        return self.map(z, truncation_psi)[0]
+
+    def adjust(
+        self, ws: Float[Array, "num_ws w_dim"], amounts: Mapping[str, float]
+    ) -> Float[Array, "num_ws w_dim"]:
+        """Move along phenotype directions, w + c·k (GANcMRI, section 3.4).
+
+        Raises:
+            InputError: The model has no such direction.
+        """
+        for name, amount in amounts.items():
+            ws = ws + amount * learned(self.directions, name, "directions")
+        return ws
+
+    def beat(
+        self, ws: Float[Array, "num_ws w_dim"], motion: Motion | None = None
+    ) -> Float[Array, "t num_ws w_dim"]:
+        """Return the path of a beat of the heart at `ws`, from end-diastole on.
+
+        Raises:
+            InputError: The model has not learned this motion, or has too few steps for it.
+        """
+        return beat_path(ws, self.trajectories, motion or Motion())
+
+    def render(self, path: Float[Array, "t num_ws w_dim"]) -> Float[np.ndarray, "t h w c"]:
+        """Render a path with the model's constant noise, in batches of one shape.
+
+        A frame is the same bits in any request.
+        """
+        batches = []
+        for first in range(0, len(path), _FRAMES_AT_ONCE):
+            ws = path[first : first + _FRAMES_AT_ONCE]
+            filled = jnp.concatenate([ws, jnp.repeat(ws[-1:], _FRAMES_AT_ONCE - len(ws), axis=0)])
+            batches.append(self.synthesize(filled)[: len(ws)])
+        return np.concatenate(batches)
+
+    def video(
+        self,
+        seed: int = 0,
+        method: Method = "frame-to-frame",
+        num_frames: int = 50,
+        truncation_psi: float = 1.0,
+        adjust: Mapping[str, float] | None = None,
+    ) -> Float[np.ndarray, "t h w c"]:
+        """Render one beat of the heart of a seed; `beat` and `render` say the rest.
+
+        Args:
+            seed: Which heart.
+            method: `frame-to-frame` or `ed-to-es`.
+            num_frames: Frames of the beat.
+            truncation_psi: Below one, the heart is more typical.
+            adjust: Amounts by phenotype direction to move first.
+        """
+        ws = self.adjust(self.sample(seed, truncation_psi), adjust or {})
+        return self.render(self.beat(ws, Motion(method, num_frames)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file, whole or not at all; `load_model` reads it back."""
+        from gancmri_jax.model.file import save_model  # which itself builds models
+
+        save_model(self, path)
 
 
 @functools.partial(jax.jit, static_argnums=0)

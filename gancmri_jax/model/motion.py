@@ -1,16 +1,14 @@
-"""A heart from a seed: its start at end-diastole, and the path of its beat (GANcMRI, 3.3.3)."""
+"""How a heart moves: the path of one beat from its start at end-diastole (GANcMRI, 3.3.3)."""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Literal
 
-import jax
 from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.paths import ed_to_es_path, frame_to_frame_path, start_at_ed
 from gancmri_jax.latents.pca import PAPER_COMPONENTS, pca_residual
-from gancmri_jax.model.model import Model
 
 Method = Literal["frame-to-frame", "ed-to-es"]
 Steps = Literal["mean", "pca_residual"]
@@ -34,38 +32,25 @@ class Motion:
     components: int = PAPER_COMPONENTS
 
 
-def sample_ws(model: Model, seed: int, truncation_psi: float = 1.0) -> Float[Array, "num_ws w_dim"]:
-    """Return the ws of a seed: z ~ N(0, 1), mapped and truncated."""
-    z = jax.random.normal(jax.random.key(seed), (1, model.z_dim))
-    return model.map(z, truncation_psi)[0]
-
-
-def adjust(
-    model: Model, ws: Float[Array, "num_ws w_dim"], amounts: Mapping[str, float]
-) -> Float[Array, "num_ws w_dim"]:
-    """Move along phenotype directions, w + c·k (section 3.4).
-
-    Raises:
-        InputError: The model has no such direction.
-    """
-    for name, amount in amounts.items():
-        ws = ws + amount * _learned(model, "directions", name)
-    return ws
-
-
-def beat(
-    model: Model, ws: Float[Array, "num_ws w_dim"], motion: Motion
+def beat_path(
+    ws: Float[Array, "num_ws w_dim"], trajectories: Mapping[str, Array], motion: Motion
 ) -> Float[Array, "t num_ws w_dim"]:
     """Return the path of a beat of the heart at `ws`, from end-diastole on.
 
+    Args:
+        ws: The heart.
+        trajectories: `ed_to_es` [num_ws w_dim], and `frame_to_frame` [steps num_ws w_dim] for
+            that method.
+        motion: How it moves.
+
     Raises:
-        InputError: The model has not learned this motion, or too few steps for the components.
+        InputError: A trajectory is missing, or there are too few steps for the components.
     """
-    ed_to_es = _learned(model, "trajectories", "ed_to_es")
+    ed_to_es = learned(trajectories, "ed_to_es", "trajectories")
     start = start_at_ed(ws, ed_to_es)
     if motion.method == "ed-to-es":
         return ed_to_es_path(start, ed_to_es, motion.num_frames)
-    steps = _learned(model, "trajectories", "frame_to_frame")
+    steps = learned(trajectories, "frame_to_frame", "trajectories")
     if motion.steps == "pca_residual":
         try:
             steps = pca_residual(steps, motion.components)
@@ -74,9 +59,15 @@ def beat(
     return frame_to_frame_path(start, steps, motion.num_frames)
 
 
-def _learned(model: Model, kind: Literal["trajectories", "directions"], name: str) -> Array:
-    learned = getattr(model, kind)
-    if name not in learned:
-        has = f"it has {', '.join(learned)}" if learned else "it has none"
-        raise InputError(f"the model has no {name} among its {kind} ({has}); see `gancmri fit`")
-    return learned[name]
+def learned(kept: Mapping[str, Array], name: str, kind: str) -> Array:
+    """Return what a model has learned under a name.
+
+    Raises:
+        InputError: There is no such thing; the message lists what there is.
+    """
+    if name not in kept:
+        has = ", ".join(kept) or "none"
+        raise InputError(
+            f"the model has no {name} among its {kind} (it has {has}); see `gancmri fit`"
+        )
+    return kept[name]
