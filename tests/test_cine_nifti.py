@@ -163,3 +163,9 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
     (tmp_path / "a.nii").write_bytes(header.binaryblock + bytes(100))
     with pytest.raises(InputError, match="would unpack to 1920 MiB"):
         read_nifti(tmp_path / "a.nii", "heart")
+
+
+def test_the_header_holds_a_description(tmp_path):
+    pixels = np.ones([2, 2, 2], np.uint8)
+    write_nifti(tmp_path / "a.nii.gz", pixels, (1.0, 1.0), 20.0, "x" * 79)
+    assert nibabel.load(tmp_path / "a.nii.gz").header["descrip"].item() == b"x" * 79

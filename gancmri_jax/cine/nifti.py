@@ -8,7 +8,6 @@ row mm, slice mm, frame ms).
 import dataclasses
 import gzip
 import math
-import os
 import pathlib
 from typing import cast
 
@@ -19,6 +18,7 @@ from jaxtyping import Float, Shaped
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.files import MOST_BYTES
 from gancmri_jax.cine.orientation import to_radiological
+from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 
 SLICE_MM = 8.0  # the usual thickness of a long-axis cine; a single slice says nothing of its own
@@ -33,6 +33,7 @@ def write_nifti(
     pixels: Shaped[np.ndarray, "t h w"],
     spacing_mm: tuple[float, float],
     frame_ms: float,
+    description: str = "",
 ) -> None:
     """Write frames as a gzipped NIfTI file, whole or not at all, the same bytes each time.
 
@@ -41,6 +42,7 @@ def write_nifti(
         pixels: Frames in display orientation, of a type NIfTI holds (int16, uint8, float32, ...).
         spacing_mm: Distance between rows and between columns.
         frame_ms: Time between frames.
+        description: What the header says of the file, at most 79 ASCII characters.
 
     Raises:
         InputError: The spacing is unknown, NaN.
@@ -55,10 +57,10 @@ def write_nifti(
     image = nibabel.Nifti1Image(pixels.transpose(2, 1, 0)[:, :, None, :], affine)
     image.header.set_zooms((column_mm, row_mm, SLICE_MM, frame_ms))
     image.header.set_xyzt_units("mm", "msec")
-    part = path.with_name(f".{path.name}.part")
-    # A time stamp in the gzip header would make equal cines different files.
-    part.write_bytes(gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))
-    os.replace(part, path)
+    image.header["descrip"] = description
+    with whole(path) as part:
+        # A time stamp in the gzip header would make equal cines different files.
+        part.write_bytes(gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))
 
 
 def read_nifti(path: pathlib.Path, subject: str, slice_index: int | None = None) -> Cine:

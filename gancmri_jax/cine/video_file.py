@@ -1,48 +1,67 @@
 """Videos for people to look at: MP4, GIF and contact sheets, from uint8 frames [t h w].
 
-Each is written whole or not at all.
+Each is written whole or not at all, with a comment that a player or `exiftool` can show.
 """
 
-import contextlib
-import os
 import pathlib
-from collections.abc import Iterator
 
 import imageio.v3 as iio
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from gancmri_jax.cine.whole import whole
 
 _LEAST_SIDE = 256
 
 
-def write_mp4(path: pathlib.Path, frames: UInt8[np.ndarray, "t h w"], frame_ms: float) -> None:
+def write_mp4(
+    path: pathlib.Path,
+    frames: UInt8[np.ndarray, "t h w"],
+    frame_ms: float,
+    comment: str = "",
+) -> None:
     """Write an H.264 video, magnified for viewing, that any browser plays."""
     frames = _even(magnify(frames))
     rgb = np.repeat(frames[..., None], 3, axis=-1)
-    with _whole(path) as part:
-        iio.imwrite(part, rgb, plugin="pyav", codec="libx264", fps=1000.0 / frame_ms)
+    with whole(path) as part, iio.imopen(part, "w", plugin="pyav") as film:
+        film.container_metadata["comment"] = comment
+        film.write(rgb, codec="libx264", fps=1000.0 / frame_ms)  # type: ignore[arg-type]
 
 
-def write_gif(path: pathlib.Path, frames: UInt8[np.ndarray, "t h w"], frame_ms: float) -> None:
+def write_gif(
+    path: pathlib.Path,
+    frames: UInt8[np.ndarray, "t h w"],
+    frame_ms: float,
+    comment: str = "",
+) -> None:
     """Write a GIF that repeats for ever; its delays come in whole centiseconds."""
     first, *rest = [Image.fromarray(frame) for frame in magnify(frames)]
     duration = max(round(frame_ms / 10), 2) * 10
-    with _whole(path) as part:
-        first.save(part, save_all=True, append_images=rest, duration=duration, loop=0)
+    with whole(path) as part:
+        first.save(
+            part, save_all=True, append_images=rest, duration=duration, loop=0, comment=comment
+        )
 
 
 def write_contact_sheet(
-    path: pathlib.Path, frames: UInt8[np.ndarray, "t h w"], columns: int = 10
+    path: pathlib.Path,
+    frames: UInt8[np.ndarray, "t h w"],
+    columns: int = 10,
+    comment: str = "",
 ) -> None:
     """Write all frames of a video as one PNG, row by row."""
-    write_png(path, tile(frames, columns))
+    write_png(path, tile(frames, columns), comment)
 
 
-def write_png(path: pathlib.Path, picture: UInt8[np.ndarray, "h w"]) -> None:
+def write_png(path: pathlib.Path, picture: UInt8[np.ndarray, "h w"], comment: str = "") -> None:
     """Write one picture as it is."""
-    with _whole(path) as part:
-        Image.fromarray(picture).save(part)
+    text = PngInfo()
+    if comment:
+        text.add_text("Comment", comment)
+    with whole(path) as part:
+        Image.fromarray(picture).save(part, pnginfo=text)
 
 
 def tile(frames: UInt8[np.ndarray, "n h w"], columns: int) -> UInt8[np.ndarray, "H W"]:
@@ -64,17 +83,6 @@ def magnify(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "t H W"]:
     return np.stack(
         [np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BICUBIC)) for f in frames]
     )
-
-
-@contextlib.contextmanager
-def _whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Give a hidden sibling to write, of the same suffix, and rename it when that went well."""
-    part = path.with_name(f".part-{path.name}")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _even(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "t H W"]:
