@@ -1,0 +1,40 @@
+"""A cine into a file, of the format that the file's name says, marked as what it is."""
+
+import pathlib
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.dicom_write import write_dicom
+from gancmri_jax.cine.nifti import write_nifti
+from gancmri_jax.cine.origin import Generated, describe
+from gancmri_jax.cine.video_file import write_contact_sheet, write_gif, write_mp4
+from gancmri_jax.errors import InputError
+
+SUFFIXES = {"mp4": ".mp4", "gif": ".gif", "png": ".png", "nifti": ".nii.gz", "dicom": ".dcm"}
+
+
+def write_cine(path: pathlib.Path, cine: Cine, generated: Generated = None) -> None:
+    """Write uint8 frames as MP4, GIF, contact sheet, NIfTI or DICOM, whole or not at all.
+
+    Args:
+        path: Ends in one of `SUFFIXES`.
+        cine: Its timing must be known for all but PNG, its spacing for NIfTI and DICOM.
+        generated: Which frames a model generated; None where all are, and of no patient.
+
+    Raises:
+        InputError: The suffix is none of these, or spacing or timing is unknown.
+    """
+    said = describe(generated)
+    if path.name.endswith(".png"):
+        write_contact_sheet(path, cine.pixels, comment=said)
+    elif cine.frame_ms is None:
+        raise InputError(f"{path}: time between frames is unknown; only a PNG does without")
+    elif path.name.endswith(".mp4"):
+        write_mp4(path, cine.pixels, cine.frame_ms, said)
+    elif path.name.endswith(".gif"):
+        write_gif(path, cine.pixels, cine.frame_ms, said)
+    elif path.name.endswith(".nii.gz"):
+        write_nifti(path, cine.pixels, cine.spacing_mm, cine.frame_ms, said)
+    elif path.name.endswith(".dcm"):
+        write_dicom(path, cine, generated)
+    else:
+        raise InputError(f"{path}: must end in one of {', '.join(SUFFIXES.values())}")
