@@ -16,8 +16,6 @@ from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.motion import Method, Motion, beat_path, learned
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
 
-_FRAMES_AT_ONCE = 10
-
 
 @dataclasses.dataclass(frozen=True)
 class Model:
@@ -138,10 +136,11 @@ class Model:
 
         A frame is the same bits in any request.
         """
+        at_once = _frames_at_once(self.resolution)
         batches = []
-        for first in range(0, len(path), _FRAMES_AT_ONCE):
-            ws = path[first : first + _FRAMES_AT_ONCE]
-            filled = jnp.concatenate([ws, jnp.repeat(ws[-1:], _FRAMES_AT_ONCE - len(ws), axis=0)])
+        for first in range(0, len(path), at_once):
+            ws = path[first : first + at_once]
+            filled = jnp.concatenate([ws, jnp.repeat(ws[-1:], at_once - len(ws), axis=0)])
             batches.append(self.synthesize(filled)[: len(ws)])
         return np.concatenate(batches)
 
@@ -170,6 +169,13 @@ class Model:
         from gancmri_jax.model.file import save_model  # which itself builds models
 
         save_model(self, path)
+
+
+def _frames_at_once(resolution: int) -> int:
+    """Return how many frames to render in a batch: on CPU, as many as its caches like."""
+    if jax.default_backend() == "cpu":
+        return min(max(2**17 // resolution**2, 1), 25)
+    return 50
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -33,6 +33,8 @@ def conv_transpose(
     padding: int = 0,
 ) -> Float[Array, "n h w i"]:
     """Apply the transpose of `conv` in its images; [n (oh−1)·stride + kh − 2·padding …]."""
+    if stride > 1 and jax.default_backend() == "cpu":
+        return _conv_transpose_by_phases(y, kernel, stride, padding)
     kh, kw = kernel.shape[:2]
     return lax.conv_general_dilated(
         y,
@@ -42,6 +44,31 @@ def conv_transpose(
         lhs_dilation=(stride, stride),
         dimension_numbers=_NHWC,
     )
+
+
+def _conv_transpose_by_phases(y, kernel, stride, padding):
+    """Compute `conv_transpose` as one dense convolution for each phase of the output grid.
+
+    Every `stride`-th row and column of the output sees its own share of the kernel. XLA's CPU
+    convolution of a dilated image multiplies the zeros between its pixels too.
+    """
+    kh, kw = kernel.shape[:2]
+    n, oh, ow, _ = y.shape
+    full = (oh - 1) * stride + kh, (ow - 1) * stride + kw
+    rows, columns = -(-full[0] // stride), -(-full[1] // stride)
+
+    def phase(row, column):
+        taps = jnp.flip(kernel[row::stride, column::stride], (0, 1)).swapaxes(2, 3)
+        high, wide = taps.shape[:2]
+        if not (high and wide):
+            return jnp.zeros((n, rows, columns, kernel.shape[2]), y.dtype)
+        padding = [(high - 1, rows - oh), (wide - 1, columns - ow)]
+        return lax.conv_general_dilated(y, taps, (1, 1), padding, dimension_numbers=_NHWC)
+
+    # [n rows columns i] a phase, stacked behind the axis it is a phase of.
+    grid = [jnp.stack([phase(row, column) for column in range(stride)], 3) for row in range(stride)]
+    whole = jnp.stack(grid, 2).reshape(n, rows * stride, columns * stride, -1)
+    return whole[:, padding : full[0] - padding, padding : full[1] - padding]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
