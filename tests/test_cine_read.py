@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.read import read_cines, read_model_cines
@@ -57,3 +58,10 @@ def test_a_refusal_is_an_error_unless_it_is_taken(study):
     refusals = []
     assert len(read_cines(study, refusals.append)) == 2
     assert [refusal.path.name for refusal in refusals] == ["c"]
+
+
+def test_records_are_not_read_another_way(study, tmp_path):
+    prepare(study, tmp_path / "out", Options(size=8), on_refusal=print)
+    assert len(read_cines(tmp_path / "out", options=ReadOptions())) == 2
+    with pytest.raises(InputError, match="holds records, which --slice, --mask-box and --spacing"):
+        read_cines(tmp_path / "out", options=ReadOptions(slice=1))

@@ -90,6 +90,11 @@ def _each(
 ) -> Iterator[tuple[pathlib.Path, Cine]]:
     """Yield each cine with the place it was found."""
     if is_records(path):
+        if options not in (None, ReadOptions()):
+            raise InputError(
+                f"{path}: holds records, which --slice, --mask-box and --spacing-mm come too late "
+                "for; give them to `gancmri prepare`"
+            )
         for name in record_splits(path) if split is None else [split]:
             yield from ((path, cine) for cine in Records(path, name))
         return

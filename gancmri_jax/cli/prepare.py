@@ -7,14 +7,16 @@ from collections.abc import Callable
 import click
 from tqdm import tqdm
 
+from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.read import insist
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.split import FEWEST_SUBJECTS, SPLITS
+from gancmri_jax.cli.reading import reads_cines
 
 
 @click.command("prepare")
-@click.option("--input", "source", required=True, type=click.Path(path_type=pathlib.Path))
+@reads_cines
 @click.option("--out", type=click.Path(path_type=pathlib.Path))
 @click.option(
     "--audit",
@@ -39,24 +41,6 @@ from gancmri_jax.cine.split import FEWEST_SUBJECTS, SPLITS
     help="Of each sequence, become black and white.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the split by subject.")
-@click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes.")
-@click.option("--slice", "slice_index", type=int, help="Of a NIfTI stack, from 0.")
-@click.option(
-    "--mask-box",
-    "mask_boxes",
-    nargs=4,
-    type=int,
-    multiple=True,
-    metavar="TOP LEFT BOTTOM RIGHT",
-    help="Blank these pixels of videos and PNGs, where labels are burnt in; may be repeated.",
-)
-@click.option(
-    "--spacing-mm",
-    nargs=2,
-    type=float,
-    metavar="ROWS COLUMNS",
-    help="Of videos and PNGs, which do not say; unknown without.",
-)
 @click.option("--workers", type=click.IntRange(1), help="Processes that read.")
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 def command(
@@ -68,9 +52,7 @@ def command(
     percentiles: tuple[float, float],
     seed: int,
     keep_ids: bool,
-    slice_index: int | None,
-    mask_boxes: tuple[tuple[int, int, int, int], ...],
-    spacing_mm: tuple[float, float] | None,
+    reading: ReadOptions,
     workers: int | None,
     strict: bool,
 ) -> None:
@@ -94,9 +76,9 @@ def command(
         percentiles,
         seed,
         keep_ids,
-        slice_index,
-        mask_boxes,
-        spacing_mm,
+        reading.slice,
+        reading.mask_boxes,
+        reading.spacing_mm,
     )
 
     def tell(refusal: Refusal) -> None:

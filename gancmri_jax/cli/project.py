@@ -1,25 +1,18 @@
 """`gancmri project`: find the latent codes of real frames."""
 
 import pathlib
-import sys
 
 import click
-from tqdm import tqdm
+
+from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cli.projecting import project_cines, projects_cines
+from gancmri_jax.cli.reading import reads_cines
 
 
 @click.command("project")
-@click.option("--model", "name", default="demo", show_default=True, help="Model file or run.")
-@click.option(
-    "--input",
-    "source",
-    required=True,
-    type=click.Path(path_type=pathlib.Path),
-    help="Records, or cines as for `gancmri prepare`.",
-)
+@reads_cines
+@projects_cines
 @click.option("--out", required=True, type=click.Path(path_type=pathlib.Path), help="latents.zarr")
-@click.option("--steps", default=1000, show_default=True, type=click.IntRange(1))
-@click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
 @click.option(
     "--frames",
     type=click.Choice(["all", "ed-es", "ed"]),
@@ -42,10 +35,11 @@ from tqdm import tqdm
     help="Of records, which subjects.",
 )
 @click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
-@click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes.")
 def command(
     name: str,
     source: pathlib.Path,
+    reading: ReadOptions,
+    keep_ids: bool,
     out: pathlib.Path,
     steps: int,
     batch_size: int,
@@ -54,7 +48,6 @@ def command(
     space: str,
     split: str,
     videos: int | None,
-    keep_ids: bool,
 ) -> None:
     """Project frames into latent space; the same command goes on where it broke off.
 
@@ -63,8 +56,6 @@ def command(
     from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.model.file import load_model
     from gancmri_jax.projection.projector import Settings
-    from gancmri_jax.projection.store import read_latents
-    from gancmri_jax.projection.study import project_study
 
     model = load_model(name)
     cines = read_model_cines(
@@ -72,17 +63,12 @@ def command(
         model.resolution,
         keep_ids=keep_ids,
         on_refusal=lambda refusal: click.echo(str(refusal), err=True),
+        options=reading,
         split=None if split == "all" else split,
         most=videos,
     )
     settings = Settings(steps, space)  # type: ignore[arg-type]
-    bar = tqdm(unit=" frames", desc="project", file=sys.stderr)
-
-    def on_start(todo: int, done: int) -> None:
-        bar.reset(todo + done)
-        bar.update(done)
-
-    project_study(
+    codes = project_cines(
         model,
         cines,
         out,
@@ -90,11 +76,7 @@ def command(
         which=frames,  # type: ignore[arg-type]
         batch_size=batch_size,
         seed=seed,
-        on_start=on_start,
-        on_steps=lambda frame_steps: bar.update(frame_steps / steps),
     )
-    bar.close()
-    codes, _ = read_latents(out)
     distances = codes.distances[codes.valid]
     click.echo(
         f"{len(distances)} frames of {len(codes.subjects)} videos in {out}; "

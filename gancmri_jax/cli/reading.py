@@ -1,0 +1,58 @@
+"""The options of every verb that reads cines."""
+
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from gancmri_jax.cine.layouts.found import ReadOptions
+
+SPACING_MM = click.FloatRange(0, min_open=True)
+
+OPTIONS = (
+    click.option(
+        "--input",
+        "source",
+        required=True,
+        type=click.Path(path_type=pathlib.Path),
+        help="A study, a subject or a file; but for `gancmri prepare`, records too.",
+    ),
+    click.option("--slice", "slice_index", type=int, help="Of a NIfTI stack, from 0."),
+    click.option(
+        "--mask-box",
+        "mask_boxes",
+        nargs=4,
+        type=int,
+        multiple=True,
+        metavar="TOP LEFT BOTTOM RIGHT",
+        help="Blank these pixels of videos and PNGs, where labels are burnt in; may be repeated.",
+    ),
+    click.option(
+        "--spacing-mm",
+        nargs=2,
+        type=SPACING_MM,
+        metavar="ROWS COLUMNS",
+        help="Of videos and PNGs, which do not say; unknown without.",
+    ),
+    click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes."),
+)
+
+
+def reads_cines(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb these options: it takes `source`, `reading`, a `ReadOptions`, and `keep_ids`."""
+
+    @functools.wraps(verb)
+    def reading_verb(
+        *,
+        slice_index: int | None,
+        mask_boxes: tuple[tuple[int, int, int, int], ...],
+        spacing_mm: tuple[float, float] | None,
+        **options: Any,
+    ) -> None:
+        verb(reading=ReadOptions(slice_index, mask_boxes, spacing_mm), **options)
+
+    for option in reversed(OPTIONS):
+        reading_verb = option(reading_verb)
+    return reading_verb
