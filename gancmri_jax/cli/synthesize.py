@@ -6,6 +6,12 @@ import pathlib
 import click
 from tqdm import tqdm
 
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.pictures import UNKNOWN_MM
+from gancmri_jax.cli.reading import SPACING_MM
+from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
+from gancmri_jax.errors import InputError
+
 
 def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
     """Read `name=amount` options."""
@@ -70,6 +76,14 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
 @click.option(
     "--frame-ms", default=20.0, show_default=True, type=click.FloatRange(1), help="Time of a frame."
 )
+@format_option(("mp4", "gif", "png"), "mp4, gif, png")
+@click.option(
+    "--spacing-mm",
+    nargs=2,
+    type=SPACING_MM,
+    metavar="ROWS COLUMNS",
+    help="Of pixels, which a model does not know; nifti and dicom need it.",
+)
 @click.option(
     "--out",
     default=pathlib.Path("videos"),
@@ -87,11 +101,11 @@ def command(
     steps: str,
     components: int | None,
     frame_ms: float,
+    formats: tuple[str, ...],
+    spacing_mm: tuple[float, float] | None,
     out: pathlib.Path,
 ) -> None:
-    """Write each heart as MP4, GIF and contact sheet; heart K is the same in every request."""
-    from gancmri_jax.cine.video_file import write_contact_sheet, write_gif, write_mp4
-    from gancmri_jax.errors import InputError
+    """Write each heart in each format, marked synthetic; heart K is the same in every request."""
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
@@ -101,6 +115,11 @@ def command(
         raise click.UsageError("--steps is for --method frame-to-frame")
     if components is not None and steps != "pca_residual":
         raise click.UsageError("--components is for --steps pca_residual")
+    if spacing_mm is None and (wanted := [f for f in formats if f in NEED_SPACING]):
+        raise click.UsageError(
+            f"--format {' and '.join(wanted)} needs the distance between pixels, which the model "
+            "does not know; give --spacing-mm ROWS COLUMNS"
+        )
     model = load_model(name)
     motion = Motion(method, frames, steps, components or PAPER_COMPONENTS)  # type: ignore[arg-type]
     paths = {}
@@ -112,9 +131,7 @@ def command(
     except OSError as error:
         raise InputError(f"{out}: cannot be made: {error}") from error
     for heart, path in tqdm(paths.items(), unit=" videos", desc="synthesize"):
-        pixels = render_uint8(model, path)
-        stem = out / f"heart-{heart:04d}-{method}"
-        write_mp4(stem.with_suffix(".mp4"), pixels, frame_ms)
-        write_gif(stem.with_suffix(".gif"), pixels, frame_ms)
-        write_contact_sheet(stem.with_suffix(".png"), pixels)
-    click.echo(f"{videos} hearts of {frames} frames in {out}: .mp4, .gif and .png each")
+        subject = f"heart-{heart:04d}"
+        cine = Cine(render_uint8(model, path), spacing_mm or UNKNOWN_MM, frame_ms, subject)
+        write_formats(out / f"{subject}-{method}", cine, formats)
+    click.echo(f"{videos} hearts of {frames} frames in {out}: {', '.join(dict.fromkeys(formats))}")

@@ -1,0 +1,65 @@
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from click.testing import CliRunner
+
+from gancmri_jax.cine.video_file import write_gif
+from gancmri_jax.cli.main import gancmri
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.file import save_model
+from tests.tiny import tiny_model
+
+FRAMES = np.random.default_rng(0).integers(0, 1000, (3, 16, 16), dtype=np.int16)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_model(tiny_model(), path)
+    return path
+
+
+def superres(model, source, out, *words):
+    options = ["--model", model, "--input", source, "--out", out, "--steps", 1, "--batch-size", 3]
+    arguments = ["superres", *map(str, [*options, *words])]
+    return CliRunner().invoke(gancmri, arguments, catch_exceptions=False)
+
+
+def test_a_slice_of_a_stack_becomes_a_faster_cine_that_says_which_frames_are_new(model, tmp_path):
+    source, out = tmp_path / "anna.nii.gz", tmp_path / "out"
+    stack = np.stack([FRAMES, 1000 - FRAMES]).transpose(3, 2, 0, 1)  # [x y z t]
+    image = nibabel.Nifti1Image(stack, np.diag([-1.25, -1.5, 8, 1]))
+    image.header.set_zooms((1.25, 1.5, 8.0, 30.0))
+    image.header.set_xyzt_units("mm", "msec")
+    nibabel.save(image, source)
+    words = ("--slice", 1, "--closed", "--format", "nifti", "--format", "dicom")
+    assert superres(model, source, out, *words).exit_code == 0
+    (written,) = out.glob("*.nii.gz")
+    dense = nibabel.load(written)
+    np.testing.assert_allclose(dense.header.get_zooms(), (1.25, 1.5, 8, 15))
+    assert b"3 of 6 frames synthetic" in dense.header["descrip"].item()
+    dataset = pydicom.dcmread(next(out.glob("*.dcm")))
+    assert dataset.PatientID == written.name.split("-")[0]  # a keyed hash
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    comments = [group.FrameContentSequence[0].FrameComments for group in groups]
+    assert [comment == "synthetic" for comment in comments] == [False, True] * 3
+    assert not any(b"anna" in path.read_bytes() for path in out.rglob("*") if path.is_file())
+
+
+def test_a_video_needs_spacing_for_dicom(model, tmp_path):
+    source, out = tmp_path / "a.gif", tmp_path / "out"
+    write_gif(source, (FRAMES >> 2).astype(np.uint8), 40.0)
+    with pytest.raises(
+        InputError, match="1 of 1 cines do not know their spacing, which dicom need"
+    ):
+        superres(model, source, out, "--format", "dicom")
+    assert not out.exists()
+    words = ("--format", "dicom", "--spacing-mm", 1.5, 1.25, "--keep-ids")
+    assert superres(model, source, out, *words).exit_code == 0
+    dataset = pydicom.dcmread(out / "a-0000-x2.dcm")
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert measures.PixelSpacing == [24, 20]  # 256 pixels became 16
+    plain = superres(model, source, out, "--keep-ids")
+    assert plain.exit_code == 0 and "no NIfTI, since its spacing is unknown" in plain.output
+    assert sorted(p.suffix for p in out.glob("a-0000-x2.*")) == [".dcm", ".gif", ".mp4"]
