@@ -16,7 +16,7 @@ FRAMES = np.random.default_rng(0).integers(0, 1000, (3, 16, 16), dtype=np.int16)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_model(tiny_model(), path)
+    save_model(tiny_model(resolution=8), path)
     return path
 
 
@@ -37,7 +37,7 @@ def test_a_slice_of_a_stack_becomes_a_faster_cine_that_says_which_frames_are_new
     assert superres(model, source, out, *words).exit_code == 0
     (written,) = out.glob("*.nii.gz")
     dense = nibabel.load(written)
-    np.testing.assert_allclose(dense.header.get_zooms(), (1.25, 1.5, 8, 15))
+    np.testing.assert_allclose(dense.header.get_zooms(), (2.5, 3, 8, 15))  # 16 pixels became 8
     assert b"3 of 6 frames synthetic" in dense.header["descrip"].item()
     dataset = pydicom.dcmread(next(out.glob("*.dcm")))
     assert dataset.PatientID == written.name.split("-")[0]  # a keyed hash
@@ -59,7 +59,7 @@ def test_a_video_needs_spacing_for_dicom(model, tmp_path):
     assert superres(model, source, out, *words).exit_code == 0
     dataset = pydicom.dcmread(out / "a-0000-x2.dcm")
     measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
-    assert measures.PixelSpacing == [24, 20]  # 256 pixels became 16
+    assert measures.PixelSpacing == [48, 40]  # 256 pixels became 8
     plain = superres(model, source, out, "--keep-ids")
     assert plain.exit_code == 0 and "no NIfTI, since its spacing is unknown" in plain.output
     assert sorted(p.suffix for p in out.glob("a-0000-x2.*")) == [".dcm", ".gif", ".mp4"]
