@@ -16,6 +16,7 @@ VERBS = {
     "superres": "Raise the frame rate of real cines.",
     "info": "Say what a model file holds.",
     "synthesize": "Make videos of beating hearts.",
+    "benchmark": "Say how fast this machine is, and how much of it is used.",
 }
 
 

@@ -131,12 +131,18 @@ class Model:
         """
         return beat_path(ws, self.trajectories, motion or Motion())
 
-    def render(self, path: Float[Array, "t num_ws w_dim"]) -> Float[np.ndarray, "t h w c"]:
-        """Render a path with the model's constant noise, in batches of one shape.
+    def render(
+        self, path: Float[Array, "t num_ws w_dim"], at_once: int | None = None
+    ) -> Float[np.ndarray, "t h w c"]:
+        """Render a path with the model's constant noise.
 
-        A frame is the same bits in any request.
+        All batches have one shape, so a frame is the same bits in any request.
+
+        Args:
+            path: Codes, frame by frame.
+            at_once: Frames of a batch, if not as many as suit the machine.
         """
-        at_once = _frames_at_once(self.resolution)
+        at_once = at_once or _frames_at_once(self.resolution)
         batches = []
         for first in range(0, len(path), at_once):
             ws = path[first : first + at_once]

@@ -1,0 +1,80 @@
+"""How fast a model is trained: the step's programs, in the proportions of lazy regularisation."""
+
+import statistics
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from gancmri_jax.benchmarks.ideal import discriminator_gflop, synthesis_gflop, training_gflop
+from gancmri_jax.benchmarks.measure import Result, time_rounds
+from gancmri_jax.training.state import init_state, networks
+from gancmri_jax.training.step import make_step
+
+_INTERVALS = {"g": 4, "d": 16}
+
+
+def benchmark_training(
+    size: int, channel_base: int, channel_max: int, batch: int, dtype: str, rounds: int
+) -> Result:
+    """Take steps without and with each regulariser, and average over the 16 of a full turn."""
+    config = ConfigDict(
+        dict(
+            resolution=size,
+            z_dim=512,
+            w_dim=512,
+            mapping_layers=8 if size >= 256 else 2,  # the paper's, and the phantom's
+            channel_base=channel_base,
+            channel_max=channel_max,
+            mbstd_group=4,
+            dtype=dtype,
+            batch_size=batch,
+            learning_rate=0.002,
+            r1_gamma=1.0,
+            d_reg_interval=_INTERVALS["d"],
+            pl_weight=2.0,
+            g_reg_interval=_INTERVALS["g"],
+            style_mixing=0.9,
+            ema_kimg=10.0,
+            ema_rampup=None,
+            seed=0,
+        )
+    )
+    step = make_step(config)
+    images = jax.random.bits(jax.random.key(0), (batch, size, size, 1), jnp.uint8)
+    state = init_state(config)
+
+    def timed(regularize_g: bool, regularize_d: bool) -> tuple[float, float]:
+        def work() -> None:
+            nonlocal state
+            state, _ = step(state, images, regularize_g=regularize_g, regularize_d=regularize_d)
+            jax.block_until_ready(state)
+
+        return time_rounds(work, rounds)
+
+    # Of 16 steps, 12 have no regulariser, 3 the path length and 1 both.
+    plain, path_length, both = timed(False, False), timed(True, False), timed(True, True)
+    seconds = (12 * plain[0] + 3 * path_length[0] + both[0]) / 16
+    ceiling = statistics.median(rate for _, rate in (plain, path_length, both))
+    generator, _ = networks(config)
+    ideal = training_gflop(
+        synthesis_gflop(generator),
+        discriminator_gflop(size, channel_base, channel_max),
+        _INTERVALS["g"],
+        _INTERVALS["d"],
+    )
+    return Result(
+        name="training",
+        seconds=seconds,
+        gflops=batch * ideal / seconds,
+        matmul_gflops=ceiling,
+        rate=("images_per_second", batch / seconds),
+        settings=dict(
+            size=size,
+            channel_base=channel_base,
+            channel_max=channel_max,
+            batch=batch,
+            dtype=dtype,
+            mapping_layers=config.mapping_layers,
+        ),
+    )

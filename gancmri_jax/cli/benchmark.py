@@ -1,0 +1,76 @@
+"""`gancmri benchmark`: how fast this machine is, and how much of it is used."""
+
+import json
+import os
+import pathlib
+
+import click
+
+_BATCH = {"projection": (2, 64), "training": (4, 32), "pipeline": (32, 32)}  # CPU, accelerator
+
+
+@click.command("benchmark")
+@click.argument("what", type=click.Choice(["synthesis", "projection", "training", "pipeline"]))
+@click.option("--size", default=256, show_default=True, type=click.IntRange(8))
+@click.option("--channel-base", default=32768, show_default=True, type=click.IntRange(1))
+@click.option("--channel-max", default=512, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--batch", type=click.IntRange(1), help="By default what suits a CPU or an accelerator."
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="What convolutions compute in; the ceiling is float32 all the same.",
+)
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--data",
+    type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
+    help="Records for the pipeline to read, instead of ones made for it.",
+)
+@click.option("--json", "report", type=click.Path(path_type=pathlib.Path, dir_okay=False))
+def command(
+    what: str,
+    size: int,
+    channel_base: int,
+    channel_max: int,
+    batch: int | None,
+    dtype: str,
+    rounds: int,
+    data: pathlib.Path | None,
+    report: pathlib.Path | None,
+) -> None:
+    """Time a part of the work at the paper's size, beside matrix products in the same minutes.
+
+    The fraction is the ideal algorithm's operations over the time, over the rate of float32 2048³
+    matrix products: it can be compared where seconds cannot.
+    """
+    import jax
+
+    from gancmri_jax.benchmarks.pipeline import benchmark_pipeline
+    from gancmri_jax.benchmarks.projection import benchmark_projection
+    from gancmri_jax.benchmarks.synthesis import benchmark_synthesis
+    from gancmri_jax.benchmarks.training import benchmark_training
+
+    if data is not None and what != "pipeline":
+        raise click.UsageError("--data is for the pipeline")
+    if size & (size - 1) and what != "pipeline":
+        raise click.UsageError(f"--size must be a power of two, got {size}")
+    networks = size, channel_base, channel_max
+    if what == "synthesis":
+        result = benchmark_synthesis(*networks, batch, dtype, rounds)
+    else:
+        batch = batch or _BATCH[what][jax.default_backend() != "cpu"]
+        if what == "pipeline":
+            result = benchmark_pipeline(size, batch, data, rounds)
+        elif what == "projection":
+            result = benchmark_projection(*networks, batch, dtype, rounds)
+        else:
+            result = benchmark_training(*networks, batch, dtype, rounds)
+    click.echo(str(result))
+    if report is not None:
+        part = report.with_name(f".{report.name}.part")
+        part.write_text(json.dumps(result.as_json(), indent=2) + "\n")
+        os.replace(part, report)
