@@ -15,7 +15,7 @@ def tiny_model(seed: int = 0, resolution: int = 16) -> Model:
         resolution=resolution, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8
     )
     keys = jax.random.split(jax.random.key(seed), 5)
-    params = generator.init(keys[0], jax.random.normal(keys[1], (1, 8)))["params"]
+    params = jax.jit(generator.init)(keys[0], jax.random.normal(keys[1], (1, 8)))["params"]
     params = jax.tree.map(lambda leaf: leaf if leaf.ndim else leaf + 0.1, params)
     return Model(
         generator=generator,

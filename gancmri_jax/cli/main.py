@@ -16,6 +16,7 @@ VERBS = {
     "superres": "Raise the frame rate of real cines.",
     "info": "Say what a model file holds.",
     "synthesize": "Make videos of beating hearts.",
+    "images": "Make pictures of single frames, and of the latent space between them.",
     "benchmark": "Say how fast this machine is, and how much of it is used.",
 }
 
