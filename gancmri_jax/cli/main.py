@@ -17,6 +17,7 @@ VERBS = {
     "info": "Say what a model file holds.",
     "synthesize": "Make videos of beating hearts.",
     "images": "Make pictures of single frames, and of the latent space between them.",
+    "weights": "Fetch pretrained networks, and say where they come from.",
     "benchmark": "Say how fast this machine is, and how much of it is used.",
 }
 
