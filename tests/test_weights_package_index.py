@@ -92,6 +92,13 @@ def test_a_wheel_is_preferred_and_relative_links_are_followed(options, site, tmp
     assert (archive.name, archive.read_bytes()) == (WHEEL, wheel(FILES))
 
 
+def test_a_links_name_leads_nowhere_else(options, site, tmp_path):
+    index_page(site, "/files/some_net-1.2-a%2F..%2F..%2F..%2Fb.whl", f"/files/{SDIST}")
+    options["index-url"] = f"{site.url}/simple"
+    site.files[f"/files/{SDIST}"] = sdist(FILES)
+    assert fetch_archive(PACKAGE, tmp_path) == tmp_path / SDIST
+
+
 def test_an_index_without_the_package_leaves_it_to_another(options, site, tmp_path):
     options["index-url"] = f"{site.url}/empty/"
     options["extra-index-url"] = f"http://127.0.0.1:1/down\n{site.url}/simple"

@@ -12,7 +12,7 @@ def conv3d(
     """Correlate clips with a kernel, padded with zeros as TensorFlow's "SAME" does.
 
     On CPU, frames that a kernel joins become channels of one image: XLA's own convolution in three
-    dimensions runs at a third of the rate of its convolution in two.
+    dimensions took 1.2 to 6 times as long for the layers of I3D on two cores.
     """
     strides = (stride,) * 3
     if jax.default_backend() != "cpu":

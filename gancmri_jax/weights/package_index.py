@@ -43,7 +43,7 @@ class Link:
     @property
     def name(self) -> str:
         """The archive's file name."""
-        return urllib.parse.unquote(urllib.parse.urlsplit(self.url).path.rpartition("/")[2])
+        return urllib.parse.unquote(urllib.parse.urlsplit(self.url).path).rpartition("/")[2]
 
 
 def fetch_archive(package: Package, folder: pathlib.Path) -> pathlib.Path:
