@@ -1,14 +1,16 @@
-"""Parameters under stylegan2-ada-pytorch's names, turned into ours.
+"""Parameters under stylegan2-ada-pytorch's names, turned into ours and back.
 
 Theirs is NCHW with [out in kh kw] kernels and a name a tensor (`synthesis.b8.conv0.weight`); ours
 is NHWC with [kh kw in out] kernels in a tree (`synthesis/b8_conv0/kernel`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from gancmri_jax.weights.stylegan2_shapes import FILTER, W_AVG, Shapes
 
 Tree = dict[str, Any]
 
@@ -56,4 +58,49 @@ def _ours(name: str, array: np.ndarray) -> np.ndarray:
         # Theirs flattens [c h w] before this layer, ours [h w c].
         by_position = array.reshape(len(array), -1, 4, 4).transpose(2, 3, 1, 0)  # [h w c o]
         return by_position.reshape(-1, len(array))
+    return array.T if name.endswith("weight") else array
+
+
+def generator_state(
+    params: Tree, w_avg: np.ndarray, noise: Sequence[Any], shapes: Shapes
+) -> dict[str, np.ndarray]:
+    """Undo `network_params` for a generator, its buffers included.
+
+    Args:
+        params: The generator's parameters.
+        w_avg: The mean of w.
+        noise: Constant noise maps, coarse to fine, each [1 h w].
+        shapes: Of every tensor by name, in the order to return them in.
+    """
+    maps = iter(noise)  # whose layers stand in `shapes` coarse to fine too
+    state = {}
+    for name, shape in shapes.items():
+        if name.endswith("noise_const"):
+            state[name] = np.asarray(next(maps))[0]
+        elif name == W_AVG:
+            state[name] = np.asarray(w_avg)
+        else:
+            state[name] = _theirs(name, shape, params)
+    return state
+
+
+def discriminator_state(params: Tree, shapes: Shapes) -> dict[str, np.ndarray]:
+    """Undo `network_params` for a discriminator, its buffers included."""
+    return {name: _theirs(name, shape, params) for name, shape in shapes.items()}
+
+
+def _theirs(name: str, shape: tuple[int, ...], params: Tree) -> np.ndarray:
+    if name.endswith("resample_filter"):
+        return FILTER
+    node = params
+    for part in _path(name):
+        node = node[part]
+    array = np.asarray(node)
+    if name.endswith("const"):
+        return array.transpose(2, 0, 1)  # [h w c] -> [c h w]
+    if name == "b4.fc.weight":
+        by_position = array.reshape(4, 4, -1, len(array.T))  # [h w c o]
+        return by_position.transpose(3, 2, 0, 1).reshape(shape)
+    if len(shape) == 4:
+        return array.transpose(3, 2, 0, 1)  # [kh kw i o] -> [o i kh kw]
     return array.T if name.endswith("weight") else array
