@@ -92,3 +92,19 @@ def test_blur_keeps_what_is_even_and_spreads_a_point():
 def test_noise_leaves_no_negative_signal():
     noisy = ops.add_noise(jax.random.key(2), jnp.eye(16))
     assert (noisy >= 0).all() and (noisy != jnp.eye(16)).any()
+
+
+def test_strands_lie_in_the_ventricles_alone():
+    fractions = jax.nn.one_hot(jnp.arange(48)[:, None] // 8 * jnp.ones((1, 48), int), 6)
+    picture = 1 - 0.7 * fractions[..., 2]
+    for seed in range(3):
+        drawn = ops.weave(jax.random.key(seed), picture, fractions)
+        outside = fractions[..., 1] + fractions[..., 3] == 0
+        np.testing.assert_allclose(jnp.where(outside, drawn - picture, 0), 0, atol=1e-6)
+        assert (drawn <= picture + 1e-6).all() and drawn.min() >= 0.29
+
+
+def test_clutter_lies_in_the_background_alone():
+    free = (jnp.arange(32)[:, None] < 16) * jnp.ones((1, 32))
+    drawn = ops.strew(jax.random.key(1), jnp.full((32, 32), 0.5), free)
+    assert (drawn[16:] == 0.5).all() and (drawn[:16] != 0.5).any()

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 SWING_DEGREES = 35.0  # the usual rotation, either way
-ANY_ANGLE = 0.3  # share of examples turned by any angle
-MIRRORED = 0.2  # share of examples seen from the other side
+ANY_ANGLE = 0.4  # share of examples turned by any angle
+MIRRORED = 0.35  # share of examples seen from the other side
 LOG_SCALE_SD = 0.16
 LOG_ASPECT_SD = 0.08
 SHIFT_SD = 0.07  # of the picture's side
@@ -50,13 +50,14 @@ def augment(
     Returns:
         The picture in [0, 1], windowed, and each pixel's fractions of the classes.
     """
-    names = ("geometry", "tissue", "clutter", "curve", "bias", "blur", "noise", "window")
+    names = ("geometry", "tissue", "strands", "clutter", "curve", "bias", "blur", "noise", "window")
     keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
     geometry = draw_geometry(keys["geometry"], image.shape, size, pixel)
     picture = sample(image, geometry)
     fractions = sample_labels(labels, geometry, num_classes)
     picture = picture / (jnp.max(picture) + 1e-6)
     picture = recolour(keys["tissue"], picture, fractions)
+    picture = weave(keys["strands"], picture, fractions)
     picture = strew(keys["clutter"], picture, fractions[..., 0])
     picture = bend_contrast(keys["curve"], picture)
     picture = picture * jnp.exp(bias_field(keys["bias"], size))
@@ -131,18 +132,42 @@ def smooth_field(key: PRNGKeyArray, size: int, cells: int) -> Float[Array, "size
 def recolour(
     key: PRNGKeyArray, picture: Float[Array, "h w"], fractions: Float[Array, "h w k"]
 ) -> Float[Array, "h w"]:
-    """Change the contrast between tissues, the background's in patches, and add fine texture."""
-    keys = jax.random.split(key, 6)
-    num_classes = fractions.shape[-1]
+    """Change the contrast between tissues, each in patches of its own, and add fine texture.
+
+    Class 0 is background, 2 is myocardium, and all others are blood.
+    """
+    keys = jax.random.split(key, 9)
+    size = len(picture)
     blood = 0.15 * jax.random.normal(keys[0])
-    gains = blood + 0.10 * jax.random.normal(keys[1], [num_classes])
-    gains = gains.at[2].set(0.35 * jax.random.normal(keys[2]) - 0.05)  # myocardium
-    gains = gains.at[0].set(0.0)
-    level = 0.6 * jax.random.normal(keys[3]) - 0.2
-    background = level + 0.35 * smooth_field(keys[4], len(picture), 6)
-    log_gain = fractions @ gains + fractions[..., 0] * background
-    texture = 0.12 * jax.random.uniform(keys[5]) * smooth_field(keys[5], len(picture), 36)
-    return picture * jnp.exp(log_gain + texture)
+    gains = blood + 0.10 * jax.random.normal(keys[1], [fractions.shape[-1]])
+    gains = gains.at[0].set(0.6 * jax.random.normal(keys[2]) - 0.2)
+    gains = gains.at[2].set(0.35 * jax.random.normal(keys[3]) - 0.05)
+    background, muscle = fractions[..., 0], fractions[..., 2]
+    inflow = 0.6 * jax.random.uniform(keys[4]) ** 2  # fresh blood is brighter
+    log_gain = fractions @ gains
+    log_gain += 0.35 * background * smooth_field(keys[5], size, 6)
+    log_gain += 0.20 * muscle * smooth_field(keys[6], size, 8)
+    log_gain += inflow * (1 - background - muscle) * smooth_field(keys[7], size, 5)
+    amount, texture = jax.random.split(keys[8])
+    log_gain += 0.12 * jax.random.uniform(amount) * smooth_field(texture, size, 36)
+    return picture * jnp.exp(log_gain)
+
+
+def weave(
+    key: PRNGKeyArray, picture: Float[Array, "h w"], fractions: Float[Array, "h w k"]
+) -> Float[Array, "h w"]:
+    """Draw strands as dark as myocardium into the ventricles (classes 1 and 3), which they stay.
+
+    Trabeculae and papillary muscles count as blood pool.
+    """
+    where, how = jax.random.split(key)
+    threshold, opaque = jax.random.uniform(how, [2])
+    muscle = fractions[..., 2]
+    dark = jnp.sum(picture * muscle) / (jnp.sum(muscle) + 1e-3)
+    field = smooth_field(where, len(picture), 22)
+    cover = jax.nn.sigmoid((field - 1.2 - 1.5 * threshold) * 5)
+    cover = (fractions[..., 1] + fractions[..., 3]) * cover * 0.8 * opaque
+    return picture + cover * (dark - picture)
 
 
 def strew(
