@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.motion import Method, Motion, beat_path, learned
+from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
 
 
@@ -29,6 +30,7 @@ class Model:
         trajectories: Motion by name: `ed_to_es` [num_ws w_dim] and `frame_to_frame`
             [frames − 1, num_ws, w_dim]; empty until `gancmri fit`.
         directions: Phenotype directions [num_ws w_dim] by name; empty until `gancmri fit`.
+        segmenter: A network that finds the heart's chambers; None until one is put in.
         card: How the model was made and how good it is: JSON-like.
     """
 
@@ -38,6 +40,7 @@ class Model:
     noise: Noise
     trajectories: dict[str, Array] = dataclasses.field(default_factory=dict)
     directions: dict[str, Array] = dataclasses.field(default_factory=dict)
+    segmenter: Segmenter | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
