@@ -18,13 +18,13 @@ _LEAST_SIDE = 256
 
 def write_mp4(
     path: pathlib.Path,
-    frames: UInt8[np.ndarray, "t h w"],
+    frames: UInt8[np.ndarray, "t h w"] | UInt8[np.ndarray, "t h w 3"],
     frame_ms: float,
     comment: str = "",
 ) -> None:
     """Write an H.264 video, magnified for viewing, that any browser plays."""
     frames = _even(magnify(frames))
-    rgb = np.repeat(frames[..., None], 3, axis=-1)
+    rgb = frames if frames.ndim == 4 else np.repeat(frames[..., None], 3, axis=-1)
     with whole(path) as part, iio.imopen(part, "w", plugin="pyav") as film:
         film.container_metadata["comment"] = comment
         film.write(rgb, codec="libx264", fps=1000.0 / frame_ms)  # type: ignore[arg-type]
@@ -55,7 +55,11 @@ def write_contact_sheet(
     write_png(path, tile(frames, columns), comment)
 
 
-def write_png(path: pathlib.Path, picture: UInt8[np.ndarray, "h w"], comment: str = "") -> None:
+def write_png(
+    path: pathlib.Path,
+    picture: UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"],
+    comment: str = "",
+) -> None:
     """Write one picture as it is."""
     text = PngInfo()
     if comment:
@@ -73,9 +77,9 @@ def tile(frames: UInt8[np.ndarray, "n h w"], columns: int) -> UInt8[np.ndarray, 
     return sheet.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
 
 
-def magnify(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "t H W"]:
+def magnify(frames: UInt8[np.ndarray, "t h w *c"]) -> UInt8[np.ndarray, "t H W *c"]:
     """Enlarge small frames by a whole factor, bicubically, to sides of at least 256 pixels."""
-    _, h, w = frames.shape
+    _, h, w = frames.shape[:3]
     factor = -(-_LEAST_SIDE // min(h, w))
     if factor == 1:
         return frames
@@ -85,7 +89,8 @@ def magnify(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "t H W"]:
     )
 
 
-def _even(frames: UInt8[np.ndarray, "t h w"]) -> UInt8[np.ndarray, "t H W"]:
+def _even(frames: UInt8[np.ndarray, "t h w *c"]) -> UInt8[np.ndarray, "t H W *c"]:
     """Repeat a last odd row or column: yuv420p needs even sides."""
-    _, h, w = frames.shape
-    return np.pad(frames, ((0, 0), (0, h % 2), (0, w % 2)), mode="edge")
+    _, h, w, *channels = frames.shape
+    padding = ((0, 0), (0, h % 2), (0, w % 2), *((0, 0) for _ in channels))
+    return np.pad(frames, padding, mode="edge")

@@ -1,0 +1,130 @@
+"""Segmentation: from a cine of any size to masks, and to the left ventricle's probability.
+
+Frames are windowed over their whole sequence, brought to the grid that the segmenter was trained
+on, and shown to it; masks go back to the cine's own pixels, the probability stays on the grid.
+"""
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.ndimage
+from jaxtyping import Array, Float, UInt8
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.segmenter import Segmenter
+from gancmri_jax.networks.cardiac_fcn import CLASSES, MULTIPLE
+
+PERCENTILES = (1.0, 99.0)  # of the whole sequence, that become 0 and 1
+LONGER_SIDE_MM = 280.0  # of a cine that does not say its spacing: where to look, not what to report
+FRAMES_AT_ONCE = 8
+MOST_GRID = 1024  # pixels along a side of the grid; a spacing that asks for more is no cine's
+LV = CLASSES.index("LV")
+
+
+class Segmentation(NamedTuple):
+    """What was found in a cine.
+
+    Attributes:
+        masks: Each pixel's class, by the network's CLASSES; of every class one connected piece.
+        lv_probability: The left ventricle's probability, on the segmenter's grid.
+        grid_mm: That grid's spacing of rows and columns, NaN where the cine's is not known.
+    """
+
+    masks: UInt8[np.ndarray, "t h w"]
+    lv_probability: Float[np.ndarray, "t H W"]
+    grid_mm: tuple[float, float]
+
+
+def segment(segmenter: Segmenter, cine: Cine) -> Segmentation:
+    """Segment every frame of a cine.
+
+    Raises:
+        InputError: The cine has no contrast, or is far larger than a chest.
+    """
+    height, width = cine.pixels.shape[1:]
+    row_mm, column_mm = cine.spacing_mm
+    if math.isnan(row_mm):
+        row_mm = column_mm = LONGER_SIDE_MM / max(height, width)
+    grid = tuple(
+        max(round(pixels * mm / segmenter.pixel_mm), 1)
+        for pixels, mm in ((height, row_mm), (width, column_mm))
+    )
+    if max(grid) > MOST_GRID:
+        raise InputError(
+            f"{cine.subject}: frames of {height * row_mm:.0f} by {width * column_mm:.0f} mm are "
+            "larger than any chest; look at the spacing"
+        )
+    frames = window(cine)
+    masks, probabilities = [], []
+    for first in range(0, len(frames), FRAMES_AT_ONCE):
+        batch = frames[first : first + FRAMES_AT_ONCE]
+        # The last batch is filled up with copies, so that one program serves all.
+        filled = np.concatenate([batch, batch[-1:].repeat(FRAMES_AT_ONCE - len(batch), axis=0)])
+        found, probability = _segment(
+            segmenter.network, segmenter.x_first, grid, segmenter.variables, filled
+        )
+        masks.append(np.asarray(found)[: len(batch)])
+        probabilities.append(np.asarray(probability)[: len(batch)])
+    return Segmentation(
+        masks=np.stack([largest_pieces(mask) for mask in np.concatenate(masks)]),
+        lv_probability=np.concatenate(probabilities),
+        grid_mm=(
+            cine.spacing_mm[0] * height / grid[0],
+            cine.spacing_mm[1] * width / grid[1],
+        ),
+    )
+
+
+def window(cine: Cine) -> Float[np.ndarray, "t h w"]:
+    """Return frames in [0, 1]: two percentiles of the whole sequence become 0 and 1."""
+    low, high = np.percentile(cine.pixels, PERCENTILES)
+    if not low < high:
+        raise InputError(f"{cine.subject}: has no contrast between percentiles 1 and 99")
+    return np.clip((cine.pixels.astype(np.float32) - np.float32(low)) / (high - low), 0, 1).astype(
+        np.float32
+    )
+
+
+def largest_pieces(mask: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    """Keep the largest connected piece of each class, and fill the holes in the left ventricle."""
+    cleaned = np.zeros_like(mask)
+    for label in range(len(CLASSES) - 1, 0, -1):
+        pieces, count = scipy.ndimage.label(mask == label)
+        if count:
+            sizes = np.bincount(pieces.ravel())[1:]
+            piece = pieces == 1 + sizes.argmax()
+            if label == LV:
+                piece = scipy.ndimage.binary_fill_holes(piece)
+            cleaned[piece] = label
+    return cleaned
+
+
+def logits(
+    network: Any, variables: Any, frames: Float[Array, "n h w"], x_first: bool = False
+) -> Float[Array, "n h w k"]:
+    """Apply the network to frames of any size, padded with zeros and cropped again."""
+    if x_first:
+        frames = frames.swapaxes(1, 2)
+    pads = [(-side % MULTIPLE) for side in frames.shape[1:]]
+    around = [(0, 0)] + [(pad // 2, pad - pad // 2) for pad in pads]
+    found = network.apply(variables, jnp.pad(frames, around)[..., None])
+    found = found[
+        :,
+        around[1][0] : found.shape[1] - around[1][1],
+        around[2][0] : found.shape[2] - around[2][1],
+    ]
+    return found.swapaxes(1, 2) if x_first else found
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _segment(network, x_first, grid, variables, frames):
+    n, height, width = frames.shape
+    shown = jax.image.resize(frames, (n, *grid), "linear")
+    probabilities = jax.nn.softmax(logits(network, variables, shown, x_first))
+    own = jax.image.resize(probabilities, (n, height, width, len(CLASSES)), "linear")
+    return own.argmax(-1).astype(jnp.uint8), probabilities[..., LV]
