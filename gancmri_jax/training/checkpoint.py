@@ -1,14 +1,23 @@
 """Checkpoints of a run: the training state and the data iterator's, by Orbax."""
 
 import pathlib
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import jax
 from orbax.checkpoint import v1 as ocp
 
-from gancmri_jax.training.state import TrainState
-
 _KEEP = 2
+
+
+class Stepped(Protocol):
+    """A training state: a tree that knows how many steps it has come."""
+
+    @property
+    def step(self) -> jax.Array:
+        """Steps taken."""
+
+
+State = TypeVar("State", bound=Stepped)
 
 
 class Checkpoints:
@@ -27,14 +36,14 @@ class Checkpoints:
     def __exit__(self, *_: object) -> None:
         self._checkpointer.close()
 
-    def save(self, state: TrainState, data: dict[str, Any]) -> None:
+    def save(self, state: Stepped, data: dict[str, Any]) -> None:
         """Save the state and the data iterator's state, under the state's step, whole or not."""
         step = int(state.step)
         self._checkpointer.save_checkpointables(
             step, {"state": state, "data": data}, force=True, overwrite=True
         )
 
-    def load_latest(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
+    def load_latest(self, like: State) -> tuple[State, dict[str, Any]] | None:
         """Load the newest checkpoint into the structure of `like`; None where there is none."""
         if self._checkpointer.latest is None:
             return None
