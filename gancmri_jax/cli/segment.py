@@ -1,0 +1,93 @@
+"""`gancmri segment`: find the chambers in cines, and measure the left ventricle."""
+
+import math
+import pathlib
+
+import click
+from tqdm import tqdm
+
+from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cli.reading import reads_cines
+
+
+@click.command("segment")
+@reads_cines
+@click.option(
+    "--model",
+    "name",
+    default="demo",
+    show_default=True,
+    help="Model file that carries a segmenter, or a run of `gancmri train-segmenter`.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=pathlib.Path),
+    help="Folder as `gancmri phantom` writes it, to be scored against; implies --keep-ids.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+def command(
+    name: str,
+    source: pathlib.Path,
+    reading: ReadOptions,
+    keep_ids: bool,
+    truth: pathlib.Path | None,
+    out: pathlib.Path,
+) -> None:
+    """Write masks, overlays, the LV area curve and phenotypes of each cine.
+
+    OUT/phenotypes.csv holds LV area, sphericity index and fractional area change, and
+    OUT/segmentation.json where they come from; each cine has a folder with its mask (0 background,
+    1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA), overlays and curve. Where a video does not say its
+    spacing, areas and sphericity stay empty: give it by --spacing-mm. With --truth, ES is the
+    frame of least area whatever the input says, and mean errors are printed.
+    """
+    import dataclasses
+
+    from gancmri_jax.cine.phenotypes import read_phenotypes
+    from gancmri_jax.cine.read import read_cines
+    from gancmri_jax.cine.records import is_records
+    from gancmri_jax.cine.refusal import Refusal
+    from gancmri_jax.cine.subject import hash_subject, subject_key
+    from gancmri_jax.errors import InputError
+    from gancmri_jax.model.file import load_segmenter_of
+    from gancmri_jax.physiology.phenotypes import Findings, describe
+    from gancmri_jax.physiology.score import Score, mean, score_against
+    from gancmri_jax.physiology.study import segment_cine, unique_names, write_findings
+
+    def say(refusal: Refusal) -> None:
+        click.echo(str(refusal), err=True)
+
+    segmenter = load_segmenter_of(name)
+    known = read_phenotypes(truth / "phenotypes.csv") if truth else {}
+    cines = read_cines(source, say, reading)
+    if truth:
+        cines = [dataclasses.replace(cine, es_frame=None) for cine in cines]
+    elif not (keep_ids or is_records(source)):
+        key = subject_key()
+        cines = [
+            dataclasses.replace(cine, subject=hash_subject(cine.subject, key)) for cine in cines
+        ]
+
+    findings: dict[str, Findings] = {}
+    scores: list[Score] = []
+    names = unique_names(cines)
+    for stem, cine in zip(names, tqdm(cines, unit=" cines", desc="segment"), strict=True):
+        try:
+            segmentation, found = segment_cine(segmenter, cine, out / stem)
+        except InputError as error:
+            say(Refusal(source, str(error)))
+            continue
+        findings[stem] = found
+        notes = [describe(found)]
+        if math.isnan(cine.spacing_mm[0]):
+            notes.append("spacing unknown, so areas are left empty and no NIfTI is written")
+        tqdm.write(f"{stem}: {'; '.join(notes)}")
+        if truth:
+            scores.append(score_against(truth, known, stem, segmentation, found))
+    if not findings:
+        raise InputError(f"{source}: nothing in it can be segmented")
+    write_findings(out, findings, segmenter)
+    if scores:
+        score = mean(scores)
+        click.echo(f"against {truth}: {score}")
+    click.echo(f"{len(findings)} cines in {out}")
