@@ -42,6 +42,7 @@ def command(
     keep_ids: bool,
     out: pathlib.Path,
     steps: int,
+    distance: str,
     batch_size: int,
     seed: int,
     frames: str,
@@ -49,10 +50,7 @@ def command(
     split: str,
     videos: int | None,
 ) -> None:
-    """Project frames into latent space; the same command goes on where it broke off.
-
-    The search lowers a multi-scale pixel distance.
-    """
+    """Project frames into latent space; the same command goes on where it broke off."""
     from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.model.file import load_model
     from gancmri_jax.projection.projector import Settings
@@ -67,7 +65,7 @@ def command(
         split=None if split == "all" else split,
         most=videos,
     )
-    settings = Settings(steps, space)  # type: ignore[arg-type]
+    settings = Settings(steps, space, distance)  # type: ignore[arg-type]
     codes = project_cines(
         model,
         cines,

@@ -25,13 +25,20 @@ OPTIONS = (
         type=click.IntRange(1),
         help="Of the projection.",
     ),
+    click.option(
+        "--distance",
+        type=click.Choice(["multiscale_pixel", "cardiac_features"]),
+        default="multiscale_pixel",
+        show_default=True,
+        help="What the search lowers: of pixels, or of the model's segmenter's activations.",
+    ),
     click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1)),
     click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1)),
 )
 
 
 def projects_cines(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb these options: it takes `name`, `steps`, `batch_size` and `seed`."""
+    """Give a verb these options: it takes `name`, `steps`, `distance`, `batch_size`, `seed`."""
     for option in reversed(OPTIONS):
         verb = option(verb)
     return verb

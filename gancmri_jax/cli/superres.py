@@ -33,6 +33,7 @@ def command(
     tpca: bool,
     all_generated: bool,
     steps: int,
+    distance: str,
     batch_size: int,
     seed: int,
     formats: tuple[str, ...],
@@ -65,7 +66,12 @@ def command(
             f"{' and '.join(wanted)} need; give it by --spacing-mm, or choose another --format"
         )
     codes = project_cines(
-        model, cines, out / "latents.zarr", Settings(steps), batch_size=batch_size, seed=seed
+        model,
+        cines,
+        out / "latents.zarr",
+        Settings(steps, distance=distance),  # type: ignore[arg-type]
+        batch_size=batch_size,
+        seed=seed,
     )
     for index, cine in enumerate(tqdm(cines, unit=" videos", desc="render")):
         dense = super_resolve(

@@ -1,15 +1,26 @@
 """Distances between images that a projection lowers, each a feature map by name.
 
 The distance of two images is the squared Euclidean distance of their features, so a target's are
-computed once.
+computed once. A feature map is a pytree, for what it has learned is an input of compiled programs.
 """
 
 from collections.abc import Callable
+from typing import Any, Literal, get_args
 
+import flax.struct
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.model import Model
+from gancmri_jax.model.segmenter import Segmenter
+from gancmri_jax.networks.cardiac_fcn import CardiacFCN
+
 Features = Callable[[Float[Array, "n h w c"]], Float[Array, "n d"]]
+Distance = Literal["multiscale_pixel", "cardiac_features"]
+DISTANCES: tuple[Distance, ...] = get_args(Distance)
 
 _COARSEST = 8
 
@@ -29,4 +40,72 @@ def multiscale_pixel(images: Float[Array, "n h w c"]) -> Float[Array, "n d"]:
         images = images.reshape(n, size // 2, 2, size // 2, 2, c).mean(axis=(2, 4))
 
 
-FEATURES: dict[str, Features] = {"multiscale_pixel": multiscale_pixel}
+class CardiacFeatures(flax.struct.PyTreeNode):
+    """Activations of a segmenter's levels, compared as LPIPS compares VGG's (Zhang et al. 2018).
+
+    Each pixel's activations are of unit length over the channels, and each level's squared
+    differences are averaged over its pixels; levels count alike.
+
+    Attributes:
+        network: The segmenter's.
+        variables: Its parameters and batch statistics.
+        size: Side of the grid on which it sees the images.
+        x_first: It was trained on frames transposed against display.
+    """
+
+    network: CardiacFCN = flax.struct.field(pytree_node=False)
+    variables: Any
+    size: int = flax.struct.field(pytree_node=False)
+    x_first: bool = flax.struct.field(pytree_node=False)
+
+    def __call__(self, images: Float[Array, "n h w 1"]) -> Float[Array, "n d"]:
+        """Return the features of images in [−1, 1]."""
+        n = len(images)
+        shown = jax.image.resize((images + 1) / 2, (n, self.size, self.size, 1), "linear")
+        if self.x_first:
+            shown = shown.swapaxes(1, 2)
+        activations: Any = self.network.apply(self.variables, shown, method="levels")
+        levels = []
+        for level in activations:
+            energy = jnp.sum(jnp.square(level), axis=-1, keepdims=True)
+            # A pixel that no channel answers to has no direction; ε keeps it small.
+            unit = level * lax.rsqrt(energy + 1e-2)
+            levels.append(unit.reshape(n, -1) / (level.shape[1] * level.shape[2]) ** 0.5)
+        return jnp.concatenate(levels, axis=1)
+
+
+_SEGMENTER_SIDE = 144  # pixels: a chest of 260 mm on the demo segmenter's grid
+
+
+def image_features(name: Distance, model: Model) -> Features:
+    """Return a distance's feature map.
+
+    Raises:
+        InputError: The model has no segmenter, which `cardiac_features` needs.
+    """
+    if name == "multiscale_pixel":
+        return jax.tree_util.Partial(multiscale_pixel)
+    segmenter = _segmenter(model)
+    return CardiacFeatures(
+        segmenter.network, segmenter.variables, _SEGMENTER_SIDE, segmenter.x_first
+    )
+
+
+def distance_provenance(name: Distance, model: Model) -> dict[str, str]:
+    """Return what a distance depends on besides its name, for the codes that it led to.
+
+    Raises:
+        InputError: As `image_features` does.
+    """
+    if name == "multiscale_pixel":
+        return {}
+    return {"segmenter": _segmenter(model).fingerprint}
+
+
+def _segmenter(model: Model) -> Segmenter:
+    if model.segmenter is None:
+        raise InputError(
+            "--distance cardiac_features: the model has no segmenter; put one in by `gancmri "
+            "train-segmenter --into`, or use multiscale_pixel"
+        )
+    return model.segmenter

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import Noise, draw_noise
-from gancmri_jax.projection.distance import FEATURES
+from gancmri_jax.projection.distance import Distance, image_features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Settings:
     Attributes:
         num_steps: Steps of Adam(0.9, 0.999).
         space: `w`, one w for all rows, as in the paper, or `w+`, a w for each row.
-        distance: Name of the image distance, a key of `distance.FEATURES`.
+        distance: Name of the image distance, one of `distance.DISTANCES`.
         learning_rate: Its peak: it ramps up over the first 5 % and down over the last 25 %.
         w_noise: Amplitude of the noise added to w, in units of w's deviation, at the start.
         w_noise_until: Share of the steps after which no noise is added to w.
@@ -35,7 +35,7 @@ class Settings:
 
     num_steps: int = 1000
     space: Literal["w", "w+"] = "w"
-    distance: str = "multiscale_pixel"
+    distance: Distance = "multiscale_pixel"
     learning_rate: float = 0.1
     w_noise: float = 0.05
     w_noise_until: float = 0.75
@@ -88,20 +88,33 @@ def project(
         settings: How to search.
         statistics: Of the model's w: `w_statistics(model)`.
         on_steps: Told the number of steps done since it was last told.
+
+    Raises:
+        InputError: The model lacks what the distance needs.
     """
+    features = image_features(settings.distance, model)
     rows = {"w": 1, "w+": model.num_ws}[settings.space]
     carry = _start(keys, model.resolution, rows, statistics)
     done = 0
     while done < settings.num_steps:
         chunk = min(50, settings.num_steps - done)
         carry = _optimize(
-            model.generator, settings, chunk, model.params, targets, keys, statistics, carry, done
+            model.generator,
+            settings,
+            chunk,
+            model.params,
+            features,
+            targets,
+            keys,
+            statistics,
+            carry,
+            done,
         )
         jax.block_until_ready(carry)
         done += chunk
         on_steps(chunk)
     variables, _ = carry
-    distances = _distances(model.generator, settings, model.params, targets, variables)
+    distances = _distances(model.generator, model.params, features, targets, variables)
     return Projection(
         _all_rows(variables["w"], model.num_ws),
         variables["noise"],
@@ -168,12 +181,20 @@ def _render(generator, params, variables):
     return generator.apply({"params": params}, ws, variables["noise"], method="synthesize")
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=7)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=8)
 def _optimize(
-    generator, settings, num_steps, params, targets, keys, statistics, carry: tuple[Any, Any], first
+    generator,
+    settings,
+    num_steps,
+    params,
+    features,
+    targets,
+    keys,
+    statistics,
+    carry: tuple[Any, Any],
+    first,
 ):
     """Take `num_steps` steps from step `first` on, as one program."""
-    features = FEATURES[settings.distance]
     target_features = features(targets)
     amplitude = statistics.deviation * settings.w_noise
 
@@ -200,8 +221,7 @@ def _optimize(
     return carry
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _distances(generator, settings, params, targets, variables):
-    features = FEATURES[settings.distance]
+@functools.partial(jax.jit, static_argnums=0)
+def _distances(generator, params, features, targets, variables):
     difference = features(_render(generator, params, variables)) - features(targets)
     return jnp.sum(jnp.square(difference), axis=1)

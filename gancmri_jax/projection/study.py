@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_model_range
 from gancmri_jax.model.model import Model
+from gancmri_jax.projection.distance import distance_provenance
 from gancmri_jax.projection.projector import Projection, Settings, project, w_statistics
 from gancmri_jax.projection.store import LatentStore, Video
 
@@ -47,7 +48,8 @@ def project_study(
         on_steps: Told how many frame-steps were taken.
 
     Raises:
-        InputError: `out` holds latents that were found otherwise.
+        InputError: `out` holds latents that were found otherwise, or the model lacks what the
+            distance needs.
     """
     videos = [describe(cine) for cine in cines]
     provenance = {
@@ -56,6 +58,7 @@ def project_study(
         "which": which,
         "seed": seed,
         **vars(settings),
+        **distance_provenance(settings.distance, model),
     }
     noise_sizes = [level.shape[-1] for level in model.noise]
     store = LatentStore.open(out, videos, (model.num_ws, model.w_dim), noise_sizes, provenance)
