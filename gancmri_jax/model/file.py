@@ -1,7 +1,9 @@
 """The model file: one safetensors file with a JSON card, readable without this package.
 
-Tensors: `generator/<path>`, `w_avg`, `noise/<nn>`, `trajectories/<name>`, `directions/<name>`.
-Metadata (strings): `format`, `version`, `generator` (its sizes as JSON), `card` (JSON).
+Tensors: `generator/<path>`, `w_avg`, `noise/<nn>`, `trajectories/<name>`, `directions/<name>`,
+and, where the model has one, `segmenter/<path>`. Metadata (strings): `format`, `version`,
+`generator` (its sizes as JSON), `segmenter` (likewise, where there is one), `card` (JSON). A file
+that training can go on from has `discriminator/<path>` too, and `discriminator` among its metadata.
 """
 
 import dataclasses
@@ -19,12 +21,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.model import discriminator as judges
 from gancmri_jax.model.model import Model
+from gancmri_jax.model.segmenter import (
+    FILE,
+    SIZES_ERRORS,
+    Segmenter,
+    expected_shapes,
+    from_tensors,
+    load_segmenter,
+    to_tensors,
+)
 from gancmri_jax.networks.generator import Generator, draw_noise
 
 FORMAT = "gancmri_jax model"
 VERSION = "1"
 EMBEDDED = ("demo", "demo256")
+SEGMENTER = "segmenter"  # of metadata and of the card
+DISCRIMINATOR = "discriminator"  # of metadata
 
 _SIZES = (
     "resolution",
@@ -37,8 +51,10 @@ _SIZES = (
 )
 
 
-def save_model(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write a model file, whole or not at all."""
+def save_model(
+    model: Model, path: str | os.PathLike[str], discriminator: judges.Judge | None = None
+) -> None:
+    """Write a model file, whole or not at all, and a discriminator into it where one is given."""
     path = pathlib.Path(path)
     params = flax.traverse_util.flatten_dict(model.params, sep="/")
     tensors = {
@@ -52,8 +68,16 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
         "format": FORMAT,
         "version": VERSION,
         "generator": json.dumps({name: getattr(model.generator, name) for name in _SIZES}),
-        "card": json.dumps(model.card),
     }
+    card = {key: value for key, value in model.card.items() if key != SEGMENTER}
+    if model.segmenter is not None:
+        tensors |= to_tensors(model.segmenter)
+        metadata[SEGMENTER] = json.dumps(model.segmenter.sizes)
+        card[SEGMENTER] = model.segmenter.card
+    if discriminator is not None:
+        tensors |= judges.to_tensors(discriminator)
+        metadata[DISCRIMINATOR] = json.dumps(discriminator.sizes)
+    metadata["card"] = json.dumps(card)
     arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -67,13 +91,56 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
 def load_model(name: str | os.PathLike[str] = "demo") -> Model:
     """Load `demo`, a model file, or a run directory's `model.safetensors`.
 
+    A discriminator in the file stays there: see `load_discriminator`.
+
     Raises:
         InputError: No such model, or the file is not a sound model of this version.
     """
     header = read_header(name)
     with safe_open(header.path, framework="numpy") as file:
-        tensors = {key: file.get_tensor(key) for key in header.shapes}
+        tensors = {
+            key: file.get_tensor(key)
+            for key in header.shapes
+            if header.discriminator is None or not key.startswith(judges.PREFIX)
+        }
     return _assemble(header, tensors)
+
+
+def load_discriminator(name: str | os.PathLike[str]) -> judges.Judge:
+    """Load the discriminator of a model file that training can go on from.
+
+    Raises:
+        InputError: No such model, or it has none, or it is not sound.
+    """
+    header = read_header(name)
+    if header.discriminator is None:
+        raise InputError(
+            f"{header.path}: has no discriminator; one that `gancmri convert` wrote may"
+        )
+    with safe_open(header.path, framework="numpy") as file:
+        tensors = {
+            key: file.get_tensor(key) for key in header.shapes if key.startswith(judges.PREFIX)
+        }
+    try:
+        return judges.from_tensors(header.discriminator, tensors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{header.path}: {error}") from error
+
+
+def load_segmenter_of(name: str | os.PathLike[str]) -> Segmenter:
+    """Load the segmenter of a model, or of a run of `gancmri train-segmenter`.
+
+    Raises:
+        InputError: No such model, or it has none.
+    """
+    path = pathlib.Path(name)
+    if (path / FILE).is_file() or path.name == FILE:
+        return load_segmenter(path)
+    if (segmenter := load_model(name).segmenter) is None:
+        raise InputError(
+            f"{name}: has no segmenter; `gancmri train-segmenter --into {name}` puts one in"
+        )
+    return segmenter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +149,8 @@ class Header:
 
     path: pathlib.Path
     generator: dict[str, Any]
+    segmenter: dict[str, Any] | None
+    discriminator: dict[str, Any] | None
     card: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
 
@@ -114,7 +183,12 @@ def read_header(name: str | os.PathLike[str]) -> Header:
     try:
         sizes = json.loads(metadata["generator"])
         generator = {key: int(sizes[key]) for key in _SIZES}
-        return Header(path, generator, json.loads(metadata["card"]), shapes)
+        segmenter, discriminator = (
+            json.loads(metadata[part]) if part in metadata else None
+            for part in (SEGMENTER, DISCRIMINATOR)
+        )
+        card = json.loads(metadata["card"])
+        return Header(path, generator, segmenter, discriminator, card, shapes)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: its metadata is not a model's: {error}") from error
 
@@ -139,7 +213,9 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
     generator = Generator(**header.generator)
     try:
         expected = _expected_shapes(generator)
-    except ValueError as error:
+        if header.segmenter is not None:
+            expected |= expected_shapes(header.segmenter)
+    except SIZES_ERRORS as error:
         raise InputError(f"{path}: its metadata is not a model's: {error}") from error
     rooms: dict[str, dict[str, Any]] = {"trajectories": {}, "directions": {}}
     for key, array in tensors.items():
@@ -163,11 +239,15 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
         if key.startswith("generator/")
     }
     noise = tuple(jnp.asarray(tensors[key]) for key in sorted(expected) if key.startswith("noise/"))
+    segmenter = None
+    if header.segmenter is not None:
+        segmenter = from_tensors(header.segmenter, tensors, header.card.get(SEGMENTER, {}))
     return Model(
         generator=generator,
         params=flax.traverse_util.unflatten_dict(params, sep="/"),
         w_avg=jnp.asarray(tensors["w_avg"]),
         noise=noise,
+        segmenter=segmenter,
         card=header.card,
         **rooms,
     )

@@ -89,7 +89,7 @@ class Synthesis(nn.Module):
             features = num_channels(res, self.channel_base, self.channel_max)
             if x is None:
                 const = self.param("const", nn.initializers.normal(1), (res, res, features))
-                x = jnp.broadcast_to(const[None], (len(ws), *const.shape)).astype(self.dtype)
+                x = jnp.broadcast_to(const[None], (ws.shape[0], *const.shape)).astype(self.dtype)
             else:
                 up = StyledConv(features, up=True, name=f"b{res}_conv0")
                 x = up(x, ws[:, next(rows)], next(maps))
