@@ -12,8 +12,12 @@ VERBS = {
     "phantom": "Write phantom hearts, whose physiology is known, as NIfTI.",
     "prepare": "Read cines and write training records.",
     "project": "Find the latent codes of real frames.",
+    "train-segmenter": "Train a network that finds the heart's chambers.",
+    "segment": "Find the chambers in cines, and measure the left ventricle.",
     "fit": "Learn motion and phenotype directions from latent codes.",
     "superres": "Raise the frame rate of real cines.",
+    "convert": "Make a model of another project's StyleGAN2.",
+    "export": "Write a model in other projects' formats.",
     "info": "Say what a model file holds.",
     "synthesize": "Make videos of beating hearts.",
     "images": "Make pictures of single frames, and of the latent space between them.",
@@ -31,7 +35,7 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        return importlib.import_module(f"gancmri_jax.cli.{name}").command
+        return importlib.import_module(f"gancmri_jax.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
