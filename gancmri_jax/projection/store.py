@@ -158,6 +158,14 @@ def read_noise(path: pathlib.Path, video: int) -> list[Float[np.ndarray, "frame 
     return [group[name][row].astype(np.float32) for name in names]
 
 
+def is_store(path: pathlib.Path) -> bool:
+    """Tell whether a folder is a latent store."""
+    try:
+        return zarr.open_group(path, mode="r").attrs.get("format") == FORMAT
+    except (OSError, ValueError):
+        return False
+
+
 def _noise_name(index: int) -> str:
     return f"noise_{index:02d}"
 

@@ -1,0 +1,119 @@
+"""What verbs share that compare sets: a set from whatever the user names."""
+
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from gancmri_jax.errors import InputError
+
+if TYPE_CHECKING:  # they import JAX, which `--help` does not need
+    from gancmri_jax.metrics.sources import Source
+    from gancmri_jax.model.motion import Motion
+
+SPLITS = ("train", "validation", "test", "all")
+
+SET_OPTIONS = (
+    click.option(
+        "--split",
+        type=click.Choice(SPLITS),
+        default="all",
+        show_default=True,
+        help="Of sets that are records, which subjects.",
+    ),
+    click.option(
+        "--size",
+        type=click.IntRange(8),
+        help="Of sets that are cines as scanners give them: prepared to it first.",
+    ),
+    click.option(
+        "--method",
+        type=click.Choice(["frame-to-frame", "ed-to-es"]),
+        default="frame-to-frame",
+        show_default=True,
+        help="Of videos that a model makes.",
+    ),
+    click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(-2, 2)),
+    click.option(
+        "--store-model", default="demo", show_default=True, help="That a latent store is of."
+    ),
+)
+
+
+def compares_sets(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that say how a set is opened."""
+    for option in reversed(SET_OPTIONS):
+        verb = option(verb)
+    return verb
+
+
+def open_set(
+    name: str,
+    *,
+    split: str,
+    size: int | None,
+    motion: "Motion",
+    truncation: float,
+    store_model: str,
+) -> "Source":
+    """Return the set of a model, a latent store, records or cines.
+
+    Raises:
+        InputError: There is none, or it cannot be read.
+    """
+    from gancmri_jax.cine.read import read_model_cines
+    from gancmri_jax.cine.records import Records, is_records
+    from gancmri_jax.metrics.sources import Cines, Coded, Generated
+    from gancmri_jax.model.file import EMBEDDED, load_model
+    from gancmri_jax.projection.store import is_store, read_latents, read_noise
+
+    path = pathlib.Path(name)
+    is_run = (path / "model.safetensors").is_file()
+    if name in EMBEDDED or path.suffix == ".safetensors" or is_run:
+        return Generated(name, load_model(name), motion, truncation)
+    if is_store(path):
+        codes, provenance = read_latents(path)
+        model = load_model(store_model)
+        if provenance.get("model") != model.fingerprint:
+            raise InputError(
+                f"{path}: holds codes of another model than {store_model}; give --store-model"
+            )
+        videos = []
+        for video, valid in enumerate(codes.valid):
+            noise = [level[valid] for level in read_noise(path, video)]
+            videos.append((codes.ws[video][valid], noise))
+        return Coded(name, model, videos)
+    if is_records(path) and split != "all":
+        return Cines(f"{name} {split}", Records(path, split))
+    if size is None and not is_records(path):
+        raise InputError(f"{path}: holds cines as they are; give the --size to prepare them to")
+    if is_records(path):
+        size = Records(path, "train")[0].pixels.shape[1]
+    assert size is not None
+    return Cines(name, read_model_cines(path, size, on_refusal=_tell))
+
+
+def _tell(refusal: object) -> None:
+    click.echo(str(refusal), err=True)
+
+
+def progress() -> Callable[[str, int], Callable[[int], object]]:
+    """Return what shows one bar for each long piece of work, the last one closed by the next."""
+    from tqdm import tqdm
+
+    bars: list[tqdm] = []
+
+    def start(what: str, total: int) -> Callable[[int], object]:
+        if bars:
+            bars.pop().close()
+        bars.append(tqdm(total=total, desc=what, unit="", leave=False))
+        return bars[-1].update
+
+    return start
+
+
+def read_frames(source: "Source", count: int, seed: int) -> Iterator:
+    """Yield `count` frames of a set, or all where it has fewer."""
+    available = source.num_frames
+    return source.frames(count if available is None else min(count, available), seed)

@@ -1,0 +1,78 @@
+"""`gancmri memorisation`: does a model copy the hearts it was trained on?"""
+
+import pathlib
+
+import click
+
+from gancmri_jax.cli.comparing import open_set, progress, read_frames
+from gancmri_jax.errors import InputError
+
+
+@click.command("memorisation")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
+    help="Records: their train split is what the model saw, their test split is held out.",
+)
+@click.option("--fake", required=True, help="Model, or a set of generated frames.")
+@click.option(
+    "--space",
+    "wanted",
+    multiple=True,
+    type=click.Choice(["pixel", "lpips", "segmenter"]),
+    default=("pixel", "segmenter"),
+    help="Where distances are taken; may be repeated.  [default: pixel, segmenter]",
+)
+@click.option("--segmenter", default="demo", show_default=True, help="Model or run that has one.")
+@click.option(
+    "--frames", default=2000, show_default=True, type=click.IntRange(100), help="Of each set."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+def command(
+    data: pathlib.Path,
+    fake: str,
+    wanted: tuple[str, ...],
+    segmenter: str,
+    frames: int,
+    seed: int,
+    out: pathlib.Path,
+) -> None:
+    """Compare distances to the nearest training frame with those of held-out frames.
+
+    Writes OUT/memorisation.json and the closest pairs as pictures, generated above, training below.
+    They show training frames: handle them as you handle the data.
+    """
+    import numpy as np
+
+    from gancmri_jax.metrics.memorisation import Space, audit_memorisation, pixels, write_audit
+    from gancmri_jax.metrics.spaces import lpips_space, segmenter_space
+    from gancmri_jax.model.file import load_segmenter_of
+    from gancmri_jax.model.motion import Motion
+
+    opening = dict(size=None, motion=Motion(), truncation=1.0, store_model="demo")
+    sets = [
+        open_set(name, split=split, **opening)  # type: ignore[arg-type]
+        for name, split in ((str(data), "train"), (str(data), "test"), (fake, "all"))
+    ]
+    train, held_out, generated = (
+        np.stack(list(read_frames(source, frames, seed))) for source in sets
+    )
+    told = progress()
+    spaces: dict[str, Space] = {}
+    for name in dict.fromkeys(wanted):
+        if name == "pixel":
+            spaces[name] = pixels
+        elif name == "lpips":
+            spaces[name] = lpips_space(told)
+        else:
+            spaces[name] = segmenter_space(load_segmenter_of(segmenter), told)
+    results = audit_memorisation(train, held_out, generated, spaces)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be made: {error}") from error
+    write_audit(out, results, train, generated)
+    for result in results:
+        click.echo(str(result))

@@ -1,0 +1,61 @@
+"""How alike two pictures are: structural similarity, peak signal-to-noise ratio, LPIPS."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+from scipy.ndimage import gaussian_filter
+
+from gancmri_jax.model.backbones import load_lpips
+
+_SIGMA, _RADIUS = 1.5, 5  # an 11×11 window
+_RANGE = 255.0
+
+
+def ssim(a: UInt8[np.ndarray, "*n h w"], b: UInt8[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n"]:
+    """Return the structural similarity of each pair (Wang et al. 2004, equation 13).
+
+    The window is a Gaussian of σ = 1.5 over 11×11 pixels; moments are the window's own (÷ 1), and
+    the mean is over pixels whose window lies within the picture.
+    """
+    assert a.shape == b.shape and min(a.shape[-2:]) > 2 * _RADIUS, (a.shape, b.shape)
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    c1, c2 = (0.01 * _RANGE) ** 2, (0.03 * _RANGE) ** 2
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return gaussian_filter(values, _SIGMA, radius=_RADIUS, axes=(-2, -1))
+
+    mean_x, mean_y = mean(x), mean(y)
+    var_x, var_y = mean(x * x) - mean_x**2, mean(y * y) - mean_y**2
+    covariance = mean(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (var_x + var_y + c2)
+    inner = slice(_RADIUS, -_RADIUS)
+    return (luminance * structure)[..., inner, inner].mean(axis=(-2, -1))
+
+
+def psnr(a: UInt8[np.ndarray, "*n h w"], b: UInt8[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n"]:
+    """Return the peak signal-to-noise ratio of each pair in dB; infinite where they are equal."""
+    error = np.square(a.astype(np.float64) - b.astype(np.float64)).mean(axis=(-2, -1))
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(_RANGE**2 / error)
+
+
+def lpips(a: UInt8[np.ndarray, "n h w"], b: UInt8[np.ndarray, "n h w"]) -> Float[Array, "n"]:
+    """Return the LPIPS of each pair (v0.1, VGG16), grey as RGB."""
+    return _lpips()(a, b)
+
+
+@functools.cache
+def _lpips() -> Callable[..., Float[Array, "n"]]:
+    network, params = load_lpips()
+
+    @jax.jit
+    def distance(a, b):
+        shown = [x[..., None].astype(jnp.float32) / 127.5 - 1 for x in (a, b)]
+        return network.apply({"params": params}, *shown)
+
+    return distance

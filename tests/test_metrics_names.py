@@ -1,0 +1,32 @@
+import pytest
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.metrics.names import parse_metric
+
+
+@pytest.mark.parametrize(
+    "name, said, count, full",
+    [
+        ("fid50k_full", "fid50k_full", 50_000, True),
+        ("fid", "fid50k", 50_000, False),
+        ("kid2000", "kid2k", 2000, False),
+        ("fcn_fd500", "fcn_fd500", 500, False),
+        ("recall1k", "recall1k", 1000, False),
+    ],
+)
+def test_a_name_says_its_samples(name, said, count, full):
+    metric = parse_metric(name)
+    assert (metric.name, metric.count, metric.full) == (said, count, full)
+    assert metric.kind == "distribution"
+
+
+def test_clips_say_how_they_are_taken():
+    metric = parse_metric("fvd16_equispaced")
+    assert (metric.base, metric.clip_frames, metric.clip_how) == ("fvd", 16, "equispaced")
+    assert parse_metric("ssim").kind == "pairs" and parse_metric("ppl_wend").kind == "model"
+
+
+@pytest.mark.parametrize("name", ["", "fidk", "fid1", "fvd16", "fid50k_half", "cFID", "ssim16"])
+def test_what_is_no_metric_is_refused(name):
+    with pytest.raises(InputError, match="no such metric; there are fid50k_full"):
+        parse_metric(name)
