@@ -1,8 +1,20 @@
+import dataclasses
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gancmri_jax.projection.distance import multiscale_pixel
+from gancmri_jax.cli.project import command
+from gancmri_jax.errors import InputError
+from gancmri_jax.projection.distance import (
+    DISTANCES,
+    distance_provenance,
+    image_features,
+    multiscale_pixel,
+)
+from tests.tiny import tiny_model
+from tests.tiny_segmenter import tiny_segmenter
 
 
 def distance(a, b):
@@ -24,3 +36,79 @@ def test_the_finest_detail_counts_at_the_finest_level_alone():
 def test_colour_does_not_change_the_scale(channels):
     a = jnp.ones((1, 8, 8, channels))
     np.testing.assert_allclose(distance(a, -a), 4, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return dataclasses.replace(tiny_model(), segmenter=tiny_segmenter())
+
+
+@pytest.fixture(scope="module")
+def images():
+    return jax.random.uniform(jax.random.key(0), (3, 16, 16, 1), minval=-1)
+
+
+def test_cardiac_features_are_of_each_image_alone(model, images):
+    features = image_features("cardiac_features", model)
+    together = features(images)
+    np.testing.assert_allclose(together[1:2], features(images[1:2]), atol=1e-5)
+    assert float(jnp.sum((together[0] - together[1]) ** 2)) > 1e-4
+
+
+def test_cardiac_levels_are_of_unit_length_and_count_alike(model, images):
+    # Five levels, in each pixel a vector no longer than one, averaged over the pixels.
+    energy = jnp.sum(image_features("cardiac_features", model)(images) ** 2, axis=1)
+    assert ((0 < energy) & (energy <= 5)).all()
+
+
+def test_cardiac_features_lead_back_to_the_image(model, images):
+    features = image_features("cardiac_features", model)
+    target = features(images)
+
+    @jax.jit
+    def loss_and_gradient(x):
+        return jax.value_and_grad(lambda x: jnp.sum((features(x) - target) ** 2))(x)
+
+    other = images[::-1] * 0.5
+    loss, gradient = loss_and_gradient(other)
+    assert np.isfinite(gradient).all()
+    better, _ = loss_and_gradient(other - 1e-3 * gradient / jnp.linalg.norm(gradient))
+    assert better < loss
+    assert loss_and_gradient(images)[0] < 1e-8
+
+
+def test_a_feature_map_is_an_input_of_compiled_programs(model, images):
+    @jax.jit
+    def apply(features, images):
+        return features(images)
+
+    for name in DISTANCES:
+        features = image_features(name, model)
+        np.testing.assert_allclose(apply(features, images), features(images), atol=1e-5)
+
+
+def test_a_segmenter_trained_on_transposed_frames_sees_them_so(model, images):
+    turned = dataclasses.replace(
+        model, segmenter=dataclasses.replace(model.segmenter, x_first=True)
+    )
+    a = image_features("cardiac_features", model)(images)
+    b = image_features("cardiac_features", turned)(images.swapaxes(1, 2))
+    np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_what_was_learned_is_provenance(model):
+    assert distance_provenance("multiscale_pixel", model) == {}
+    known = distance_provenance("cardiac_features", model)
+    assert known == {"segmenter": tiny_segmenter().fingerprint}
+
+
+def test_a_model_without_a_segmenter_says_so(model):
+    bare = dataclasses.replace(model, segmenter=None)
+    for ask in (image_features, distance_provenance):
+        with pytest.raises(InputError, match="cardiac_features: the model has no segmenter"):
+            ask("cardiac_features", bare)
+
+
+def test_the_command_line_offers_every_distance():
+    (option,) = [o for o in command.params if o.name == "distance"]
+    assert tuple(option.type.choices) == DISTANCES
