@@ -1,0 +1,41 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4, spatial_means
+from gancmri_jax.model.segmenter import Segmenter
+from gancmri_jax.networks.cardiac_fcn import CardiacFCN
+
+WHOLE = Backbone("mean", "0", "none", 4, jax.jit(lambda x: x.reshape(len(x), -1).mean(1)[:, None]))
+
+
+def test_places_and_not_channels_are_the_features_of_cfid():
+    """[1 2 3 4]: six places, each the mean of its four channels."""
+    conv4 = jnp.arange(24.0).reshape(1, 2, 3, 4)
+    np.testing.assert_allclose(spatial_means(conv4), [[1.5, 5.5, 9.5, 13.5, 17.5, 21.5]])
+    square = jnp.zeros((1, 16, 16, 256)).at[0, 0, 1].set(1)  # both axes are 256 long
+    np.testing.assert_array_equal(spatial_means(square)[0, :3], [0, 1, 0])
+
+
+def test_the_last_batch_is_filled_and_cut():
+    items = [np.full((3, 3), value, np.uint8) for value in range(6)]
+    done = []
+    features = extract(WHOLE, iter(items), done.append)
+    np.testing.assert_array_equal(features[:, 0], np.arange(6))
+    assert done == [4, 2]
+
+
+@pytest.mark.parametrize("x_first", [False, True])
+def test_a_segmenters_features_are_256_places(x_first):
+    network = CardiacFCN(filters=(2, 2, 2, 2, 3), level_width=2, head_width=2)
+    variables = network.init(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+    segmenter = Segmenter(network, variables, pixel_mm=1.0, x_first=x_first)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64)).astype(np.uint8)
+    found = fcn_conv4(segmenter, "s").features(frames)
+    assert found.shape == (2, 256)
+    turned = fcn_conv4(segmenter, "s").features(frames.swapaxes(1, 2))
+    if x_first:  # what it sees of a transposed frame is what the other order sees of the frame
+        other = Segmenter(network, variables, pixel_mm=1.0)
+        np.testing.assert_allclose(turned, fcn_conv4(other, "s").features(frames), atol=1e-6)
+        assert np.abs(found - turned).max() > 1e-4

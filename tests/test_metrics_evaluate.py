@@ -1,0 +1,157 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.errors import InputError
+from gancmri_jax.metrics import evaluate as evaluate_module
+from gancmri_jax.metrics.backbones import Backbone
+from gancmri_jax.metrics.evaluate import Evaluation, Protocol, fvd_table
+from gancmri_jax.metrics.names import parse_metric
+from gancmri_jax.metrics.sources import Cines, Generated
+from gancmri_jax.model.motion import Motion
+from gancmri_jax.weights.cache import CACHE_VARIABLE
+from tests.tiny import tiny_model
+
+
+def corners(pixels):
+    """Two features: the first pixel and the second, of a frame or of a clip's first frame."""
+    flat = pixels.reshape(len(pixels), -1).astype(jnp.float32)
+    return flat[:, :2]
+
+
+@pytest.fixture(autouse=True)
+def backbones(monkeypatch, tmp_path):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    looked = []
+
+    def make(name):
+        def features(batch):
+            looked.append(name)
+            return jax.jit(corners)(batch)
+
+        return lambda *_: Backbone(name, "0" * 64, "none", 8, features)
+
+    monkeypatch.setattr(evaluate_module, "inception_pool3", make("inception"))
+    monkeypatch.setattr(evaluate_module, "i3d_logits", make("i3d"))
+    monkeypatch.setattr(evaluate_module, "fcn_conv4", make("fcn"))
+    return looked
+
+
+def source(name, seed, shift=0, videos=8, frames=20):
+    rng = np.random.default_rng(seed)
+    cines = [
+        Cine(
+            (rng.integers(0, 200, (frames, 16, 16)) + shift).astype(np.uint8), (1, 1), 30.0, str(i)
+        )
+        for i in range(videos)
+    ]
+    return Cines(name, cines)
+
+
+REAL, FAKE = source("real", 0), source("fake", 1, shift=50)
+
+
+def measure(name, real=REAL, fake=FAKE, **protocol):
+    return Evaluation(real, fake, Protocol(bootstrap=0, **protocol)).measure(parse_metric(name))
+
+
+def test_a_shift_of_both_features_is_its_square():
+    card = measure("fid100_full")
+    assert (card.metric, card.n_real, card.n_fake) == ("fid100_full", 160, 100)
+    assert card.value == pytest.approx(2 * 50**2, rel=0.15)
+    assert card.floor[0] < 0.05 * card.value and card.floor[1] == 80
+    assert (card.ddof, card.backbone, card.size) == (1, "inception", (16, 16))
+    assert card.warnings == ()
+
+
+def test_the_interval_holds_the_value():
+    card = Evaluation(REAL, FAKE, Protocol(bootstrap=10)).measure(parse_metric("fid100"))
+    assert card.n_real == card.n_fake == 100
+    assert card.interval[0] < card.value < card.interval[1]
+    assert "10 bootstrap resamples" in card.interval_by
+
+
+def test_kid_precision_and_recall_share_the_features(backbones):
+    evaluation = Evaluation(REAL, FAKE, Protocol(bootstrap=0))
+    values = [evaluation.measure(parse_metric(f"{n}100")) for n in ("fid", "kid", "precision")]
+    assert len(backbones) == 2 * -(-100 // 8)  # batches of each set, looked at once
+    assert values[1].value > values[1].floor[0] and values[1].ddof is None
+    assert 0 <= values[2].value <= 1
+
+
+def test_features_of_the_real_set_are_kept_and_found_again(backbones, tmp_path):
+    first = measure("fid100")
+    looked = len(backbones)
+    assert measure("fid100").value == first.value
+    assert len(backbones) == looked + looked // 2  # only the fakes again
+    (kept,) = (tmp_path / "cache" / "features").iterdir()
+    kept.write_bytes(kept.read_bytes()[:50])
+    assert measure("fid100").value == first.value  # cut short, so taken again
+    assert measure("fid100", keep_features=False).value == first.value
+    assert measure("fid100", real=source("real", 3)).value != first.value
+
+
+def test_clips_are_one_a_video():
+    card = measure("fvd16_equispaced")
+    assert (card.n_real, card.n_fake, card.frames) == (8, 8, "16 equispaced")
+    model = Generated("model", tiny_model(), Motion(num_frames=16))
+    assert measure("fvd16_consecutive", fake=model).n_fake == 8
+
+
+def test_pairs_are_compared_video_by_video():
+    assert measure("ssim", fake=REAL).value == 1
+    card = measure("psnr")
+    assert card.n_fake == 8 and 5 < card.value < 15
+    with pytest.raises(InputError, match="real has 8 videos, fake 7"):
+        measure("ssim", fake=source("fake", 1, videos=7))
+    with pytest.raises(InputError, match=r"video 0 is \(20, 16, 16\) in real and \(19, 16, 16\)"):
+        measure("ssim", fake=source("fake", 1, frames=19))
+
+
+def test_movement_is_told_beside_the_real_sets():
+    card = measure("roughness")
+    assert card.value == pytest.approx(3**0.5, rel=0.05)  # frames are independent
+    assert "in the real set" in card.frames
+
+
+def test_a_segmenters_distance_is_never_called_cfid():
+    with pytest.raises(InputError, match="needs a model with a segmenter"):
+        measure("fcn_fd100")
+    card = measure("fcn_fd100", segmenter=(None, "demo"))
+    assert card.metric == "fcn_fd100"
+    with pytest.raises(InputError, match="cardiac-fcn"):
+        measure("cfid100")
+
+
+def test_what_cannot_be_measured_is_refused(monkeypatch):
+    with pytest.raises(
+        InputError, match="fake has 160 frames and fid1k takes 1000; ask for fid160"
+    ):
+        measure("fid1000")
+    small = Cines("small", [Cine(np.zeros((5, 8, 8), np.uint8), (1, 1), 30.0, "a")])
+    with pytest.raises(InputError, match=r"real has frames of \(16, 16\), small of \(8, 8\)"):
+        measure("fid2", fake=small)
+    with pytest.raises(InputError, match="is of a model, and fake is none"):
+        measure("ppl_wend")
+    broken = Backbone("inception", "1", "none", 8, lambda x: np.full((len(x), 2), np.nan))
+    monkeypatch.setattr(evaluate_module, "inception_pool3", lambda: broken)
+    with pytest.raises(InputError, match="real: inception gives features that are not finite"):
+        measure("fid100")
+
+
+def test_fewer_samples_than_features_are_told():
+    wide = Backbone("inception", "2", "none", 8, jax.jit(lambda x: x.reshape(len(x), -1) / 1.0))
+    evaluation = Evaluation(REAL, FAKE, Protocol(bootstrap=0, keep_features=False))
+    evaluation._backbones["fid"] = wide
+    (warning,) = evaluation.measure(parse_metric("fid100")).warnings
+    assert warning.startswith("100 samples are fewer than the 256 features")
+
+
+def test_the_papers_table_has_every_pair_once():
+    sets = {"real": REAL, "fake": FAKE, "again": source("again", 5)}
+    table, clips = fvd_table(sets, parse_metric("fvd16_equispaced"), Protocol())
+    assert clips == 4 and len(table) == 6
+    assert table["real", "fake"] > 10 * table["real", "real"]
+    assert table["real", "again"] < table["real", "fake"]
