@@ -8,13 +8,14 @@ from jax import lax
 
 from gancmri_jax.networks.cardiac_fcn import CLASSES, CardiacFCN, ConvNorm, Merge
 from gancmri_jax.ops.bilinear import enlarge
+from tests.tiny_segmenter import random_variables
 
 SMALL = CardiacFCN(filters=(2, 3, 4, 5, 6), level_width=2, head_width=3)
 
 
 @pytest.fixture(scope="module")
 def variables():
-    return jax.jit(SMALL.init)(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+    return random_variables(SMALL, 0)
 
 
 def test_the_published_network_has_the_published_size():

@@ -1,10 +1,12 @@
 """Segmenters for tests: a random one, and one that goes by brightness alone."""
 
 import functools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.cardiac_fcn import CLASSES, MULTIPLE, CardiacFCN
@@ -14,9 +16,22 @@ from gancmri_jax.networks.cardiac_fcn import CLASSES, MULTIPLE, CardiacFCN
 def tiny_segmenter(seed: int = 0) -> Segmenter:
     """Return a random segmenter of two channels everywhere."""
     network = CardiacFCN(filters=(2, 2, 2, 2, 2), level_width=2, head_width=2)
+    return Segmenter(network, random_variables(network, seed), 4.0, card={"note": "for tests"})
+
+
+def random_variables(network: CardiacFCN, seed: int) -> Any:
+    """Draw what `init` would draw, with nothing to compile."""
     image = jnp.zeros((1, MULTIPLE, MULTIPLE, 1))
-    variables = jax.jit(network.init)(jax.random.key(seed), image)
-    return Segmenter(network, variables, 4.0, card={"note": "for tests"})
+    shapes = jax.eval_shape(network.init, jax.random.key(0), image)
+    rng = np.random.default_rng(seed)
+
+    def draw(path: Any, leaf: Any) -> jax.Array:
+        if path[-1].key == "kernel":
+            deviation = (2 / math.prod(leaf.shape[:-1])) ** 0.5
+            return jnp.asarray(rng.normal(0, deviation, leaf.shape), jnp.float32)
+        return jnp.full(leaf.shape, 1.0 if path[-1].key in ("scale", "var") else 0.0)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
 class Brightness:
