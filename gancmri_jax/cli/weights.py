@@ -38,10 +38,11 @@ def list_weights() -> None:
     "converted elsewhere.",
 )
 def fetch_weights(names: tuple[str, ...], folder: pathlib.Path | None) -> None:
-    """Fetch and convert NAMES, or all that can be used."""
+    """Fetch and convert NAMES, or all that can be had so."""
     from gancmri_jax.weights.fetch import fetch
+    from gancmri_jax.weights.table import TABLE
 
-    for name in _or_all(names):
+    for name in names or [name for name, entry in TABLE.items() if not entry.awaits]:
         click.echo(f"{name}: {fetch(name, folder)}")
 
 

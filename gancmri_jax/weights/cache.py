@@ -89,7 +89,7 @@ def write_weights(
         "version": "1",
         "name": name,
         "source": str(source),
-        "source_sha256": " ".join(original.sha256 for original in source.originals),
+        "source_sha256": " ".join(each.sha256 or "not known" for each in source.originals),
         "licence": source.licence,
         "tensors_sha256": found,
     }

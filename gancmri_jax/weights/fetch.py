@@ -49,6 +49,8 @@ def fetch(name: str, folder: pathlib.Path | None = None) -> pathlib.Path:
         if folder is not None:
             _take(name, entry.sources, folder, path)
             return path
+        if entry.awaits:
+            raise InputError(f"{name}: awaits {entry.awaits}; nothing stands in for it")
         reasons = []
         for source in entry.sources:
             try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gancmri_jax.weights import i3d, inception, vgg16
+from gancmri_jax.weights import cardiac_fcn, i3d, inception, vgg16
 
 Convert = Callable[[Sequence[pathlib.Path]], dict[str, np.ndarray]]
 
@@ -32,12 +32,13 @@ class Original:
 
     Attributes:
         place: Its path inside `package`, or its URL where there is none.
-        sha256: Of the file.
+        sha256: Of the file; None where it is not known, and then it is not downloaded, but taken
+            where the user put it.
         package: What it is shipped in.
     """
 
     place: str
-    sha256: str
+    sha256: str | None
     package: Package | None = None
 
     @property
@@ -72,12 +73,14 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One network's weights; without sources, `awaits` says what would be needed."""
+    """One network's weights; where none can be downloaded, `awaits` says what is needed."""
 
     what: str
     sources: tuple[Source, ...]
     awaits: str = ""
 
+
+_UKBB_CARDIAC = "https://www.doc.ic.ac.uk/~wbai/data/ukbb_cardiac/trained_model/FCN_la_4ch_seg4"
 
 TABLE: dict[str, Entry] = {
     "inception-2015-12-05": Entry(
@@ -159,9 +162,17 @@ TABLE: dict[str, Entry] = {
     ),
     "cardiac-fcn": Entry(
         "FCN_la_4ch_seg4, ukbb_cardiac's segmentation of four-chamber cines: the network of cFID",
-        (),
-        "its TensorFlow 1 checkpoint, https://www.doc.ic.ac.uk/~wbai/data/ukbb_cardiac/"
-        "trained_model/FCN_la_4ch_seg4.{index,data-00000-of-00001}, which this version cannot "
-        "convert yet, from --from DIR neither",
+        (
+            Source(
+                (
+                    Original(f"{_UKBB_CARDIAC}.index", None),
+                    Original(f"{_UKBB_CARDIAC}.data-00000-of-00001", None),
+                ),
+                "none stated",
+                cardiac_fcn.from_checkpoint,
+            ),
+        ),
+        f"its TensorFlow 1 checkpoint, {_UKBB_CARDIAC}.{{index,data-00000-of-00001}}, whose "
+        "SHA-256 is not known here: download both files into a folder, and give it by --from DIR",
     ),
 }
