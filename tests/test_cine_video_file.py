@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gancmri_jax.cine.video_file import magnify, tile, write_contact_sheet, write_gif, write_mp4
+from gancmri_jax.cine.video_file import (
+    magnify,
+    tile,
+    write_contact_sheet,
+    write_gif,
+    write_mp4,
+    write_png,
+)
 
 
 @pytest.fixture
@@ -76,3 +83,14 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, frames, monkeypatch,
 def test_large_frames_are_not_magnified():
     frames = np.zeros((1, 256, 300), np.uint8)
     assert magnify(frames) is frames
+
+
+def test_coloured_frames_keep_their_colours(tmp_path):
+    frames = np.zeros((3, 40, 50, 3), np.uint8)
+    frames[..., 0] = 200
+    write_mp4(tmp_path / "red.mp4", frames, 40.0)
+    read = iio.imread(tmp_path / "red.mp4", plugin="pyav")
+    assert read.shape == (3, 280, 350, 3)  # magnified sevenfold
+    np.testing.assert_allclose(read.mean(axis=(0, 1, 2)), [200, 0, 0], atol=6)
+    write_png(tmp_path / "red.png", frames[0])
+    np.testing.assert_array_equal(iio.imread(tmp_path / "red.png"), frames[0])
