@@ -31,6 +31,22 @@ def test_each_benchmark_reports_its_rate_beside_the_ceiling(tmp_path, what, unit
         assert report["fraction"] == pytest.approx(report["gflops"] / report["matmul_gflops"])
 
 
+@pytest.mark.slow
+def test_features_are_counted_and_timed(tmp_path):
+    file = tmp_path / "report.json"
+    options = ["--network", "lpips", "--size", "16", "--batch", "2", "--rounds", "1"]
+    CliRunner().invoke(
+        gancmri, ["benchmark", "features", *options, "--json", str(file)], catch_exceptions=False
+    )
+    report = json.loads(file.read_text())
+    assert report["benchmark"] == "features of lpips" and report["fraction"] > 0
+    # VGG16's 13 convolutions at 16² to 1², the first of them over one channel and its shift.
+    widths = [(16, 2, 64), (16, 64, 64), (8, 64, 128), (8, 128, 128), (4, 128, 256)]
+    widths += [(4, 256, 256)] * 2 + [(2, 256, 512)] + [(2, 512, 512)] * 2 + [(1, 512, 512)] * 3
+    ideal = 2 * 2 * 9 * sum(side**2 * i * o for side, i, o in widths) / 1e9
+    assert report["gflops"] * report["seconds"] == pytest.approx(ideal, rel=0.02)
+
+
 def test_a_size_no_network_has_is_refused():
     result = CliRunner().invoke(gancmri, ["benchmark", "synthesis", "--size", "100"])
     assert result.exit_code == 2 and "power of two" in result.output

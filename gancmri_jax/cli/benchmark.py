@@ -6,11 +6,14 @@ import pathlib
 
 import click
 
-_BATCH = {"projection": (2, 64), "training": (4, 32), "pipeline": (32, 32)}  # CPU, accelerator
+# On a CPU, and on an accelerator.
+_BATCH = {"projection": (2, 64), "training": (4, 32), "pipeline": (32, 32), "features": (8, 64)}
 
 
 @click.command("benchmark")
-@click.argument("what", type=click.Choice(["synthesis", "projection", "training", "pipeline"]))
+@click.argument(
+    "what", type=click.Choice(["synthesis", "projection", "training", "pipeline", "features"])
+)
 @click.option("--size", default=256, show_default=True, type=click.IntRange(8))
 @click.option("--channel-base", default=32768, show_default=True, type=click.IntRange(1))
 @click.option("--channel-max", default=512, show_default=True, type=click.IntRange(1))
@@ -30,6 +33,13 @@ _BATCH = {"projection": (2, 64), "training": (4, 32), "pipeline": (32, 32)}  # C
     type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
     help="Records for the pipeline to read, instead of ones made for it.",
 )
+@click.option(
+    "--network",
+    type=click.Choice(["inception", "lpips", "i3d"]),
+    default="inception",
+    show_default=True,
+    help="Whose features.",
+)
 @click.option("--json", "report", type=click.Path(path_type=pathlib.Path, dir_okay=False))
 def command(
     what: str,
@@ -40,6 +50,7 @@ def command(
     dtype: str,
     rounds: int,
     data: pathlib.Path | None,
+    network: str,
     report: pathlib.Path | None,
 ) -> None:
     """Time a part of the work at the paper's size, beside matrix products in the same minutes.
@@ -49,6 +60,7 @@ def command(
     """
     import jax
 
+    from gancmri_jax.benchmarks.features import benchmark_features
     from gancmri_jax.benchmarks.pipeline import benchmark_pipeline
     from gancmri_jax.benchmarks.projection import benchmark_projection
     from gancmri_jax.benchmarks.synthesis import benchmark_synthesis
@@ -65,6 +77,8 @@ def command(
         batch = batch or _BATCH[what][jax.default_backend() != "cpu"]
         if what == "pipeline":
             result = benchmark_pipeline(size, batch, data, rounds)
+        elif what == "features":
+            result = benchmark_features(network, size, batch, rounds)
         elif what == "projection":
             result = benchmark_projection(*networks, batch, dtype, rounds)
         else:

@@ -1,0 +1,53 @@
+"""How fast the pretrained networks look at frames; random weights take as long as real ones."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gancmri_jax.benchmarks.measure import Result, time_rounds
+from gancmri_jax.networks import i3d, inception
+from gancmri_jax.networks.i3d import I3D
+from gancmri_jax.networks.inception import Inception
+from gancmri_jax.networks.lpips import LPIPS
+from gancmri_jax.ops.count import multiply_adds
+
+NETWORKS = ("inception", "lpips", "i3d")
+
+_CLIP_FRAMES = 16
+
+
+def benchmark_features(network: str, size: int, batch: int, rounds: int) -> Result:
+    """Look at a batch of grey frames, clips of 16 for I3D.
+
+    Args:
+        network: One of NETWORKS.
+        size: Of LPIPS' frames; the others see frames of their own size.
+        batch: Frames, or clips.
+        rounds: How often it is timed.
+    """
+    module: nn.Module
+    method = "features" if network == "lpips" else None
+    if network == "inception":
+        module, shape = Inception(), (batch, inception.RESOLUTION, inception.RESOLUTION, 1)
+    elif network == "lpips":
+        module, shape = LPIPS(), (batch, size, size, 1)
+    else:
+        module, shape = I3D(), (batch, _CLIP_FRAMES, i3d.RESOLUTION, i3d.RESOLUTION, 1)
+    items = jax.random.uniform(jax.random.key(0), shape, minval=-1)
+    # Parameters are made for colour, as the published ones are.
+    colour = [jnp.zeros((1, *shape[1:-1], 3))] * (2 if network == "lpips" else 1)
+    params = jax.jit(module.init)(jax.random.key(1), *colour)
+
+    def look(params, items):
+        return module.apply(params, items, method=method)
+
+    program = jax.jit(look)
+    seconds, ceiling = time_rounds(lambda: jax.block_until_ready(program(params, items)), rounds)
+    return Result(
+        name=f"features of {network}",
+        seconds=seconds,
+        gflops=2 * multiply_adds(look, params, items) / 1e9 / seconds,
+        matmul_gflops=ceiling,
+        rate=("images_per_second", batch * (shape[1] if network == "i3d" else 1) / seconds),
+        settings=dict(network=network, shape=list(shape), dtype="float32"),
+    )
