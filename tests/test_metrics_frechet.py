@@ -3,7 +3,7 @@ import pytest
 import scipy.linalg
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.metrics.frechet import Moments, frechet_distance
+from gancmri_jax.metrics.frechet import Moments, frechet_distance, frechet_distance_of
 
 
 def draw(seed, n=200, d=12):
@@ -41,6 +41,13 @@ def test_batches_add_up_about_a_large_mean():
         moments.add(part)
     np.testing.assert_allclose(moments.covariance(1), np.cov(a, rowvar=False), rtol=1e-6)
     np.testing.assert_allclose(moments.mean, a.mean(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_few_samples_take_a_shorter_way_to_the_same_distance(ddof):
+    a, b = draw(6, n=40, d=60), draw(7, n=50, d=60)
+    long = frechet_distance(Moments.of(a), Moments.of(b), ddof)
+    assert frechet_distance_of(a, b, ddof) == pytest.approx(long, rel=1e-5)
 
 
 def test_fewer_samples_than_features_give_a_real_number():

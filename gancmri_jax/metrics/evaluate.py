@@ -18,7 +18,7 @@ from gancmri_jax.metrics.backbones import (
     published_fcn,
 )
 from gancmri_jax.metrics.card import Card
-from gancmri_jax.metrics.frechet import Moments, frechet_distance
+from gancmri_jax.metrics.frechet import Moments, frechet_distance, frechet_distance_of
 from gancmri_jax.metrics.kernel_distance import kernel_distance
 from gancmri_jax.metrics.movement import movement
 from gancmri_jax.metrics.names import DEFAULT_CLIPS, Metric
@@ -173,15 +173,15 @@ class Evaluation:
             error = (value * (1 - value) / len(fake if metric.base == "precision" else real)) ** 0.5
             return value, _around(value, error), "normal, binomial"
         ddof, resamples = self._protocol.ddof, self._protocol.bootstrap if interval else 0
-        value = frechet_distance(Moments.of(real), Moments.of(fake), ddof)
+        value = frechet_distance_of(real, fake, ddof)
         if not resamples:
             return value, None, ""
         # Resampling repeats samples, which moves the distance up: only its spread is used.
         told = self._on_start(f"{metric.name} bootstrap", resamples)
         values = []
         for _ in range(resamples):
-            a, b = (Moments.of(s[rng.integers(len(s), size=len(s))]) for s in (real, fake))
-            values.append(frechet_distance(a, b, ddof))
+            a, b = (s[rng.integers(len(s), size=len(s))] for s in (real, fake))
+            values.append(frechet_distance_of(a, b, ddof))
             told(1)
         how = f"normal, spread of {resamples} bootstrap resamples"
         return value, _around(value, float(np.std(values, ddof=1))), how

@@ -62,3 +62,24 @@ def frechet_distance(a: Moments, b: Moments, ddof: int = 1) -> float:
     trace = np.sqrt(np.clip(product, 0, None)).sum()
     shift = a.mean - b.mean
     return float(shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * trace)
+
+
+def frechet_distance_of(
+    a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"], ddof: int = 1
+) -> float:
+    """Return the Fréchet distance of two sets of features.
+
+    With A and B the centred features over √(n − ddof) and √(m − ddof), Σ₁ = AᵀA and Σ₂ = BᵀB, so
+    the roots of Σ₁ Σ₂'s eigenvalues are the singular values of A Bᵀ: n by m, the smaller problem
+    where there are fewer samples than features.
+    """
+    if max(len(a), len(b)) >= a.shape[1]:
+        return frechet_distance(Moments.of(a), Moments.of(b), ddof)
+    if min(len(a), len(b)) <= ddof:
+        raise InputError(f"a covariance needs more than {ddof} samples, got {min(len(a), len(b))}")
+    means = [np.mean(x, axis=0, dtype=np.float64) for x in (a, b)]
+    centred = [(x - mean) / (len(x) - ddof) ** 0.5 for x, mean in zip((a, b), means, strict=True)]
+    roots = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False)
+    shift = means[0] - means[1]
+    traces = sum(np.square(x).sum() for x in centred)
+    return float(shift @ shift + traces - 2 * roots.sum())
