@@ -1,8 +1,10 @@
 """`gancmri evaluate`: how good generated hearts are, in numbers that others can repeat."""
 
 import pathlib
+import sys
 
 import click
+from tqdm import tqdm
 
 from gancmri_jax.cli.comparing import compares_sets, open_set, progress
 from gancmri_jax.errors import InputError
@@ -64,7 +66,7 @@ def command(
     network alone) take a number of frames: fid50k draws 50,000 of each set, fid50k_full all real
     ones. fvd16_consecutive and fvd16_equispaced take clips of up to 2,048 videos. ssim, psnr and
     lpips compare video by video; roughness, closure and excursion are of moving; ppl_wend and
-    ppl_wfull of a model.
+    ppl_wfull of a model. pearson, alone, correlates the columns of two phenotypes.csv.
     """
     if compare is not None:
         from gancmri_jax.metrics.card import compare as compare_cards
@@ -74,6 +76,7 @@ def command(
         return
 
     from gancmri_jax.metrics.card import write_cards
+    from gancmri_jax.metrics.correlation import correlate_tables
     from gancmri_jax.metrics.evaluate import Evaluation, Protocol
     from gancmri_jax.metrics.names import parse_metric
     from gancmri_jax.model.file import load_segmenter_of
@@ -85,6 +88,12 @@ def command(
         return
     if not (real and fake and metrics):
         raise click.UsageError("give --real, --fake and --metrics, or --table, or --compare")
+    if metrics.strip() == "pearson":
+        cards = correlate_tables(pathlib.Path(real), pathlib.Path(fake))
+        click.echo("\n".join(map(str, cards)))
+        if report is not None:
+            write_cards(report, cards)
+        return
     asked = [parse_metric(name.strip()) for name in metrics.split(",")]
     if any(metric.base == "fcn_fd" for metric in asked):
         owner = load_segmenter_of(segmenter), segmenter
@@ -99,9 +108,9 @@ def command(
     cards = []
     for metric in asked:
         card = evaluation.measure(metric)
-        click.echo(str(card))
+        tqdm.write(str(card))
         for warning in card.warnings:
-            click.echo(f"  note: {warning}", err=True)
+            tqdm.write(f"  note: {warning}", file=sys.stderr)
         cards.append(card)
         if report is not None:
             write_cards(report, cards)

@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.records import Records, write_records
+from gancmri_jax.cli.main import gancmri, run
+from gancmri_jax.weights.cache import CACHE_VARIABLE
+from tests.tiny import tiny_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Records of 16² frames in two splits, other ones of 8², and a model."""
+    folder = tmp_path_factory.mktemp("sets")
+    rng = np.random.default_rng(0)
+
+    def hearts(count, size=16):
+        pixels = rng.integers(0, 256, (count, 20, size, size)).astype(np.uint8)
+        return [Cine(video, (1.5, 1.5), 30.0, f"s{i}") for i, video in enumerate(pixels)]
+
+    write_records(folder / "records", {"train": hearts(8), "test": hearts(6)})
+    write_records(folder / "small", {"train": hearts(2, size=8)})
+    tiny_model().save(folder / "tiny.safetensors")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+
+
+def evaluate(folder, *arguments):
+    filled = [argument.format(folder=folder) for argument in map(str, arguments)]
+    return CliRunner().invoke(gancmri, ["evaluate", *filled], catch_exceptions=False)
+
+
+def refused(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["gancmri", *map(str, arguments)])
+        run(gancmri)
+    assert stop.value.code == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
+    return line
+
+
+def test_records_against_a_model(folder, tmp_path):
+    report = tmp_path / "a.json"
+    sets = ["--real", "{folder}/records", "--fake", "{folder}/tiny.safetensors"]
+    result = evaluate(
+        folder, *sets, "--split", "train", "--metrics", "roughness,closure", "--json", report
+    )
+    assert result.exit_code == 0 and "roughness = " in result.output
+    cards = json.loads(report.read_text())
+    assert [card["metric"] for card in cards] == ["roughness", "closure"]
+    assert cards[0]["n_real"] == 8 and cards[0]["real"].endswith("records train")
+    same = evaluate(folder, "--compare", report, report)
+    assert "roughness: " in same.output and "(+0)" in same.output
+
+
+def test_all_splits_of_records_are_one_set(folder):
+    sets = ["--real", "{folder}/records", "--fake", "{folder}/records"]
+    result = evaluate(folder, *sets, "--metrics", "ssim")
+    assert result.stdout.startswith("ssim = 1 [1, 1] (14 real, 14 fake")
+
+
+def test_tables_of_phenotypes_are_correlated(folder, tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "subject,es_frame,lv_area_ed_cm2,name_only_here\n"
+        + "".join(f"s{i},19,{20 + i},1\n" for i in range(5))
+    )
+    (tmp_path / "b.csv").write_text(
+        "subject,es_frame,lv_area_ed_cm2\n" + "".join(f"s{i},18,{41 + 2 * i}\n" for i in range(6))
+    )
+    options = ["--real", tmp_path / "a.csv", "--fake", tmp_path / "b.csv", "--metrics", "pearson"]
+    result = evaluate(folder, *options)
+    assert result.stdout.startswith("pearson_lv_area_ed_cm2 = 1 ")
+    assert "5 real" in result.output and len(result.stdout.splitlines()) == 1
+
+
+def test_what_cannot_be_evaluated_is_one_line(folder, tmp_path, capsys):
+    records, model = folder / "records", folder / "tiny.safetensors"
+    both = ["evaluate", "--real", records, "--fake", model, "--metrics"]
+    assert "no such metric; there are fid50k_full" in refused(capsys, *both, "fod")
+    assert "280 frames and fid50k takes 50000" in refused(capsys, *both, "fid50k")
+    small = ["evaluate", "--real", records, "--fake", folder / "small", "--metrics", "ssim"]
+    assert "prepare both at one size" in refused(capsys, *small)
+    assert "give --real, --fake and --metrics" in refused(capsys, "evaluate")
+    (tmp_path / "empty").mkdir()
+    empty = ["evaluate", "--real", tmp_path / "empty", "--fake", model, "--metrics", "ssim"]
+    assert "give the --size to prepare them to" in refused(capsys, *empty)
+    assert "holds no subject" in refused(capsys, *empty, "--size", "16")
+    assert "is not of the form NAME=SET" in refused(capsys, "evaluate", "--table", "x")
+
+
+def test_memorisation_of_records(folder, tmp_path):
+    write_records(tmp_path / "copies", {"train": list(Records(folder / "records", "train"))})
+    options = ["--data", folder / "records", "--space", "pixel", "--out", tmp_path / "out"]
+    arguments = ["memorisation", "--fake", tmp_path / "copies", *options]
+    result = CliRunner().invoke(gancmri, list(map(str, arguments)), catch_exceptions=False)
+    assert result.stdout.startswith("pixel: 100.0 % of generated frames")
+    assert (tmp_path / "out" / "closest_pixel.png").exists()
