@@ -26,6 +26,7 @@ def benchmark_features(network: str, size: int, batch: int, rounds: int) -> Resu
         rounds: How often it is timed.
     """
     module: nn.Module
+    shape: tuple[int, ...]
     method = "features" if network == "lpips" else None
     if network == "inception":
         module, shape = Inception(), (batch, inception.RESOLUTION, inception.RESOLUTION, 1)

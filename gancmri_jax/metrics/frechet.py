@@ -78,8 +78,8 @@ def frechet_distance_of(
     if min(len(a), len(b)) <= ddof:
         raise InputError(f"a covariance needs more than {ddof} samples, got {min(len(a), len(b))}")
     means = [np.mean(x, axis=0, dtype=np.float64) for x in (a, b)]
-    centred = [(x - mean) / (len(x) - ddof) ** 0.5 for x, mean in zip((a, b), means, strict=True)]
-    roots = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False)
+    a = (a - means[0]) / (len(a) - ddof) ** 0.5
+    b = (b - means[1]) / (len(b) - ddof) ** 0.5
+    roots = np.linalg.svd(a @ b.T, compute_uv=False)
     shift = means[0] - means[1]
-    traces = sum(np.square(x).sum() for x in centred)
-    return float(shift @ shift + traces - 2 * roots.sum())
+    return float(shift @ shift + np.square(a).sum() + np.square(b).sum() - 2 * roots.sum())
