@@ -104,6 +104,22 @@ def test_strands_lie_in_the_ventricles_alone():
         assert (drawn <= picture + 1e-6).all() and drawn.min() >= 0.29
 
 
+def test_walls_grow_into_the_left_ventricle_alone():
+    labels = jnp.zeros((40, 40), int).at[8:32, 8:32].set(2).at[12:28, 12:28].set(1)
+    fractions = jax.nn.one_hot(labels, 6)
+    picture = 0.3 + 0.7 * fractions[..., 1]
+    grown = [ops.thicken(jax.random.key(seed), picture, fractions) for seed in range(6)]
+    areas = [float(after[..., 1].sum()) for _, after in grown]
+    assert min(areas) < 200 and max(areas) > 250  # of 256
+    for drawn, after in grown:
+        np.testing.assert_allclose(after.sum(-1), 1, atol=1e-5)
+        np.testing.assert_allclose(after[..., 3:], 0)
+        outside = labels != 1
+        np.testing.assert_array_equal(drawn[outside], picture[outside])
+        # What became muscle is as dark as muscle.
+        np.testing.assert_allclose(drawn, 0.3 + 0.7 * after[..., 1], atol=1e-3)
+
+
 def test_clutter_lies_in_the_background_alone():
     free = (jnp.arange(32)[:, None] < 16) * jnp.ones((1, 32))
     drawn = ops.strew(jax.random.key(1), jnp.full((32, 32), 0.5), free)

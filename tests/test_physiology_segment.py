@@ -89,11 +89,11 @@ def test_the_window_is_that_of_the_whole_sequence():
 def test_pieces_by_hand():
     mask = np.array(
         [
-            [1, 1, 1, 0, 2],
+            [1, 1, 1, 0, 4],
             [1, 0, 1, 0, 0],
             [1, 1, 1, 0, 3],
             [0, 0, 0, 0, 3],
-            [1, 2, 2, 0, 0],
+            [1, 4, 4, 0, 0],
         ],
         np.uint8,
     )
@@ -102,4 +102,7 @@ def test_pieces_by_hand():
     expected[4, 0] = 0  # the smaller pieces go
     expected[0, 4] = 0
     np.testing.assert_array_equal(largest_pieces(mask), expected)
+    broken = np.array([[2] * 10 + [0, 2, 2, 0, 2]], np.uint8)
+    expected = np.array([[2] * 10 + [0, 2, 2, 0, 0]], np.uint8)
+    np.testing.assert_array_equal(largest_pieces(broken), expected)
     assert not largest_pieces(np.zeros((3, 3), np.uint8)).any()

@@ -23,14 +23,15 @@ PERCENTILES = (1.0, 99.0)  # of the whole sequence, that become 0 and 1
 LONGER_SIDE_MM = 280.0  # of a cine that does not say its spacing: where to look, not what to report
 FRAMES_AT_ONCE = 8
 MOST_GRID = 1024  # pixels along a side of the grid; a spacing that asks for more is no cine's
-LV = CLASSES.index("LV")
+LV, MYOCARDIUM = CLASSES.index("LV"), CLASSES.index("myocardium")
+SPECK = 0.2  # of the largest piece of myocardium; smaller ones are dropped
 
 
 class Segmentation(NamedTuple):
     """What was found in a cine.
 
     Attributes:
-        masks: Each pixel's class, by the network's CLASSES; of every class one connected piece.
+        masks: Each pixel's class, by the network's CLASSES, cleaned by `largest_pieces`.
         lv_probability: The left ventricle's probability, on the segmenter's grid.
         grid_mm: That grid's spacing of rows and columns, NaN where the cine's is not known.
     """
@@ -91,13 +92,18 @@ def window(cine: Cine) -> Float[np.ndarray, "t h w"]:
 
 
 def largest_pieces(mask: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-    """Keep the largest connected piece of each class, and fill the holes in the left ventricle."""
+    """Keep the largest connected piece of each class, and fill the holes in the left ventricle.
+
+    The myocardium is thin at the apex, so all its pieces stay that are no mere specks.
+    """
     cleaned = np.zeros_like(mask)
     for label in range(len(CLASSES) - 1, 0, -1):
         pieces, count = scipy.ndimage.label(mask == label)
         if count:
             sizes = np.bincount(pieces.ravel())[1:]
-            piece = pieces == 1 + sizes.argmax()
+            least = SPECK * sizes.max() if label == MYOCARDIUM else sizes.max()
+            kept = 1 + np.flatnonzero(sizes >= least)
+            piece = np.isin(pieces, kept if label == MYOCARDIUM else kept[:1])
             if label == LV:
                 piece = scipy.ndimage.binary_fill_holes(piece)
             cleaned[piece] = label

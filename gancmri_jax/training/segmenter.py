@@ -43,16 +43,16 @@ def default_config() -> ConfigDict:
     """Return what the embedded segmenter was trained with."""
     return ConfigDict(
         dict(
-            filters=(12, 24, 48, 64, 96),
+            filters=(8, 16, 32, 64, 96),
             level_width=16,
-            head_width=32,
+            head_width=24,
             size=144,
             pixel_mm=1.8,
-            subjects=360,
-            steps=8000,
+            subjects=300,
+            steps=4300,
             batch_size=8,
             learning_rate=3e-3,
-            seed=0,
+            seed=4001,
         )
     )
 
