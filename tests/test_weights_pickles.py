@@ -5,6 +5,7 @@ import os
 import pickle
 import pickletools
 import struct
+import time
 import tracemalloc
 
 import numpy as np
@@ -56,6 +57,22 @@ def test_arrays_come_back(tmp_path, protocol, order, dtype):
 def test_a_second_pickle_begins_where_the_first_ends():
     file = io.BytesIO(pickle.dumps(1) + pickle.dumps("two"))
     assert [read_pickle(file, NUMPY.__contains__) for _ in range(2)] == [1, "two"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"(" * 300_000 + b"t" * 300_000 + b".", b"}" + b"N" + b"\x85" * 900_000 + b"Ns."],
+    ids=["nested marks", "nested key"],
+)
+def test_deep_nesting_costs_no_more_than_its_length(content):
+    """Neither the square of its length in time, nor Python's stack."""
+    began = time.process_time()
+    if content.startswith(b"}"):
+        with pytest.raises(InputError, match="broken pickle"):
+            read(b"\x80\x02" + content)
+    else:
+        assert isinstance(read(b"\x80\x02" + content), tuple)
+    assert time.process_time() - began < 5
 
 
 class Evil:

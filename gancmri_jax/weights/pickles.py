@@ -172,7 +172,7 @@ def _run(instructions: Iterator[tuple[str, Any]], allowed: Callable[[str], bool]
     memo: dict[int, Any] = {}
 
     def pop_to_mark() -> list[Any]:
-        start = len(stack) - 1 - stack[::-1].index(_MARK)
+        start = next(place for place in reversed(range(len(stack))) if stack[place] is _MARK)
         members = stack[start + 1 :]
         del stack[start:]
         return members
@@ -221,7 +221,8 @@ def _run(instructions: Iterator[tuple[str, Any]], allowed: Callable[[str], bool]
                 stack.append(text.encode("latin-1"))
                 continue
             if record.path == "collections.OrderedDict" and args:
-                record.items.update(_of(list, args[0]))  # old pickles give it all its pairs
+                for key, member in _of(list, args[0]):  # old pickles give it all its pairs
+                    record.items[_key(key)] = member
             stack.append(record)
         elif opcode == "BUILD":
             state = stack.pop()
@@ -235,7 +236,14 @@ def _run(instructions: Iterator[tuple[str, Any]], allowed: Callable[[str], bool]
 
 def _set_items(target: Any, members: list[Any]) -> None:
     items = target.items if isinstance(target, Record) else _of(dict, target)
-    items.update(zip(members[::2], members[1::2], strict=True))
+    items.update(zip(map(_key, members[::2]), members[1::2], strict=True))
+
+
+def _key(value: Any) -> Any:
+    """Refuse tuples, which may be nested more deeply than Python can hash without a crash."""
+    if not isinstance(value, str | int | float | bytes | None):
+        raise TypeError(f"a key of type {type(value).__name__}")
+    return value
 
 
 def _of(kind: type, value: Any) -> Any:
