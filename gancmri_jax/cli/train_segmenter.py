@@ -51,7 +51,7 @@ class Widths(click.ParamType):
     help="Grid that every cine is brought to.",
 )
 @click.option("--subjects", default=300, show_default=True, type=click.IntRange(1))
-@click.option("--steps", default=4300, show_default=True, type=click.IntRange(1))
+@click.option("--steps", default=5000, show_default=True, type=click.IntRange(1))
 @click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=4001, show_default=True, type=click.IntRange(0, 2**31))
 @click.option(

@@ -165,7 +165,7 @@ def thicken(
     muscle = fractions[..., 2]
     dark = jnp.sum(picture * muscle) / (jnp.sum(muscle) + 1e-3)
     near = blur(blur(muscle, 2.5), 2.5) * (1 + 0.35 * smooth_field(where, len(picture), 7))
-    grown = jax.nn.sigmoid((near - jax.random.uniform(how, minval=0.08, maxval=0.9)) * 25)
+    grown = jax.nn.sigmoid((near - jax.random.uniform(how, minval=0.08, maxval=1.7)) * 25)
     cover = fractions[..., 1] * grown
     picture = picture + cover * (dark - picture)
     moved = jnp.zeros(fractions.shape[-1]).at[1].set(-1.0).at[2].set(1.0)

@@ -49,7 +49,7 @@ def default_config() -> ConfigDict:
             size=144,
             pixel_mm=1.8,
             subjects=300,
-            steps=4300,
+            steps=5000,
             batch_size=8,
             learning_rate=3e-3,
             seed=4001,
