@@ -99,12 +99,13 @@ def ada_module(state, **extra):
     return _Module(node)
 
 
-def ada_tree(g, d, group=2, bias_gain=0.01):
+def ada_tree(g, d, group=2, bias_gain=0.01, conv_clamp=None):
     epilogue = {"b4": {}}
     judge = ada_module(d, **epilogue)
     b4 = judge.args[0]["state"]["_modules"]["b4"].args[0]["state"]
     b4["_modules"]["mbstd"] = _Module({"group_size": group})
-    average = ada_module(g, **{"mapping.fc0": {"bias_gain": bias_gain}})
+    told = {"mapping.fc0": {"bias_gain": bias_gain}}
+    average = ada_module(g, **told, **{"synthesis.b4.conv1": {"conv_clamp": conv_clamp}})
     return {"G": None, "D": judge, "G_ema": average, "training_set_kwargs": {}}
 
 

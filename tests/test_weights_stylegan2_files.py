@@ -88,6 +88,21 @@ def test_another_learning_rate_of_adas_mapping_is_refused(tmp_path):
         read_foreign(path)
 
 
+@pytest.mark.parametrize("limit", [None, 256])
+def test_what_activations_were_kept_within_is_known(tmp_path, limit):
+    path = tmp_path / "net.pkl"
+    foreign.write_ada(path, G, D, conv_clamp=limit)
+    assert read_foreign(path).conv_clamp == limit
+
+
+def test_stylegan3_is_told_from_stylegan2(tmp_path):
+    path = tmp_path / "net.pkl"
+    g = {name: array for name, array in G.items() if name.startswith("mapping")}
+    foreign.write_ada(path, {**g, "synthesis.L0_36_512.weight": np.zeros(2, np.float32)}, D)
+    with pytest.raises(InputError, match="holds no StyleGAN2 generator .*StyleGAN3 are not"):
+        read_foreign(path)
+
+
 def test_a_discriminator_of_another_size_is_refused(tmp_path):
     path = tmp_path / "net.pkl"
     foreign.write_tf(path, G, foreign.discriminator(img_channels=1))

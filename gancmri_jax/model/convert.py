@@ -33,6 +33,8 @@ def convert(foreign: Foreign, name: str) -> tuple[Model, Judge | None]:
     params = _arrays(network_params(foreign.generator))
     card = dict(foreign.card or {"gancmri_jax": __version__, "licence": LICENCE})
     source = {"file": name, "sha256": foreign.sha256, "kind": foreign.kind}
+    if foreign.conv_clamp is not None:
+        source["conv_clamp"] = f"activations were kept within ±{foreign.conv_clamp:g}; here not"
     w_avg = foreign.generator.get(W_AVG)
     if w_avg is None:
         w_avg = _mean_w(generator, params)

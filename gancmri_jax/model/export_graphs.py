@@ -7,6 +7,7 @@ for a batch of any size; `latents.safetensors` with w_avg, trajectories and dire
 import json
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from jaxtyping import Array
 from safetensors.numpy import save
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.model import Model
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -23,10 +25,21 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 def export_stablehlo(model: Model, folder: pathlib.Path) -> None:
     """Write `mapping.stablehlo` and `synthesis.stablehlo`, for `jax.export.deserialize`."""
+    network = model.generator
+
+    def of(half: str) -> dict[str, Any]:  # what is not of that half would be written too
+        return {"params": {half: model.params[half]}}
+
+    def mapping(z: Array) -> Array:
+        w: Any = network.apply(of("mapping"), z, method="map")
+        return broadcast_w(w, network.num_ws)
+
+    def synthesis(ws: Array) -> Any:
+        return network.apply(of("synthesis"), ws, model.noise, method="synthesize")
+
     _write_beside(model, folder)
-    _write(folder / "mapping.stablehlo", _lowered(model.map, (model.z_dim,)))
-    shape = (model.num_ws, model.w_dim)
-    _write(folder / "synthesis.stablehlo", _lowered(model.synthesize, shape))
+    _write(folder / "mapping.stablehlo", _lowered(mapping, (model.z_dim,)))
+    _write(folder / "synthesis.stablehlo", _lowered(synthesis, (model.num_ws, model.w_dim)))
 
 
 def export_onnx(model: Model, folder: pathlib.Path) -> None:

@@ -53,6 +53,19 @@ def read_ada(tree: Any) -> tuple[State, State | None, int]:
     return generator, _state_dict(module), group
 
 
+def conv_clamp(tree: Any) -> float | None:
+    """Return what the generator's activations were kept within, which ours are not.
+
+    Raises:
+        InputError: The modules are not sound.
+    """
+    synthesis = _members(_state_of(tree["G_ema"]), "_modules").get("synthesis")
+    block = _members(_state_of(synthesis), "_modules").get("b4")
+    layer = block and _members(_state_of(block), "_modules").get("conv1")
+    limit = layer and _state_of(layer).get("conv_clamp")
+    return float(limit) if isinstance(limit, int | float) else None
+
+
 def _state_of(module: Any) -> dict[str, Any]:
     try:
         assert module.path == MODULE

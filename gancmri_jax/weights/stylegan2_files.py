@@ -38,6 +38,7 @@ class Foreign:
         discriminator_sizes: `resolution`, `img_channels`, `channel_base`, `channel_max` and
             `mbstd_group`.
         card: The card of the model that the file was exported from, if it was one of ours.
+        conv_clamp: What activations were kept within there, as float16 needs, if they were.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Foreign:
     discriminator: State | None
     discriminator_sizes: dict[str, Any]
     card: dict[str, Any] | None = None
+    conv_clamp: float | None = None
 
 
 def read_foreign(path: pathlib.Path) -> Foreign:
@@ -59,7 +61,7 @@ def read_foreign(path: pathlib.Path) -> Foreign:
             its network is not one that ours can be.
     """
     try:
-        kind, (generator, discriminator, group), card = _read(path)
+        kind, (generator, discriminator, group), more = _read(path)
         sizes = generator_sizes(generator)
         d_sizes = {} if discriminator is None else discriminator_sizes(discriminator)
         if discriminator is not None:
@@ -81,7 +83,7 @@ def read_foreign(path: pathlib.Path) -> Foreign:
         generator_sizes=sizes,
         discriminator=None if discriminator is None else _float32(discriminator),
         discriminator_sizes=d_sizes,
-        card=card,
+        **more,
     )
 
 
@@ -89,16 +91,21 @@ def _float32(state: State) -> State:
     return {name: np.asarray(array, np.float32) for name, array in state.items()}
 
 
-def _read(path: pathlib.Path) -> tuple[str, tuple[State, State | None, int], dict | None]:
+_Read = tuple[str, tuple[State, State | None, int], dict[str, Any]]  # and more of `Foreign`
+
+
+def _read(path: pathlib.Path) -> _Read:
     if not path.is_file():
         raise InputError("no such file")
     if zipfile.is_zipfile(path):
         return _of_torch(path)
     tree = _first_pickle(path)
     if stylegan2_tf.is_tf_pickle(tree):
-        return "StyleGAN2 TensorFlow pickle", stylegan2_tf.read_tf(tree), None
+        return "StyleGAN2 TensorFlow pickle", stylegan2_tf.read_tf(tree), {}
     if stylegan2_ada.is_ada_pickle(tree):
-        return "stylegan2-ada-pytorch pickle", stylegan2_ada.read_ada(tree), None
+        states = stylegan2_ada.read_ada(tree)
+        more = {"conv_clamp": stylegan2_ada.conv_clamp(tree)}
+        return "stylegan2-ada-pytorch pickle", states, more
     if tree == LEGACY_MAGIC:
         return _of_torch(path)
     raise InputError(
@@ -119,7 +126,7 @@ def _first_pickle(path: pathlib.Path) -> Any:
         raise InputError("is empty") from error  # and cannot be mapped
 
 
-def _of_torch(path: pathlib.Path) -> tuple[str, tuple[State, State | None, int], dict | None]:
+def _of_torch(path: pathlib.Path) -> _Read:
     tensors = read_torch(path)
     if "G_ema/synthesis.b4.const" in tensors:
         states = {
@@ -131,11 +138,10 @@ def _of_torch(path: pathlib.Path) -> tuple[str, tuple[State, State | None, int],
             for room in ("G_ema", "D")
         }
         notes = read_notes(path) if zipfile.is_zipfile(path) else {}
-        group = notes.get("mbstd_group_size", 4)
-        card = _card(notes.get("card"))
-        return "stylegan2-ada-pytorch state", (states["G_ema"], states["D"] or None, group), card
+        found = states["G_ema"], states["D"] or None, notes.get("mbstd_group_size", 4)
+        return "stylegan2-ada-pytorch state", found, {"card": _card(notes.get("card"))}
     if any(name.startswith("g_ema/") for name in tensors):
-        return "rosinality checkpoint", rosinality.read_rosinality(tensors), None
+        return "rosinality checkpoint", rosinality.read_rosinality(tensors), {}
     raise InputError("is a PyTorch file without g_ema (rosinality's) or G_ema (our own)")
 
 

@@ -70,16 +70,14 @@ def read_tf(tree: Any) -> tuple[State, State, int]:
         # noise0 belongs to 4×4/Conv, noise1 to 8×8/Conv0_up, noise2 to 8×8/Conv1, …
         layer = f"synthesis.b{4 << (index + 1) // 2}.conv{(index + 1) % 2}"
         state[f"{layer}.noise_const"] = maps[name].reshape(maps[name].shape[-2:])
-    group = discriminator.state["static_kwargs"].get("mbstd_group_size", 4)
-    return state, _discriminator_state(_variables(discriminator)), group
+    judge = _discriminator_state(_variables(discriminator))
+    return state, judge, _members(discriminator.state["static_kwargs"]).get("mbstd_group_size", 4)
 
 
 def _variables(network: Record) -> State:
     try:
-        told = network.state["static_kwargs"]
+        told = _members(network.state["static_kwargs"])
         pairs = dict(network.state["variables"])
-        if not isinstance(told, dict):
-            raise TypeError
     except (KeyError, TypeError, ValueError) as error:
         raise InputError("holds a network without variables") from error
     for name, usual in _USUAL.items():
@@ -88,9 +86,16 @@ def _variables(network: Record) -> State:
     return {str(name): numpy_array(record) for name, record in pairs.items()}
 
 
+def _members(tree: Any) -> dict[str, Any]:
+    members = tree.items if isinstance(tree, Record) else tree  # dnnlib's own kind of dictionary
+    if not isinstance(members, dict):
+        raise TypeError
+    return members
+
+
 def _component(network: Record, name: str) -> Record:
     try:
-        found = network.state["components"][name]
+        found = _members(network.state["components"])[name]
     except (KeyError, TypeError) as error:
         raise InputError(f"has a generator without {name}") from error
     if not isinstance(found, Record):
