@@ -69,7 +69,7 @@ def _storage(array):
     return file.getvalue()
 
 
-def _ada_tensor(array):
+def ada_tensor(array):
     rebuild = Global("torch._utils", "_rebuild_tensor_v2")
     storage = Call(Global("torch.storage", "_load_from_bytes"), _storage(array))
     strides = tuple(n // 4 for n in np.ascontiguousarray(array).strides) if array.ndim else ()
@@ -86,7 +86,7 @@ def ada_module(state, **extra):
         if rest:
             inner.setdefault(first, {})[rest] = array
         else:
-            node["_parameters"][first] = _ada_tensor(array)
+            node["_parameters"][first] = ada_tensor(array)
     node["_non_persistent_buffers_set"] = set()
     node |= extra.pop("", {})
     for first, members in inner.items():

@@ -61,6 +61,7 @@ def compute(generator, network, g, d, w_avg, noise, given):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PICKLES)
 def test_reference_pickles_give_every_reference_array(shared, tmp_path, name):
     out = tmp_path / "model.safetensors"

@@ -18,7 +18,9 @@ import numpy as np
 from gancmri_jax.errors import InputError
 
 MOST_INSTRUCTIONS = 1_000_000  # the I3D's pickle has 7,633
+MOST_PAIRS = 100_000
 DEEPEST = 64
+LONGEST = 500  # letters of a name
 NUMPY = frozenset(
     f"{module}.{name}"
     for module, name in (
@@ -77,19 +79,20 @@ _LITERALS = {
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-def read_pickle(file: IO[bytes], allowed: Callable[[str], bool]) -> Any:
+def read_pickle(file: IO[bytes], allowed: Callable[[str], bool], most: int | None = None) -> Any:
     """Read one pickle from where a file stands, and leave the file behind it.
 
     Args:
         file: Opened for reading; one in memory, or mapped, is read no further than it reaches.
         allowed: Says of `module.name` whether the pickle may ask for it.
+        most: Instructions that it may have, if not MOST_INSTRUCTIONS.
 
     Raises:
         InputError: The pickle is broken, asks for anything else, or has instructions that data do
             not need. The message does not name the file.
     """
     try:
-        return _run(_instructions(file), allowed)
+        return _run(_instructions(file, most or MOST_INSTRUCTIONS), allowed)
     except InputError:
         raise
     # Whatever the stack machine stumbles over, from an empty stack to a key that is a list.
@@ -156,20 +159,29 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool]) -> dict[str, Any]:
             continue
         for members in (node.items, node.state) if isinstance(node, Record) else (node,):
             if isinstance(members, dict):
-                todo += [((*path, str(key)), member) for key, member in members.items()]
+                todo += [((*path, _name(key)), member) for key, member in members.items()]
     raise InputError("is nested too deeply to be a network's parameters")
 
 
-def _instructions(file: IO[bytes]) -> Iterator[tuple[str, Any]]:
+def _name(key: Any) -> str:
+    name = str(key)
+    if len(name) > LONGEST:
+        raise InputError(f"has a name of over {LONGEST} letters")
+    return name
+
+
+def _instructions(file: IO[bytes], most: int) -> Iterator[tuple[str, Any]]:
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if count >= MOST_INSTRUCTIONS:
-            raise InputError(f"is a pickle of over {MOST_INSTRUCTIONS} instructions, no weights")
+        if count >= most:
+            raise InputError(f"is a pickle of over {most} instructions, no weights")
         yield opcode.name, argument
 
 
 def _run(instructions: Iterator[tuple[str, Any]], allowed: Callable[[str], bool]) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
+    encoded: dict[int, tuple[str, bytes]] = {}  # by the text's id: one text costs its bytes once
+    pairs = 0  # given to dictionaries at once; a list may be given to many
 
     def pop_to_mark() -> list[Any]:
         start = next(place for place in reversed(range(len(stack))) if stack[place] is _MARK)
@@ -218,10 +230,15 @@ def _run(instructions: Iterator[tuple[str, Any]], allowed: Callable[[str], bool]
             record = Record(_of(Name, stack.pop()).path, args)
             if record.path == "_codecs.encode":  # so protocol 2 writes bytes
                 text, _ = args
-                stack.append(text.encode("latin-1"))
+                if id(text) not in encoded:
+                    encoded[id(text)] = text, text.encode("latin-1")
+                stack.append(encoded[id(text)][1])
                 continue
             if record.path == "collections.OrderedDict" and args:
-                for key, member in _of(list, args[0]):  # old pickles give it all its pairs
+                pairs += len(_of(list, args[0]))
+                if pairs > MOST_PAIRS:
+                    raise InputError(f"is a pickle of over {MOST_PAIRS} pairs, no weights")
+                for key, member in args[0]:  # old pickles give it all its pairs
                     record.items[_key(key)] = member
             stack.append(record)
         elif opcode == "BUILD":

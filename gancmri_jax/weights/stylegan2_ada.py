@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.weights.pickles import DEEPEST, Record, numpy_array
+from gancmri_jax.weights.pickles import LONGEST, Record, numpy_array
 from gancmri_jax.weights.stylegan2_shapes import State
 from gancmri_jax.weights.torch_files import read_storage, tensor_of
 
@@ -18,7 +18,7 @@ MODULE = "torch_utils.persistence._reconstruct_persistent_obj"
 PARAMETER = "torch._utils._rebuild_parameter"
 TENSORS = ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")
 STORAGE = "torch.storage._load_from_bytes"
-_MOST_MODULES = 10_000  # of a network; G at 1024² has 70
+_MOST = 1000  # modules of a network, and tensors; G at 1024² has 98 and 235
 
 
 def is_ada_pickle(tree: Any) -> bool:
@@ -43,7 +43,7 @@ def read_ada(tree: Any) -> tuple[State, State | None, int]:
         if isinstance(gain, Record):
             gain = float(numpy_array(gain))
         if gain != 0.01:
-            raise InputError(f"has a mapping with lr_multiplier {gain}; only 0.01 can be computed")
+            raise InputError("has a mapping with another lr_multiplier than 0.01")
     generator = _state_dict(tree["G_ema"])
     if (module := tree.get("D")) is None:
         return generator, None, 0
@@ -87,19 +87,21 @@ def _members(state: dict[str, Any], kind: str) -> dict[str, Any]:
 def _state_dict(module: Any) -> State:
     tensors: State = {}
     todo: list[tuple[str, Any]] = [("", module)]
-    for _ in range(_MOST_MODULES):
+    for _ in range(_MOST):
         if not todo:
             return tensors
         prefix, inner = todo.pop()
-        if prefix.count(".") > DEEPEST:
+        if len(prefix) > LONGEST:
             break
         state = _state_of(inner)
         for kind in ("_parameters", "_buffers"):
             for name, record in _members(state, kind).items():
+                if len(tensors) >= _MOST:
+                    raise InputError("holds a module of too many tensors to be a network")
                 if record is not None:
-                    tensors[f"{prefix}{name}"] = _tensor(record)
+                    tensors[f"{prefix}{name[:LONGEST]}"] = _tensor(record)
         modules = _members(state, "_modules").items()
-        todo += [(f"{prefix}{name}.", each) for name, each in modules if each is not None]
+        todo += [(f"{prefix}{name[:LONGEST]}.", each) for name, each in modules if each is not None]
     raise InputError("holds a module of too many modules to be a network")
 
 

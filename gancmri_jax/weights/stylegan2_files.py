@@ -65,8 +65,8 @@ def read_foreign(path: pathlib.Path) -> Foreign:
         sizes = generator_sizes(generator)
         d_sizes = {} if discriminator is None else discriminator_sizes(discriminator)
         if discriminator is not None:
-            if not isinstance(group, int) or group < 1:
-                raise InputError(f"has a minibatch_std_group of {str(group)[:20]}, no number")
+            if not isinstance(group, int) or not 0 < group < 1 << 31:
+                raise InputError("has a discriminator whose groups have no number of images")
             d_sizes["mbstd_group"] = group
             for name in ("resolution", "img_channels"):
                 if d_sizes[name] != sizes[name]:
@@ -74,6 +74,8 @@ def read_foreign(path: pathlib.Path) -> Foreign:
     except InputError as error:
         told = str(error).removeprefix(f"{path}: ")
         raise InputError(f"{path}: {told}") from error
+    except Exception as error:  # whatever is not as it should be is the file's fault
+        raise InputError(f"{path}: is not sound ({type(error).__name__})") from error
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Foreign(

@@ -26,6 +26,7 @@ _USUAL = {
     "mbstd_num_features": 1,
     "label_size": 0,
 }
+_MOST = 1000  # variables of a network; G at 1024² has 130
 _GENERATOR_LAYERS = {
     "Conv": "conv1",
     "Conv0_up": "conv0",
@@ -77,13 +78,15 @@ def read_tf(tree: Any) -> tuple[State, State, int]:
 def _variables(network: Record) -> State:
     try:
         told = _members(network.state["static_kwargs"])
-        pairs = dict(network.state["variables"])
+        pairs = network.state["variables"]
+        if len(pairs) > _MOST or not all(isinstance(name, str) for name, _ in pairs):
+            raise TypeError
     except (KeyError, TypeError, ValueError) as error:
         raise InputError("holds a network without variables") from error
     for name, usual in _USUAL.items():
         if told.get(name, usual) != usual:
-            raise InputError(f"has {name} {str(told[name])[:50]}; only {usual} can be computed")
-    return {str(name): numpy_array(record) for name, record in pairs.items()}
+            raise InputError(f"has another {name} than {usual}, which cannot be computed")
+    return {name: numpy_array(record) for name, record in pairs}
 
 
 def _members(tree: Any) -> dict[str, Any]:

@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.weights.pickles import Name, Outside, Record, flatten, read_pickle
+from gancmri_jax.weights.pickles import (
+    Name,
+    Outside,
+    Record,
+    flatten,
+    read_pickle,
+)
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _DTYPES = {
@@ -37,6 +43,8 @@ _ALLOWED = {
     "torch.jit._pickle.build_intlist",
     "argparse.Namespace",  # the options of a run, kept beside its weights
 }
+
+_MOST_OF_A_STORAGE = 1000  # instructions; a network has many storages
 
 Storages = Callable[[str, np.dtype, int], np.ndarray]  # key, dtype, length → values
 
@@ -109,7 +117,7 @@ def read_storage(content: bytes) -> np.ndarray:
     """
     try:
         file = io.BytesIO(content)
-        reference, _ = _legacy_head(file)
+        reference, _ = _legacy_head(file, _MOST_OF_A_STORAGE)
         _, dtype, length = _storage_key(reference)
         if struct.unpack("<q", file.read(8)) != (length,):
             raise ValueError("says two lengths")
@@ -120,8 +128,8 @@ def read_storage(content: bytes) -> np.ndarray:
         raise InputError(f"holds a broken storage ({type(error).__name__})") from error
 
 
-def _legacy_head(file: Any) -> tuple[Any, Any]:
-    magic, _, system, tree, keys = (read_pickle(file, _allowed) for _ in range(5))
+def _legacy_head(file: Any, most: int | None = None) -> tuple[Any, Any]:
+    magic, _, system, tree, keys = (read_pickle(file, _allowed, most) for _ in range(5))
     if magic != LEGACY_MAGIC or not system["little_endian"]:
         raise InputError("is no PyTorch file of a little-endian machine")
     return tree, keys
