@@ -53,4 +53,5 @@ def command(source: pathlib.Path, folder: pathlib.Path | None, out: pathlib.Path
             f"directions: {', '.join(found.directions)}"
         )
     save_model(model, out, discriminator)
-    click.echo(f"wrote {out}; licence {model.card.get('licence', 'as its card says')}")
+    licence = model.card.get("licence")
+    click.echo(f"wrote {out}" + (f"; licence {licence}" if licence else ""))

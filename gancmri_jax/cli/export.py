@@ -34,4 +34,5 @@ def command(name: str, kind: str, out: pathlib.Path) -> None:
         export_stablehlo(model, out)
     else:
         export_onnx(model, out)
-    click.echo(f"wrote {out}; licence {model.card.get('licence', 'as its card says')}")
+    licence = model.card.get("licence")
+    click.echo(f"wrote {out}" + (f"; licence {licence}" if licence else ""))
