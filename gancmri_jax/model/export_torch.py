@@ -13,6 +13,8 @@ from gancmri_jax.weights.stylegan2_shapes import discriminator_shapes, generator
 from gancmri_jax.weights.stylegan2_torch import discriminator_state, generator_state
 from gancmri_jax.weights.torch_write import write_torch
 
+_STAY = ("segmenter", "fit")  # what the card says of parts that stay out
+
 
 def export_torch(model: Model, discriminator: Judge | None, path: pathlib.Path) -> None:
     """Write `G_ema` and, where there is one, `D`, with what their classes are told, and the card.
@@ -40,7 +42,7 @@ def export_torch(model: Model, discriminator: Judge | None, path: pathlib.Path) 
         "mapping_kwargs": {"num_layers": network.mapping_layers},
         "synthesis_kwargs": channels,
     }
-    card = {key: value for key, value in model.card.items() if key != "segmenter"}
+    card = {key: value for key, value in model.card.items() if key not in _STAY}
     tree: dict[str, Any] = {"G_ema": state, "G_init_kwargs": kwargs, "card": json.dumps(card)}
     if discriminator is not None:
         d_sizes = discriminator.sizes
