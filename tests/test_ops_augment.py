@@ -11,6 +11,13 @@ from gancmri_jax.ops.augment import Geometry, augment
 SIZE = 24
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_random_numbers():
+    """Draw random numbers that compile in a fraction of the time."""
+    with jax.default_prng_impl("unsafe_rbg"):
+        yield
+
+
 @functools.partial(jax.jit, static_argnums=(3, 5))
 def one(key, image, labels, size, pixel, num_classes):
     return augment(key, image, labels, size, pixel, num_classes)
@@ -55,9 +62,10 @@ def test_geometry_without_chance_is_the_source(example, monkeypatch):
     constants = ("SWING_DEGREES", "ANY_ANGLE", "MIRRORED", "LOG_SCALE_SD", "LOG_ASPECT_SD")
     for name in (*constants, "SHIFT_SD", "BEND"):
         monkeypatch.setattr(ops, name, 0.0)
-    geometry = ops.draw_geometry(jax.random.key(0), (32, 32), 32, 1.0)
+    draw = jax.jit(ops.draw_geometry, static_argnums=(1, 2))
+    geometry = draw(jax.random.key(0), (32, 32), 32, 1.0)
     np.testing.assert_allclose(ops.sample(example[0], geometry), example[0], rtol=1e-4)
-    twice = ops.draw_geometry(jax.random.key(0), (32, 32), 16, 2.0)
+    twice = draw(jax.random.key(0), (32, 32), 16, 2.0)
     np.testing.assert_allclose(twice.rows[:, 0], 0.5 + 2 * np.arange(16), atol=1e-4)
 
 
@@ -108,7 +116,8 @@ def test_walls_grow_into_the_left_ventricle_alone():
     labels = jnp.zeros((40, 40), int).at[8:32, 8:32].set(2).at[12:28, 12:28].set(1)
     fractions = jax.nn.one_hot(labels, 6)
     picture = 0.3 + 0.7 * fractions[..., 1]
-    grown = [ops.thicken(jax.random.key(seed), picture, fractions) for seed in range(6)]
+    thicken = jax.jit(ops.thicken)
+    grown = [thicken(jax.random.key(seed), picture, fractions) for seed in range(16)]
     areas = [float(after[..., 1].sum()) for _, after in grown]
     assert min(areas) < 200 and max(areas) > 250  # of 256
     for drawn, after in grown:
