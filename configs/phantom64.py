@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             data="data/phantom64",
+            init_from="",
             resolution=64,
             z_dim=512,
             w_dim=512,
@@ -23,18 +24,24 @@ def get_config() -> ConfigDict:
             channel_max=64,
             mbstd_group=4,
             dtype="float32",
+            clamp=None,
+            remat=False,
             batch_size=8,
+            accumulate=1,
             learning_rate=0.0025,
-            r1_gamma=0.1024,  # 0.0002 · 64² / 8
+            r1_gamma=None,  # 0.0002 · 64² / 8 = 0.1024
             d_reg_interval=16,
             pl_weight=2.0,
             g_reg_interval=4,
             style_mixing=0.9,
+            ada_target=0.6,
+            ada_kimg=500.0,
             ema_kimg=2.5,  # 8 · 10 / 32
             ema_rampup=0.05,
             total_kimg=60.0,
             kimg_per_tick=1.0,
             kimg_per_snapshot=5.0,
+            distance_frames=500,
             seed=0,
         )
     )

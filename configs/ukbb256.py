@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         dict(
             data="data/ukbb256",
+            init_from="",
             resolution=256,
             z_dim=512,
             w_dim=512,
@@ -25,18 +26,24 @@ def get_config() -> ConfigDict:
             channel_max=512,
             mbstd_group=4,
             dtype="bfloat16",  # convolutions only; parameters and images are float32
+            clamp=None,
+            remat=False,
             batch_size=32,
+            accumulate=1,
             learning_rate=0.002,
             r1_gamma=10.0,
             d_reg_interval=16,
             pl_weight=2.0,
             g_reg_interval=4,
             style_mixing=0.9,
+            ada_target=0.6,
+            ada_kimg=500.0,
             ema_kimg=10.0,
             ema_rampup=None,
             total_kimg=25000.0,
             kimg_per_tick=4.0,
             kimg_per_snapshot=200.0,
+            distance_frames=2000,
             seed=0,
         )
     )

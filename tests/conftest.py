@@ -61,3 +61,8 @@ def backbone(request: pytest.FixtureRequest) -> Callable[[str], tuple[Any, Any]]
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their argument: what they hold (a time stamp, say) may differ by worker."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `--kills 10` try harder to break a resumed run."""
+    parser.addoption("--kills", type=int, default=3, help="how often to kill a training run")

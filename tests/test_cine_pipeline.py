@@ -77,3 +77,13 @@ def test_frames_of_several_sizes_are_an_error(tmp_path):
 def test_no_records_is_an_error_that_names_the_way_out(tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path}.*gancmri prepare"):
         frame_batches(tmp_path, "train", 4, seed=0)
+
+
+def test_processes_read_their_own_rows_of_the_same_batches(records):
+    whole = take(frame_batches(records, "train", 6, seed=0), 5)
+    parts = [
+        take(frame_batches(records, "train", 6, seed=0, process=(index, 3)), 5)
+        for index in range(3)
+    ]
+    for batch, *rows in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(np.concatenate(rows), batch)

@@ -1,4 +1,5 @@
 import functools
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,8 @@ def make_state(step):
         d_opt=d_optimizer.init(params),
         w_avg=jnp.full(8, 0.5 * step),
         pl_mean=jnp.asarray(2.0 * step),
+        ada_p=jnp.asarray(0.01 * step),
+        ada_signs=jnp.asarray(0.3 * step),
     )
 
 
@@ -45,6 +48,21 @@ def test_the_newest_comes_back_whole(saved):
 
 def test_older_ones_go(saved):
     assert sorted(p.name for p in saved.iterdir() if p.is_dir()) == ["2", "3"]
+
+
+def test_one_cut_short_is_passed_over_with_a_warning(saved, tmp_path, capsys):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(saved, folder)
+    largest = max((p for p in (folder / "3").rglob("*") if p.is_file()), key=_size)
+    largest.write_bytes(largest.read_bytes()[: _size(largest) // 2])
+    with Checkpoints(folder) as checkpoints:
+        state, data = checkpoints.load_latest(make_state(0))
+    assert state.step == 2 and data == {"next_index": 20}
+    assert "3: cannot be read" in capsys.readouterr().err
+
+
+def _size(path):
+    return path.stat().st_size
 
 
 def test_an_empty_folder_has_none(tmp_path):

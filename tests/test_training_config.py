@@ -8,7 +8,7 @@ from tests.tiny import tiny_config
 
 def test_a_sound_configuration_passes():
     check_config(tiny_config())
-    check_config(tiny_config(ema_rampup=0.05, dtype="bfloat16"))
+    check_config(tiny_config(ema_rampup=0.05, dtype="bfloat16", r1_gamma=None, ada_target=0.6))
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,10 @@ def test_a_sound_configuration_passes():
         ("resolution", 4),
         ("channel_base", 4),
         ("dtype", "float16"),
+        ("accumulate", 0),
+        ("ada_target", 1.0),
+        ("clamp", 0.0),
+        ("distance_frames", 1),
     ],
 )
 def test_what_cannot_be_trained_with_is_named(name, value):

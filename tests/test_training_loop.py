@@ -113,6 +113,42 @@ def test_a_changed_configuration_is_refused(runs, records):
         train(tiny_config(data=str(records), r1_gamma=2.0), runs[0])
 
 
+def test_a_run_that_diverges_stops_and_says_where(records, tmp_path, monkeypatch):
+    """The metric of the third step is no number; the second step's checkpoint stays."""
+
+    def make_step(config, mesh):
+        def step(state, images, *, regularize_g, regularize_d):
+            value = jnp.where(state.step == 2, jnp.nan, 1.0)
+            metrics = {"loss/g": jnp.float32(1), "loss/d": value}
+            return state.replace(step=state.step + 1), metrics
+
+        return step
+
+    monkeypatch.setattr(loop, "make_step", make_step)
+    config = tiny_config(data=str(records), kimg_per_tick=0.008)
+    with pytest.raises(
+        InputError, match="loss/d is nan at step 3; the last checkpoint is of step 2"
+    ):
+        train(config, tmp_path)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        assert checkpoints.latest == 2
+    assert [line["step"] for line in read_metrics(tmp_path)] == [2]
+
+
+def test_a_model_file_can_be_trained_on_from(runs, records):
+    config = tiny_config(data=str(records), init_from=str(runs[0]))
+    fresh = init_state(config)
+    state = loop.start_from(config, fresh)
+    model = load_model(runs[0])
+    jax.tree.map(np.testing.assert_array_equal, state.g_params, model.params)
+    jax.tree.map(np.testing.assert_array_equal, state.g_ema, model.params)
+    np.testing.assert_array_equal(state.w_avg, model.w_avg)
+    jax.tree.map(np.testing.assert_array_equal, state.d_params, fresh.d_params)
+    wide = tiny_config(init_from=str(runs[0]), channel_base=128, channel_max=16)
+    with pytest.raises(InputError, match="g_params have other shapes than the configuration's"):
+        loop.start_from(wide, init_state(wide))
+
+
 def test_data_of_another_resolution_are_refused(records, tmp_path):
     with pytest.raises(InputError, match="frames are 8×8, .* resolution is 16.*--size 16"):
         train(tiny_config(data=str(records), resolution=16), tmp_path / "run")
@@ -123,7 +159,7 @@ def test_regularisers_are_lazy_and_ticks_are_means(records, tmp_path, monkeypatc
     """A regulariser's mean is over the steps that had it: 0, 2, 4 for G and 0, 3 for D."""
     asked = []
 
-    def make_step(config):
+    def make_step(config, mesh):
         def step(state, images, *, regularize_g, regularize_d):
             asked.append((regularize_g, regularize_d))
             value = jnp.float32(state.step)

@@ -8,7 +8,7 @@ from gancmri_jax.training import state as state_module
 from gancmri_jax.training import step as step_module
 from gancmri_jax.training.losses import r1_squared_norms
 from gancmri_jax.training.state import init_state, networks
-from gancmri_jax.training.step import _average, make_step
+from gancmri_jax.training.step import _adapt, _average, make_step, mean_over_parts, r1_gamma
 from tests.tiny import tiny_config
 
 
@@ -20,15 +20,15 @@ def state():
 
 @pytest.mark.parametrize(
     ("rampup", "step", "keep"),
-    [(None, 0, 0.757858), (0.05, 0, 2.0**-20), (0.05, 9, 0.25), (0.05, 99, 0.757858)],
+    [(None, 0, 0.757858), (0.05, 0, 0.0), (0.05, 9, 0.214311), (0.05, 99, 0.757858)],
 )
 def test_the_moving_average_halves_in_ten_images(state, rampup, step, keep):
-    """β = 0.5^(4 / half-life): 10 images, or ramped up 0.05 · 4, 0.05 · 40, min(0.05 · 400, 10)."""
+    """β = 0.5^(4 / half-life): 10 images, or ramped up 0, 0.05 · 36, min(0.05 · 396, 10)."""
     state = state.replace(
         step=jnp.asarray(step), g_params={"a": jnp.full(2, 3.0)}, g_ema={"a": jnp.full(2, 4.0)}
     )
     after = _average(state, tiny_config(ema_rampup=rampup), batch=4)
-    np.testing.assert_allclose(after.g_ema["a"], np.full(2, 3 + keep), rtol=1e-6)
+    np.testing.assert_allclose(after.g_ema["a"], np.full(2, 3 + keep), rtol=1e-5)
     assert after.step == step + 1
 
 
@@ -101,6 +101,49 @@ def test_path_length_counts_by_weight_and_interval(unregularised):
         changes.append(change(after.g_params, unregularised.g_params))
     assert np.linalg.norm(changes[0]) > 1e-4
     assert np.linalg.norm(changes[1] - 6 * changes[0]) < 1e-3 * np.linalg.norm(changes[1])
+
+
+def test_parts_of_a_batch_are_averaged_each_with_its_own_key():
+    """Six values in three parts of two, every third: (0, 3), (1, 4), (2, 5)."""
+    seen = mean_over_parts(
+        lambda key, x: {"x": x, "bits": jax.random.bits(key, dtype=jnp.uint16).astype(jnp.float32)},
+        3,
+        jax.random.key(0),
+        jnp.arange(6.0),
+    )
+    np.testing.assert_allclose(seen["x"], [(0 + 1 + 2) / 3, (3 + 4 + 5) / 3])
+    keys = [jax.random.fold_in(jax.random.key(0), i) for i in range(3)]
+    bits = [int(jax.random.bits(key, dtype=jnp.uint16)) for key in keys]
+    assert len(set(bits)) == 3 and seen["bits"] == pytest.approx(np.mean(bits))
+
+
+def test_r1s_weight_by_the_heuristic():
+    assert r1_gamma(tiny_config(r1_gamma=3.0)) == 3.0
+    assert r1_gamma(tiny_config(r1_gamma=None)) == pytest.approx(0.0002 * 64 / 4)
+
+
+def test_augmentation_follows_the_signs_of_real_logits(state):
+    """Three signs of 0.9 wait; at the fourth p rises by 4 · 4 / 1000 and the sum starts anew."""
+    config = tiny_config(ada_target=0.6, ada_kimg=1.0)
+    at = lambda step: state.replace(  # noqa: E731
+        step=jnp.asarray(step), ada_p=jnp.asarray(0.1), ada_signs=jnp.asarray(2.7)
+    )
+    waiting = _adapt(at(2), jnp.asarray(0.9), config, batch=4)
+    assert waiting.ada_p == jnp.float32(0.1) and waiting.ada_signs == pytest.approx(3.6)
+    due = _adapt(at(3), jnp.asarray(0.9), config, batch=4)
+    assert due.ada_p == pytest.approx(0.116) and due.ada_signs == 0
+
+
+@pytest.mark.slow
+def test_bfloat16_tracks_float32_and_a_clamp_that_is_never_reached_changes_nothing():
+    config = tiny_config()
+    _, plain = make_step(config)(init_state(config), IMAGES, regularize_g=False, regularize_d=False)
+    for changes, tolerance in (({"dtype": "bfloat16"}, 3e-2), ({"clamp": 256.0}, 1e-6)):
+        changed = tiny_config(**changes)
+        step = make_step(changed)
+        _, found = step(init_state(changed), IMAGES, regularize_g=False, regularize_d=False)
+        for name in ("loss/g", "loss/d"):
+            assert found[name] == pytest.approx(float(plain[name]), rel=tolerance)
 
 
 def test_the_mean_of_w_moves_by_five_thousandths(unregularised):

@@ -35,6 +35,7 @@ def tiny_config(**changes: Any) -> ConfigDict:
     """Return a configuration that trains the same generator for four steps at 8²."""
     config = dict(
         data="",
+        init_from="",
         resolution=8,
         z_dim=8,
         w_dim=8,
@@ -43,18 +44,24 @@ def tiny_config(**changes: Any) -> ConfigDict:
         channel_max=8,
         mbstd_group=4,
         dtype="float32",
+        clamp=None,
+        remat=False,
         batch_size=4,
+        accumulate=1,
         learning_rate=0.002,
         r1_gamma=1.0,
         d_reg_interval=1,
         pl_weight=2.0,
         g_reg_interval=1,
         style_mixing=0.9,
+        ada_target=None,
+        ada_kimg=500.0,
         ema_kimg=0.01,
         ema_rampup=None,
         total_kimg=0.016,
         kimg_per_tick=0.004,
         kimg_per_snapshot=0.008,
+        distance_frames=0,
         seed=0,
     )
     return ConfigDict(config | changes)

@@ -27,19 +27,46 @@ def frame_batches(
     batch_size: int,
     seed: int,
     cache_bytes: int = CACHE_BYTES,
+    process: tuple[int, int] = (0, 1),
 ) -> grain.DatasetIterator:
     """Iterate for ever over batches of frames, uint8 [n h w 1].
 
     Frames are the recorded ones, never blended in time. The order depends on the records, the seed
     and `cache_bytes` alone; `get_state` and `set_state` continue it exactly.
 
+    Args:
+        directory: Records.
+        split: Which of them.
+        batch_size: Images of a batch, of all processes together.
+        seed: Of the order.
+        cache_bytes: How much of the videos to keep in memory.
+        process: Index and number of processes; each reads its own part of every batch.
+
     Raises:
         InputError: The folder holds no records or frames of several sizes.
     """
+    index, count = process
     frames = ShuffledFrames(Records(directory, split), seed, cache_bytes)
-    dataset = grain.MapDataset.source(frames).batch(batch_size, drop_remainder=True)
+    local = batch_size // count
+    own = _PartOfBatches(frames, batch_size, index * local, local)
+    dataset = grain.MapDataset.source(own).batch(local, drop_remainder=True)
     options = grain.ReadOptions(num_threads=2, prefetch_buffer_size=16)
     return iter(dataset.to_iter_dataset(options))
+
+
+class _PartOfBatches:
+    """The images `first` to `first + num` of each batch of a sequence."""
+
+    def __init__(self, frames: "ShuffledFrames", batch_size: int, first: int, num: int) -> None:
+        self._frames, self._batch_size = frames, batch_size
+        self._first, self._num = first, num
+
+    def __len__(self) -> int:
+        return FOREVER // self._batch_size * self._num
+
+    def __getitem__(self, index: int) -> UInt8[np.ndarray, "h w 1"]:
+        batch, place = divmod(index, self._num)
+        return self._frames[batch * self._batch_size + self._first + place]
 
 
 class ShuffledFrames:

@@ -21,6 +21,9 @@ VERBS = {
     "info": "Say what a model file holds.",
     "synthesize": "Make videos of beating hearts.",
     "images": "Make pictures of single frames, and of the latent space between them.",
+    "runs": "Draw and compare the curves of training runs.",
+    "evaluate": "Say in numbers how good generated hearts are.",
+    "memorisation": "Say whether a model copies the hearts it was trained on.",
     "weights": "Fetch pretrained networks, and say where they come from.",
     "benchmark": "Say how fast this machine is, and how much of it is used.",
 }

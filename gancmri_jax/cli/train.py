@@ -12,16 +12,28 @@ from gancmri_jax.errors import InputError
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Configuration file, e.g. configs/phantom64.py.", lock_config=True
 )
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "Run on several hosts, which JAX finds by its cluster's environment."
+)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; the same folder resumes it.")
 
 
 def run(_: list[str]) -> None:
     """Train by the flags' configuration."""
-    from gancmri_jax.training.loop import train  # JAX is slow to import: not for --help
+    # JAX is slow to import: not for --help.
+    from gancmri_jax.training.loop import Terminated, train
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_file().stem}")
-    train(_CONFIG.value, workdir)
+    if _DISTRIBUTED.value:
+        import jax
+
+        jax.distributed.initialize()
+    try:
+        train(_CONFIG.value, workdir)
+    except Terminated as end:
+        print(f"asked to end: saved at step {end}; the same command goes on", file=sys.stderr)
+        return
     print(f"wrote {workdir / 'model.safetensors'}")
 
 

@@ -129,7 +129,8 @@ class Evaluation:
 
     def _distance(self, metric: Metric, backbone: Backbone, real: Features, fake: Features) -> Card:
         warnings = []
-        if min(len(real), len(fake)) < real.shape[1]:
+        frechet = metric.base not in ("kid", "precision", "recall")
+        if frechet and min(len(real), len(fake)) < real.shape[1]:
             warnings.append(
                 f"{min(len(real), len(fake))} samples are fewer than the {real.shape[1]} features: "
                 "the distance is far from its limit, and only like numbers of samples compare"
@@ -150,7 +151,7 @@ class Evaluation:
             backbone=backbone.name,
             backbone_sha256=backbone.digest,
             preprocessing=backbone.preprocessing,
-            ddof=None if metric.base in ("kid", "precision", "recall") else self._protocol.ddof,
+            ddof=self._protocol.ddof if frechet else None,
             floor=(floor, half),
             warnings=tuple(warnings),
         )

@@ -77,9 +77,9 @@ def frechet_distance_of(
         return frechet_distance(Moments.of(a), Moments.of(b), ddof)
     if min(len(a), len(b)) <= ddof:
         raise InputError(f"a covariance needs more than {ddof} samples, got {min(len(a), len(b))}")
-    means = [np.mean(x, axis=0, dtype=np.float64) for x in (a, b)]
-    a = (a - means[0]) / (len(a) - ddof) ** 0.5
-    b = (b - means[1]) / (len(b) - ddof) ** 0.5
-    roots = np.linalg.svd(a @ b.T, compute_uv=False)
+    means = [np.asarray(np.mean(x, axis=0, dtype=np.float64)) for x in (a, b)]
+    x = np.asarray((a - means[0]) / (len(a) - ddof) ** 0.5)
+    y = np.asarray((b - means[1]) / (len(b) - ddof) ** 0.5)
+    roots = np.linalg.svd(x @ y.T, compute_uv=False)
     shift = means[0] - means[1]
-    return float(shift @ shift + np.square(a).sum() + np.square(b).sum() - 2 * roots.sum())
+    return float(shift @ shift + np.square(x).sum() + np.square(y).sum() - 2 * roots.sum())

@@ -9,6 +9,7 @@ from gancmri_jax.networks.layers import (
     Dense,
     at_least_float32,
     block_resolutions,
+    clamp,
     num_channels,
 )
 from gancmri_jax.ops.activation import append_minibatch_std, leaky_relu
@@ -22,6 +23,7 @@ class Discriminator(nn.Module):
         channel_base, channel_max: As in the generator.
         mbstd_group: Images per group of the minibatch standard deviation.
         dtype: What the convolutions compute in; parameters and logits are float32.
+        clamp: What activations are kept within, or None.
     """
 
     resolution: int = 256
@@ -29,19 +31,23 @@ class Discriminator(nn.Module):
     channel_max: int = 512
     mbstd_group: int = 4
     dtype: jnp.dtype = jnp.float32
+    clamp: float | None = None
 
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n"]:
         def width(res: int) -> int:
             return num_channels(res, self.channel_base, self.channel_max)
 
+        def active(x: Float[Array, "..."]) -> Float[Array, "..."]:
+            return clamp(leaky_relu(x), self.clamp)
+
         x = images.astype(self.dtype)
-        x = leaky_relu(Conv(width(self.resolution), size=1, name="fromrgb")(x))
+        x = active(Conv(width(self.resolution), size=1, name="fromrgb")(x))
         for res in reversed(block_resolutions(self.resolution)[1:]):
             out = width(res // 2)
             skip = Conv(out, size=1, down=True, use_bias=False, name=f"b{res}_skip")(x)
-            x = leaky_relu(Conv(width(res), name=f"b{res}_conv0")(x))
-            x = leaky_relu(Conv(out, down=True, name=f"b{res}_conv1")(x))
+            x = active(Conv(width(res), name=f"b{res}_conv0")(x))
+            x = active(Conv(out, down=True, name=f"b{res}_conv1")(x))
             x = (x + skip) * 0.5**0.5
         x = append_minibatch_std(at_least_float32(x), self.mbstd_group)
         x = leaky_relu(Conv(width(4), name="b4_conv")(x))

@@ -5,7 +5,13 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from gancmri_jax.networks.layers import Dense, at_least_float32, block_resolutions, num_channels
+from gancmri_jax.networks.layers import (
+    Dense,
+    at_least_float32,
+    block_resolutions,
+    clamp,
+    num_channels,
+)
 from gancmri_jax.ops.activation import leaky_relu, normalize_second_moment
 from gancmri_jax.ops.modulated_conv import modulated_conv
 from gancmri_jax.ops.resample import upsample
@@ -33,6 +39,7 @@ class StyledConv(nn.Module):
 
     features: int
     up: bool = False
+    clamp: float | None = None
 
     @nn.compact
     def __call__(
@@ -49,7 +56,7 @@ class StyledConv(nn.Module):
         x = modulated_conv(x, kernel, style, up=self.up)
         if noise is not None:
             x = x + (strength * noise)[..., None].astype(x.dtype)
-        return leaky_relu(x + bias[None, None, None].astype(x.dtype))
+        return clamp(leaky_relu(x + bias[None, None, None].astype(x.dtype)), self.clamp)
 
 
 class ToGrey(nn.Module):
@@ -77,6 +84,7 @@ class Synthesis(nn.Module):
     channel_base: int
     channel_max: int
     dtype: jnp.dtype
+    clamp: float | None
 
     @nn.compact
     def __call__(
@@ -91,9 +99,10 @@ class Synthesis(nn.Module):
                 const = self.param("const", nn.initializers.normal(1), (res, res, features))
                 x = jnp.broadcast_to(const[None], (ws.shape[0], *const.shape)).astype(self.dtype)
             else:
-                up = StyledConv(features, up=True, name=f"b{res}_conv0")
+                up = StyledConv(features, True, self.clamp, name=f"b{res}_conv0")
                 x = up(x, ws[:, next(rows)], next(maps))
-            x = StyledConv(features, name=f"b{res}_conv1")(x, ws[:, next(rows)], next(maps))
+            same = StyledConv(features, clamp=self.clamp, name=f"b{res}_conv1")
+            x = same(x, ws[:, next(rows)], next(maps))
             # The image's row is also the next resolution's first, so `rows` does not advance.
             grey = ToGrey(self.img_channels, name=f"b{res}_torgb")
             contribution = grey(x, ws[:, _row_of_image(res)])
@@ -118,6 +127,7 @@ class Generator(nn.Module):
         channel_base, channel_max: Layers at resolution r are min(channel_base / r, channel_max)
             wide.
         dtype: What the convolutions compute in; parameters and images are float32.
+        clamp: What activations are kept within, or None; NVIDIA takes 256 with float16.
     """
 
     resolution: int = 256
@@ -128,11 +138,17 @@ class Generator(nn.Module):
     channel_base: int = 32768
     channel_max: int = 512
     dtype: jnp.dtype = jnp.float32
+    clamp: float | None = None
 
     def setup(self) -> None:
         self.mapping = Mapping(self.w_dim, self.mapping_layers)
         self.synthesis = Synthesis(
-            self.resolution, self.img_channels, self.channel_base, self.channel_max, self.dtype
+            self.resolution,
+            self.img_channels,
+            self.channel_base,
+            self.channel_max,
+            self.dtype,
+            self.clamp,
         )
 
     @property

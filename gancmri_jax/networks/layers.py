@@ -54,6 +54,11 @@ class Conv(nn.Module):
         return x
 
 
+def clamp(x: Float[Array, "..."], limit: float | None) -> Float[Array, "..."]:
+    """Keep activations within ±limit, which reduced precision may need; None leaves them."""
+    return x if limit is None else jnp.clip(x, -limit, limit)
+
+
 def num_channels(resolution: int, channel_base: int, channel_max: int) -> int:
     """Return the width of the layers at a resolution: channel_base / resolution, capped."""
     return min(channel_base // resolution, channel_max)

@@ -13,10 +13,29 @@ _COUNTS = (
     "batch_size",
     "d_reg_interval",
     "g_reg_interval",
+    "accumulate",
 )
-_POSITIVE = ("learning_rate", "ema_kimg", "total_kimg", "kimg_per_tick", "kimg_per_snapshot")
-_NOT_NEGATIVE = ("r1_gamma", "pl_weight", "style_mixing", "seed")
-_OTHERS = ("data", "resolution", "channel_base", "dtype", "ema_rampup")
+_POSITIVE = (
+    "learning_rate",
+    "ema_kimg",
+    "ada_kimg",
+    "total_kimg",
+    "kimg_per_tick",
+    "kimg_per_snapshot",
+)
+_NOT_NEGATIVE = ("pl_weight", "style_mixing", "seed")
+_ABOVE_0_OR_NONE = ("ema_rampup", "clamp")
+_OTHERS = (
+    "data",
+    "init_from",
+    "resolution",
+    "channel_base",
+    "dtype",
+    "remat",
+    "r1_gamma",
+    "ada_target",
+    "distance_frames",
+)
 DTYPES = ("float32", "bfloat16")
 
 
@@ -26,7 +45,7 @@ def check_config(config: ConfigDict) -> None:
     Raises:
         InputError: Names the key.
     """
-    keys = {*_COUNTS, *_POSITIVE, *_NOT_NEGATIVE, *_OTHERS}
+    keys = {*_COUNTS, *_POSITIVE, *_NOT_NEGATIVE, *_ABOVE_0_OR_NONE, *_OTHERS}
     if missing := sorted(keys - set(config)):
         raise InputError(f"the configuration has no {missing[0]}; take configs/phantom64.py's")
     if unknown := sorted(set(config) - keys):
@@ -39,8 +58,12 @@ def check_config(config: ConfigDict) -> None:
         _insist(config, name, config[name] >= 0, "0 or above")
     _insist(config, "seed", config.seed < 2**32, "below 2³²")
     _insist(config, "style_mixing", config.style_mixing <= 1, "a probability")
-    rampup = config.ema_rampup
-    _insist(config, "ema_rampup", rampup is None or rampup > 0, "above 0, or None")
+    for name in _ABOVE_0_OR_NONE:
+        _insist(config, name, config[name] is None or config[name] > 0, "above 0, or None")
+    gamma, frames, target = config.r1_gamma, config.distance_frames, config.ada_target
+    _insist(config, "r1_gamma", gamma is None or gamma >= 0, "0 or above, or None")
+    _insist(config, "distance_frames", frames == 0 or frames >= 2, "0, or 2 and above")
+    _insist(config, "ada_target", target is None or 0 < target < 1, "between 0 and 1, or None")
     size = config.resolution
     _insist(config, "resolution", size >= 8 and size & (size - 1) == 0, "a power of two from 8 on")
     _insist(config, "channel_base", config.channel_base >= size, f"at least resolution ({size})")
@@ -50,3 +73,8 @@ def check_config(config: ConfigDict) -> None:
 def _insist(config: ConfigDict, name: str, is_so: bool, rule: str) -> None:
     if not is_so:
         raise InputError(f"config.{name} must be {rule}, got {config[name]}")
+
+
+def steps_of(kimg: float, config: ConfigDict) -> int:
+    """Return how many steps show the discriminator so many thousand real images, at least one."""
+    return max(round(kimg * 1000 / config.batch_size), 1)

@@ -2,39 +2,60 @@
 
 import json
 import pathlib
+import signal
+import threading
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
-from tqdm import tqdm
 
 from gancmri_jax.cine.pipeline import frame_batches
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.file import save_model
+from gancmri_jax.model.file import load_discriminator, load_model, read_header
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.training.checkpoint import Checkpoints
-from gancmri_jax.training.config import check_config
+from gancmri_jax.training.config import check_config, steps_of
+from gancmri_jax.training.progress import Progress
+from gancmri_jax.training.sharding import (
+    check_batch,
+    data_mesh,
+    global_batch,
+    on_host,
+    replicated,
+)
 from gancmri_jax.training.state import TrainState, init_state, networks
-from gancmri_jax.training.step import Metrics, make_step
-from gancmri_jax.training.writer import MetricsFile, pin_config, save_grid
+from gancmri_jax.training.step import Metrics, make_step, r1_gamma
+from gancmri_jax.training.writer import pin_config
 from gancmri_jax.version import __version__
 
-_GRID = (8, 4)  # columns, rows
 _NOISE = 2**31  # of the seed's keys, the one of the constant noise: no step has this number
 
 
 def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
     """Train by the configuration, leaving everything in `workdir`; return the averaged model.
 
+    On several hosts every process calls it, after `jax.distributed.initialize`; the first writes.
+
     Raises:
-        InputError: The configuration cannot be trained with, the data do not fit it, or `workdir`
-            holds another run.
+        InputError: The configuration cannot be trained with, the data do not fit it, `workdir`
+            holds another run, or training diverged.
+        Terminated: The process was asked to end; all is saved.
     """
     # Validate.
     check_config(config)
-    data = frame_batches(pathlib.Path(config.data), "train", config.batch_size, config.seed)
+    mesh = data_mesh()
+    check_batch(config.batch_size, config.accumulate, mesh)
+    source, first = pathlib.Path(config.data), jax.process_index() == 0
+    data = frame_batches(
+        source,
+        "train",
+        config.batch_size,
+        config.seed,
+        process=(jax.process_index(), jax.process_count()),
+    )
     size = next(data).shape[1]
     data.set_state({"next_index": 0})
     if size != config.resolution:
@@ -42,63 +63,118 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
             f"{config.data}: frames are {size}×{size}, the configuration's resolution is "
             f"{config.resolution}; prepare with --size {config.resolution}"
         )
+    state = init_state(config, mesh)
+    if config.init_from:
+        state = jax.device_put(start_from(config, state), replicated(mesh))
 
     # Set up.
     try:
-        (workdir / "samples").mkdir(parents=True, exist_ok=True)
-        pin_config(workdir, config)
+        if first:
+            (workdir / "samples").mkdir(parents=True, exist_ok=True)
+            pin_config(workdir, config)
     except OSError as error:
         raise InputError(f"{workdir}: cannot be written: {error}") from error
     jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
-    step = make_step(config)
-    state = init_state(config)
+    step = make_step(config, mesh)
+    progress = Progress(config, workdir, source) if first else None
 
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
+    with Checkpoints(workdir / "checkpoints") as checkpoints, Termination() as termination:
         # Load.
         if (loaded := checkpoints.load_latest(state)) is not None:
             state, data_state = loaded
             data.set_state(data_state)
-        done, total = int(state.step), _steps(config.total_kimg, config)
-        metrics_file = MetricsFile(workdir / "metrics.jsonl", done)
-        if done >= total:  # a finished run, called again, still leaves its model
-            _snapshot(averaged_model(state, config), workdir, done * config.batch_size)
+        done, total = int(state.step), steps_of(config.total_kimg, config)
+        if progress:
+            progress.start(done, total)
+        if done >= total and progress:  # a finished run, called again, still leaves its model
+            progress.snapshot(averaged_model(state, config), done)
 
         ticks = Ticks(done)
-        bar = tqdm(
-            total=total * config.batch_size,
-            initial=done * config.batch_size,
-            unit="img",
-            unit_scale=True,
-            desc="train",
-        )
         for index in range(done, total):
             # Step.
             state, metrics = step(
                 state,
-                next(data),
+                global_batch(next(data), mesh),
                 regularize_g=index % config.g_reg_interval == 0,
                 regularize_d=index % config.d_reg_interval == 0,
             )
             ticks.add(metrics)
-            bar.update(config.batch_size)
+            done = index + 1
+            tick = done % steps_of(config.kimg_per_tick, config) == 0
+            snapshot = done % steps_of(config.kimg_per_snapshot, config) == 0
+            ending = termination.asked  # once a step: asked later, the next one is the last
+            last = done == total or ending
+            if progress:
+                progress.step()
 
             # Report.
-            done, last = index + 1, index + 1 == total
-            if last or done % _steps(config.kimg_per_tick, config) == 0:
-                values = ticks.report(done, config.batch_size)
-                metrics_file.append(values)
-                bar.set_postfix_str(
-                    f"g {values['loss/g']:.2f} d {values['loss/d']:.2f} "
-                    f"{values['images_per_second']:.1f} img/s"
-                )
+            if (last or tick or snapshot) and (broken := ticks.first_broken()):
+                raise InputError(diverged(*broken, checkpoints.latest, config))
+            if (last or tick) and progress:
+                progress.report(ticks.report(done, config.batch_size))
 
             # Snapshot and checkpoint.
-            if last or done % _steps(config.kimg_per_snapshot, config) == 0:
-                model = averaged_model(state, config)
-                _snapshot(model, workdir, done * config.batch_size)
+            if last or snapshot:
                 checkpoints.save(state, data.get_state())
-        bar.close()
+                if progress:
+                    progress.snapshot(averaged_model(state, config), done)
+            if ending and done < total:
+                raise Terminated(done)
     return averaged_model(state, config)
+
+
+def start_from(config: ConfigDict, state: TrainState) -> TrainState:
+    """Put a model file's networks into a fresh state, to fine-tune them.
+
+    Raises:
+        InputError: The model's networks have other sizes than the configuration's.
+    """
+    model = load_model(config.init_from)
+    found = {"g_params": model.params, "g_ema": model.params, "w_avg": model.w_avg}
+    if read_header(config.init_from).discriminator is not None:
+        found["d_params"] = load_discriminator(config.init_from).params
+    for name, tree in found.items():
+        shapes = [jax.tree.map(jnp.shape, x) for x in (tree, getattr(state, name))]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"{config.init_from}: its {name} have other shapes than the configuration's; set "
+                "resolution, channel_base, channel_max, mapping_layers, z_dim and w_dim as in "
+                "`gancmri info`"
+            )
+    return state.replace(**jax.tree.map(jnp.asarray, found))
+
+
+def diverged(step: int, quantity: str, value: float, good: int | None, config: ConfigDict) -> str:
+    """Say in one line that training came to nothing, and what there is to go on from."""
+    kept = f"the last checkpoint is of step {good}" if good else "there is no checkpoint yet"
+    return (
+        f"training diverged: {quantity} is {value} at step {step}; {kept}. Lower learning_rate "
+        f"({config.learning_rate}), raise r1_gamma ({r1_gamma(config):.4g}), or take dtype "
+        "float32, in another --workdir"
+    )
+
+
+class Terminated(Exception):
+    """The process was asked to end (SIGTERM) and has saved where it stood."""
+
+
+class Termination:
+    """Notices SIGTERM, so that the step in hand is finished first; a context manager."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "Termination":
+        main = threading.current_thread() is threading.main_thread()
+        self._before = signal.signal(signal.SIGTERM, self._ask) if main else None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
 
 
 def averaged_model(state: TrainState, config: ConfigDict) -> Model:
@@ -107,8 +183,8 @@ def averaged_model(state: TrainState, config: ConfigDict) -> Model:
     noise_key = jax.random.fold_in(jax.random.key(config.seed), _NOISE)
     return Model(
         generator=generator,
-        params=state.g_ema,
-        w_avg=state.w_avg,
+        params=on_host(state.g_ema),
+        w_avg=on_host(state.w_avg),
         noise=draw_noise(noise_key, config.resolution),
         card={
             "gancmri_jax": __version__,
@@ -133,6 +209,14 @@ class Ticks:
         """Take in one step's metrics, still on the device."""
         self._metrics.append(metrics)
 
+    def first_broken(self) -> tuple[int, str, float] | None:
+        """Return step, quantity and value of the first metric that is no number, or None."""
+        for index, metrics in enumerate(jax.device_get(self._metrics), start=self._step + 1):
+            for name, value in metrics.items():
+                if not np.isfinite(value):
+                    return index, name, float(value)
+        return None
+
     def report(self, step: int, batch_size: int) -> dict[str, float]:
         """Return the means since the last report; a regulariser's over the steps that had it."""
         seen: dict[str, list[float]] = {}
@@ -149,18 +233,3 @@ class Ticks:
             "images_per_second": round(speed, 2),
             **means,
         }
-
-
-def _steps(kimg: float, config: ConfigDict) -> int:
-    return max(round(kimg * 1000 / config.batch_size), 1)
-
-
-def _snapshot(model: Model, workdir: pathlib.Path, nimg: int) -> None:
-    """Write `model.safetensors` and a grid of the same seeds each time."""
-    save_model(model, workdir / "model.safetensors")
-    columns, rows = _GRID
-    z = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), (model.z_dim,)))(
-        np.arange(columns * rows)
-    )
-    images = np.asarray(model.synthesize(model.map(z)))
-    save_grid(workdir / "samples" / f"{nimg // 1000:06d}kimg.png", images, columns)

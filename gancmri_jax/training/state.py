@@ -7,11 +7,13 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 from ml_collections import ConfigDict
 
 from gancmri_jax.networks.discriminator import Discriminator
 from gancmri_jax.networks.generator import Generator
+from gancmri_jax.training.sharding import data_mesh, replicated
 
 Params = Any
 
@@ -26,6 +28,8 @@ class TrainState(flax.struct.PyTreeNode):
         g_opt, d_opt: Both optimisers' states.
         w_avg: Moving average of w, the centre of truncation.
         pl_mean: Moving average of path lengths, their target.
+        ada_p: Probability of each augmentation.
+        ada_signs: Sum of mean signs of real logits since `ada_p` last changed.
     """
 
     step: Int[Array, ""]
@@ -36,6 +40,8 @@ class TrainState(flax.struct.PyTreeNode):
     d_opt: optax.OptState
     w_avg: Float[Array, "w_dim"]
     pl_mean: Float[Array, ""]
+    ada_p: Float[Array, ""]
+    ada_signs: Float[Array, ""]
 
 
 def networks(config: ConfigDict) -> tuple[Generator, Discriminator]:
@@ -46,6 +52,7 @@ def networks(config: ConfigDict) -> tuple[Generator, Discriminator]:
         channel_base=config.channel_base,
         channel_max=config.channel_max,
         dtype=dtype,
+        clamp=config.clamp,
     )
     generator = Generator(
         z_dim=config.z_dim, w_dim=config.w_dim, mapping_layers=config.mapping_layers, **shared
@@ -69,10 +76,10 @@ def optimizers(
     return adam(config.g_reg_interval), adam(config.d_reg_interval)
 
 
-def init_state(config: ConfigDict) -> TrainState:
-    """Draw the initial parameters from the configuration's seed."""
+def init_state(config: ConfigDict, mesh: Mesh | None = None) -> TrainState:
+    """Draw the initial parameters from the configuration's seed, whole on every device."""
     # An explicit sharding, as loaded checkpoints have: a resumed run finds its compiled programs.
-    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    sharding = replicated(mesh or data_mesh())
     return jax.jit(functools.partial(_init_state, config), out_shardings=sharding)()
 
 
@@ -92,4 +99,6 @@ def _init_state(config: ConfigDict) -> TrainState:
         d_opt=d_optimizer.init(d_params),
         w_avg=jnp.zeros(config.w_dim),
         pl_mean=jnp.zeros(()),
+        ada_p=jnp.zeros(()),
+        ada_signs=jnp.zeros(()),
     )

@@ -10,18 +10,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 from ml_collections import ConfigDict
 
 from gancmri_jax.cine.preprocess import to_model_range
 from gancmri_jax.latents.truncation import broadcast_w, mix_styles
 from gancmri_jax.networks.generator import draw_noise
+from gancmri_jax.ops.ada import augment, next_p
 from gancmri_jax.training.losses import (
     discriminator_loss,
     generator_loss,
     path_lengths,
     r1_squared_norms,
 )
+from gancmri_jax.training.sharding import data_mesh, replicated, split
 from gancmri_jax.training.state import TrainState, networks, optimizers
 
 Metrics = dict[str, Array]
@@ -29,32 +33,42 @@ Step = Callable[..., tuple[TrainState, Metrics]]
 
 _W_AVG_DECAY = 0.995
 _PL_DECAY = 0.01
+_ADA_INTERVAL = 4  # steps
 
 
-def make_step(config: ConfigDict) -> Step:
+def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
     """Build `step(state, images, regularize_g=, regularize_d=) -> (state, metrics)`, jitted.
 
     `images` are uint8 [n h w 1]; the state is donated. Randomness depends on the configuration's
-    seed and on the step's number alone.
+    seed and on the step's number alone, not on how many devices the batch is split over.
     """
+    mesh = mesh or data_mesh()
     generator, discriminator = networks(config)
     g_optimizer, d_optimizer = optimizers(config)
+    remembered = jax.checkpoint if config.remat else lambda function: function
+
+    def spread(x: Array) -> Array:
+        """Split an array over the devices along its first axis, where that comes out even."""
+        return lax.with_sharding_constraint(x, split(mesh)) if len(x) % mesh.size == 0 else x
 
     def map_z(params, z):
         return generator.apply({"params": params}, z, method="map")
 
     def synthesize(params, ws, key):
-        noise = draw_noise(key, config.resolution, len(ws))
+        noise = jax.tree.map(spread, draw_noise(key, config.resolution, len(ws)))
         return generator.apply({"params": params}, ws, noise, method="synthesize")
 
-    def discriminate(params, images):
+    def discriminate(params, images, key, p):
+        """Return logits, of augmented images where the configuration augments."""
+        if config.ada_target is not None:
+            images = augment(key, images, p)
         return discriminator.apply({"params": params}, images)
 
     def draw_ws(params, key: PRNGKeyArray, num: int) -> tuple[Array, Array]:
         """Draw w's, some rows of which belong to a second w: [n num_ws w_dim], first w's mean."""
         z_key, other_key, cutoff_key, chance_key = jax.random.split(key, 4)
-        z = jax.random.normal(z_key, (num, config.z_dim))
-        other_z = jax.random.normal(other_key, (num, config.z_dim))
+        z = spread(jax.random.normal(z_key, (num, config.z_dim)))
+        other_z = spread(jax.random.normal(other_key, (num, config.z_dim)))
         w, other = map_z(params, z), map_z(params, other_z)
         num_ws = generator.num_ws
         cutoff = jax.random.randint(cutoff_key, (), 1, num_ws)
@@ -64,14 +78,19 @@ def make_step(config: ConfigDict) -> Step:
         return ws, jnp.mean(w, axis=0)
 
     def generator_step(state: TrainState, key: PRNGKeyArray, batch: int):
-        ws_key, noise_key = jax.random.split(key)
+        def part(key: PRNGKeyArray):
+            ws_key, noise_key, ada_key = jax.random.split(key, 3)
 
-        def loss(params):
-            ws, mean_w = draw_ws(params, ws_key, batch)
-            logits = discriminate(state.d_params, synthesize(params, ws, noise_key))
-            return jnp.mean(generator_loss(logits)), mean_w
+            def loss(params):
+                ws, mean_w = draw_ws(params, ws_key, batch // config.accumulate)
+                fakes = synthesize(params, ws, noise_key)
+                logits = discriminate(state.d_params, fakes, ada_key, state.ada_p)
+                return jnp.mean(generator_loss(logits)), mean_w
 
-        (value, mean_w), gradients = jax.value_and_grad(loss, has_aux=True)(state.g_params)
+            (value, mean_w), gradients = jax.value_and_grad(loss, has_aux=True)(state.g_params)
+            return gradients, value, mean_w
+
+        gradients, value, mean_w = mean_over_parts(part, config.accumulate, key)
         state = state.replace(
             w_avg=optax.incremental_update(mean_w, state.w_avg, 1 - _W_AVG_DECAY),
             **_update(g_optimizer, gradients, state, "g"),
@@ -79,46 +98,65 @@ def make_step(config: ConfigDict) -> Step:
         return state, {"loss/g": value}
 
     def path_length_step(state: TrainState, key: PRNGKeyArray, batch: int):
-        ws_key, noise_key, y_key = jax.random.split(key, 3)
+        num = max(batch // 2 // config.accumulate, 1)  # path lengths take half a batch
 
-        def loss(params):
-            ws, _ = draw_ws(params, ws_key, batch)
-            y = jax.random.normal(y_key, (batch, config.resolution, config.resolution, 1))
-            lengths, _ = path_lengths(lambda ws: synthesize(params, ws, noise_key), ws, y)
-            pl_mean = state.pl_mean + _PL_DECAY * (jnp.mean(lengths) - state.pl_mean)
-            penalty = jnp.mean(jnp.square(lengths - pl_mean))
-            weight = config.pl_weight * config.g_reg_interval
-            return weight * penalty, (penalty, pl_mean)
+        def part(key: PRNGKeyArray):
+            ws_key, noise_key, y_key = jax.random.split(key, 3)
 
-        gradients, (penalty, pl_mean) = jax.grad(loss, has_aux=True)(state.g_params)
+            def loss(params):
+                ws, _ = draw_ws(params, ws_key, num)
+                size = (num, config.resolution, config.resolution, 1)
+                y = spread(jax.random.normal(y_key, size))
+                images = remembered(lambda ws: synthesize(params, ws, noise_key))
+                lengths, _ = path_lengths(images, ws, y)
+                pl_mean = state.pl_mean + _PL_DECAY * (jnp.mean(lengths) - state.pl_mean)
+                penalty = jnp.mean(jnp.square(lengths - pl_mean))
+                weight = config.pl_weight * config.g_reg_interval
+                return weight * penalty, (penalty, pl_mean)
+
+            gradients, (penalty, pl_mean) = jax.grad(loss, has_aux=True)(state.g_params)
+            return gradients, penalty, pl_mean
+
+        gradients, penalty, pl_mean = mean_over_parts(part, config.accumulate, key)
         state = state.replace(pl_mean=pl_mean, **_update(g_optimizer, gradients, state, "g"))
         return state, {"reg/pl_penalty": penalty, "reg/pl_mean": pl_mean}
 
     def discriminator_step(state: TrainState, key: PRNGKeyArray, images):
-        ws_key, noise_key = jax.random.split(key)
-        ws, _ = draw_ws(state.g_params, ws_key, len(images))
-        fakes = synthesize(state.g_params, ws, noise_key)
+        def part(key: PRNGKeyArray, reals):
+            ws_key, noise_key, real_key, fake_key = jax.random.split(key, 4)
+            ws, _ = draw_ws(state.g_params, ws_key, len(reals))
+            fakes = synthesize(state.g_params, ws, noise_key)
 
-        def loss(params):
-            real, fake = discriminate(params, images), discriminate(params, fakes)
-            return discriminator_loss(real, fake), (real, fake)
+            def loss(params):
+                real = discriminate(params, reals, real_key, state.ada_p)
+                fake = discriminate(params, fakes, fake_key, state.ada_p)
+                return discriminator_loss(real, fake), (real, fake)
 
-        (value, (real, fake)), gradients = jax.value_and_grad(loss, has_aux=True)(state.d_params)
-        metrics = {
-            "loss/d": value,
-            "logits/real": jnp.mean(real),
-            "logits/fake": jnp.mean(fake),
-            "logits/real_sign": jnp.mean(jnp.sign(real)),
-        }
+            (value, (real, fake)), gradients = jax.value_and_grad(loss, has_aux=True)(
+                state.d_params
+            )
+            metrics = {
+                "loss/d": value,
+                "logits/real": jnp.mean(real),
+                "logits/fake": jnp.mean(fake),
+                "logits/real_sign": jnp.mean(jnp.sign(real)),
+            }
+            return gradients, metrics
+
+        gradients, metrics = mean_over_parts(part, config.accumulate, key, images)
         return state.replace(**_update(d_optimizer, gradients, state, "d")), metrics
 
-    def r1_step(state: TrainState, images):
-        def loss(params):
-            norms = r1_squared_norms(lambda x: discriminate(params, x), images)
-            penalty = config.r1_gamma / 2 * jnp.mean(norms)
-            return config.d_reg_interval * penalty, penalty
+    def r1_step(state: TrainState, key: PRNGKeyArray, images):
+        def part(key: PRNGKeyArray, reals):
+            def loss(params):
+                logits = remembered(lambda x: discriminate(params, x, key, state.ada_p))
+                penalty = r1_gamma(config) / 2 * jnp.mean(r1_squared_norms(logits, reals))
+                return config.d_reg_interval * penalty, penalty
 
-        gradients, penalty = jax.grad(loss, has_aux=True)(state.d_params)
+            gradients, penalty = jax.grad(loss, has_aux=True)(state.d_params)
+            return gradients, penalty
+
+        gradients, penalty = mean_over_parts(part, config.accumulate, key, images)
         state = state.replace(**_update(d_optimizer, gradients, state, "d"))
         return state, {"reg/r1_penalty": penalty}
 
@@ -130,21 +168,78 @@ def make_step(config: ConfigDict) -> Step:
         regularize_d: bool,
     ) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        g_key, pl_key, d_key = jax.random.split(key, 3)
+        g_key, pl_key, d_key, r1_key = jax.random.split(key, 4)
         batch = len(images)
-        reals = to_model_range(images)
+        reals = spread(to_model_range(images))
         state, metrics = generator_step(state, g_key, batch)
         if regularize_g:
-            state, regularized = path_length_step(state, pl_key, max(batch // 2, 1))
+            state, regularized = path_length_step(state, pl_key, batch)
             metrics |= regularized
         state, from_d = discriminator_step(state, d_key, reals)
         metrics |= from_d
         if regularize_d:
-            state, regularized = r1_step(state, reals)
+            state, regularized = r1_step(state, r1_key, reals)
             metrics |= regularized
+        if config.ada_target is not None:
+            state = _adapt(state, metrics["logits/real_sign"], config, batch)
+            metrics["ada/p"] = state.ada_p
         return _average(state, config, batch), metrics
 
-    return jax.jit(step, static_argnames=("regularize_g", "regularize_d"), donate_argnums=0)
+    return jax.jit(
+        step,
+        static_argnames=("regularize_g", "regularize_d"),
+        donate_argnums=0,
+        out_shardings=replicated(mesh),
+    )
+
+
+def mean_over_parts(
+    function: Callable[..., Any], parts: int, key: PRNGKeyArray, *batches: Array
+) -> Any:
+    """Average `function(key, *batches)` over equal parts of the batches, one after another.
+
+    Memory is that of one part. Each part has a key of its own, and takes every `parts`-th image,
+    so that it lies on the same devices as the whole.
+    """
+    if parts == 1:
+        return function(key, *batches)
+
+    def in_parts(x: Array) -> Array:
+        return x.reshape(len(x) // parts, parts, *x.shape[1:]).swapaxes(0, 1)
+
+    def add(total, part):
+        index, own = part
+        values = function(jax.random.fold_in(key, index), *own)
+        return jax.tree.map(jnp.add, total, values), None
+
+    stacked = jax.tree.map(in_parts, batches)
+    shapes = jax.eval_shape(function, key, *jax.tree.map(lambda x: x[0], stacked))
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    total, _ = lax.scan(add, zeros, (jnp.arange(parts), stacked))
+    return jax.tree.map(lambda x: x / parts, total)
+
+
+def r1_gamma(config: ConfigDict) -> float:
+    """Return R1's weight; by default StyleGAN2-ADA's heuristic, 0.0002 · resolution² / batch."""
+    if config.r1_gamma is not None:
+        return config.r1_gamma
+    return 0.0002 * config.resolution**2 / config.batch_size
+
+
+def _adapt(state: TrainState, real_sign: Array, config: ConfigDict, batch: int) -> TrainState:
+    """Move the probability of augmentation, every fourth step."""
+    signs = state.ada_signs + real_sign
+    due = (state.step + 1) % _ADA_INTERVAL == 0
+    moved = next_p(
+        state.ada_p,
+        signs / _ADA_INTERVAL,
+        config.ada_target,
+        batch * _ADA_INTERVAL,
+        round(config.ada_kimg * 1000),
+    )
+    return state.replace(
+        ada_p=jnp.where(due, moved, state.ada_p), ada_signs=jnp.where(due, 0.0, signs)
+    )
 
 
 def _update(
@@ -160,7 +255,8 @@ def _average(state: TrainState, config: ConfigDict, batch: int) -> TrainState:
     """Take one step of the generator's moving average: β = 0.5^(batch / half-life)."""
     half_life: Float[Array, ""] = jnp.asarray(config.ema_kimg * 1000.0)
     if config.ema_rampup is not None:
-        half_life = jnp.minimum(half_life, (state.step + 1) * batch * config.ema_rampup)
+        seen = state.step * batch  # before this step, so that the first takes the parameters over
+        half_life = jnp.maximum(jnp.minimum(half_life, seen * config.ema_rampup), 1e-8)
     keep = 0.5 ** (batch / half_life)
     g_ema = optax.incremental_update(state.g_params, state.g_ema, 1 - keep)
     return state.replace(step=state.step + 1, g_ema=g_ema)

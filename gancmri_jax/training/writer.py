@@ -41,7 +41,11 @@ def pin_config(workdir: pathlib.Path, config: ConfigDict) -> None:
 
 
 class MetricsFile:
-    """`metrics.jsonl`: one line a tick, each with its `step`."""
+    """`metrics.jsonl`: one line a tick, each with its `step`.
+
+    Attributes:
+        lines: What stood there when it was opened.
+    """
 
     def __init__(self, path: pathlib.Path, step: int) -> None:
         """Open the file, forgetting what stands there from after `step`, and a line cut short."""
@@ -49,6 +53,7 @@ class MetricsFile:
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("\n")]
         kept = [line for line in whole if json.loads(line)["step"] <= step]
+        self.lines: list[dict[str, Any]] = [json.loads(line) for line in kept]
         _write_whole(path, "".join(kept))
 
     def append(self, values: dict[str, Any]) -> None:

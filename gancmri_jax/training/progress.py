@@ -1,0 +1,136 @@
+"""What a user sees of a run: a bar, `metrics.jsonl`, grids, the model and how good it is."""
+
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.pictures import UNKNOWN_MM
+from gancmri_jax.cine.preprocess import to_uint8
+from gancmri_jax.cine.records import Records
+from gancmri_jax.metrics.evaluate import Evaluation, Protocol
+from gancmri_jax.metrics.names import parse_metric
+from gancmri_jax.metrics.sources import Cines, Generated
+from gancmri_jax.model.file import load_model, save_model
+from gancmri_jax.model.model import Model
+from gancmri_jax.model.motion import Motion
+from gancmri_jax.training.config import steps_of
+from gancmri_jax.training.leak import leak
+from gancmri_jax.training.writer import MetricsFile, save_grid
+
+_GRID = (8, 4)  # columns, rows
+_SEGMENTER = "demo"  # whose features the distance is taken in: it ships with the package
+_LEAK = 2.0
+
+
+class Progress:
+    """The reports of one run, written by one process."""
+
+    def __init__(self, config: ConfigDict, workdir: pathlib.Path, data: pathlib.Path) -> None:
+        self._config, self._workdir, self._data = config, workdir, data
+        self._file: MetricsFile | None = None
+        self._best: float | None = None
+        self._real: UInt8[np.ndarray, "n h w"] | None = None
+
+    def start(self, done: int, total: int) -> None:
+        """Begin at step `done` of `total`, forgetting what was written of later ones."""
+        self._file = MetricsFile(self._workdir / "metrics.jsonl", done)
+        known = [line[key] for line in self._file.lines for key in line if key.startswith("fcn_fd")]
+        self._best = min(known, default=None)
+        self._bar = tqdm(
+            total=total * self._config.batch_size,
+            initial=done * self._config.batch_size,
+            unit="img",
+            unit_scale=True,
+            desc="train",
+        )
+
+    def step(self) -> None:
+        """Count a step."""
+        self._bar.update(self._config.batch_size)
+
+    def report(self, values: dict[str, float]) -> None:
+        """Write a tick's means, and show the most telling."""
+        assert self._file is not None
+        used = jax.local_devices()[0].memory_stats() or {}
+        if "peak_bytes_in_use" in used:
+            values = {**values, "memory_gib": used["peak_bytes_in_use"] / 2**30}
+        self._file.append(values)
+        told = f"g {values['loss/g']:.2f} d {values['loss/d']:.2f}"
+        if "ada/p" in values:
+            told += f" p {values['ada/p']:.2f}"
+        if "memory_gib" in values:
+            told += f" {values['memory_gib']:.1f} GiB"
+        self._bar.set_postfix_str(f"{told} {values['images_per_second']:.1f} img/s")
+        if values["step"] >= steps_of(self._config.total_kimg, self._config):
+            self._bar.close()
+
+    def snapshot(self, model: Model, done: int) -> None:
+        """Leave the model and a grid of the same seeds each time, and measure both."""
+        assert self._file is not None
+        path = self._workdir / "model.safetensors"
+        save_model(model, path)
+        columns, rows = _GRID
+        z = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), (model.z_dim,)))(
+            np.arange(columns * rows)
+        )
+        images = np.asarray(model.synthesize(model.map(z)))
+        kimg = done * self._config.batch_size // 1000
+        save_grid(self._workdir / "samples" / f"{kimg:06d}kimg.png", images, columns)
+        values = self._measure(model, to_uint8(images[..., 0]))
+        if not values:
+            return
+        self._file.append({"step": done, "kimg": done * self._config.batch_size / 1000, **values})
+        told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        tqdm.write(f"{kimg} kimg: {told}")
+        if values.get("leak", 0) > _LEAK:
+            tqdm.write(
+                f"warning: generated images vary {values['leak']:.1f} times as much in place or "
+                "grey level as real ones: augmentation leaks into them; lower ada_target"
+            )
+        distance = next((v for name, v in values.items() if name.startswith("fcn_fd")), None)
+        if distance is not None and (self._best is None or distance < self._best):
+            self._best = distance
+            part = self._workdir / ".model_best.part"
+            shutil.copyfile(path, part)
+            part.replace(self._workdir / "model_best.safetensors")
+
+    def _measure(self, model: Model, fakes: UInt8[np.ndarray, "n h w"]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        count, augmented = self._config.distance_frames, self._config.ada_target is not None
+        if not (count or augmented):
+            return values
+        if self._real is None:
+            self._real = real_frames(self._data, count or len(fakes), self._config.seed)
+        if augmented:
+            values["leak"] = leak(self._real, fakes)
+        if count:
+            segmenter = load_model(_SEGMENTER).segmenter
+            assert segmenter is not None
+            real = Cines(str(self._data), [Cine(self._real, UNKNOWN_MM, None, "real")])
+            protocol = Protocol(bootstrap=0, segmenter=(segmenter, _SEGMENTER))
+            evaluation = Evaluation(real, Generated("run", model, Motion()), protocol)
+            card = evaluation.measure(parse_metric(f"fcn_fd{real.num_frames}"))
+            values[card.metric] = card.value
+        return values
+
+
+def real_frames(data: pathlib.Path, count: int, seed: int) -> UInt8[np.ndarray, "n h w"]:
+    """Read training frames of as many videos as may be, at most `count`, the same each time."""
+    records = Records(data, "train")
+    rng = np.random.default_rng(seed)
+    ends = np.cumsum(records.num_frames)
+    chosen = np.sort(rng.choice(ends[-1], min(count, int(ends[-1])), replace=False))
+    videos = np.searchsorted(ends, chosen, side="right")
+    return np.concatenate(
+        [
+            records[int(v)].pixels[chosen[videos == v] - (ends[v] - records.num_frames[v])]
+            for v in np.unique(videos)
+        ]
+    )

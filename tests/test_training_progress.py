@@ -1,0 +1,71 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.records import write_records
+from gancmri_jax.model.file import load_model
+from gancmri_jax.training import progress as progress_module
+from gancmri_jax.training.progress import Progress, real_frames
+from gancmri_jax.weights.cache import CACHE_VARIABLE
+from tests.tiny import tiny_config, tiny_model
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    cines = [
+        Cine(rng.integers(0, 256, (20, 16, 16), np.uint8), (1.5, 1.5), 30.0, f"s{i}")
+        for i in range(3)
+    ]
+    out = tmp_path_factory.mktemp("data") / "records"
+    write_records(out, {"train": cines})
+    return out
+
+
+def test_real_frames_are_drawn_once_each(data):
+    frames = real_frames(data, 60, seed=0)
+    assert len({frame.tobytes() for frame in frames}) == 60
+    some = real_frames(data, 7, seed=1)
+    np.testing.assert_array_equal(some, real_frames(data, 7, seed=1))
+    assert {f.tobytes() for f in some} < {f.tobytes() for f in frames}
+    assert len(real_frames(data, 1000, seed=0)) == 60
+
+
+def test_a_snapshot_is_measured_and_the_best_is_kept(data, tmp_path, monkeypatch):
+    distances = iter([5.0, 3.0, 4.0])
+
+    class Measured:
+        def __init__(self, *_):
+            pass
+
+        def measure(self, metric):
+            return SimpleNamespace(metric=metric.name, value=next(distances))
+
+    monkeypatch.setattr(progress_module, "Evaluation", Measured)
+    (tmp_path / "samples").mkdir()
+    config = tiny_config(distance_frames=30, ada_target=0.6)
+    models = [tiny_model(seed) for seed in range(3)]
+    for start in (0, 2):  # the third snapshot is of a resumed run
+        progress = Progress(config, tmp_path, data)
+        progress.start(start, 3)
+        for step in range(start, min(start + 2, 3)):
+            progress.snapshot(models[step], step + 1)
+    lines = [json.loads(x) for x in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["fcn_fd30"] for line in lines] == [5.0, 3.0, 4.0]
+    assert all(line["leak"] > 0 for line in lines)
+    best, last = (load_model(tmp_path / f"model{end}.safetensors") for end in ("_best", ""))
+    assert best.fingerprint == models[1].fingerprint
+    assert last.fingerprint == models[2].fingerprint
+
+
+def test_a_real_snapshot_has_a_distance(data, tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    (tmp_path / "samples").mkdir()
+    progress = Progress(tiny_config(distance_frames=8), tmp_path, data)
+    progress.start(0, 1)
+    progress.snapshot(tiny_model(), 1)
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["fcn_fd8"] > 0
