@@ -55,7 +55,7 @@ def test_records_against_a_model(folder, tmp_path):
     assert result.exit_code == 0 and "roughness = " in result.output
     cards = json.loads(report.read_text())
     assert [card["metric"] for card in cards] == ["roughness", "closure"]
-    assert cards[0]["n_real"] == 8 and cards[0]["real"].endswith("records train")
+    assert cards[0]["n_fake"] == 8 and cards[0]["real"].endswith("records train")
     same = evaluate(folder, "--compare", report, report)
     assert "roughness: " in same.output and "(+0)" in same.output
 

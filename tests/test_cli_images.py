@@ -63,7 +63,7 @@ def test_a_sweep_and_a_film_are_written(model, tmp_path):
         (["--seeds", "1,"], "not of the form"),
         (["--kind", "mix", "--seeds", "1"], "at least two seeds"),
         (["--kind", "mix", "--seeds", "1-2", "--cutoff", "6"], "below 6"),
-        (["--cutoff", "2"], "is for --kind mix"),
+        (["--cutoff", "2"], "means nothing for --kind seeds"),
     ],
 )
 def test_what_cannot_be_made_is_refused(model, tmp_path, options, told):

@@ -108,7 +108,7 @@ def test_pairs_are_compared_video_by_video():
 def test_movement_is_told_beside_the_real_sets():
     card = measure("roughness")
     assert card.value == pytest.approx(3**0.5, rel=0.05)  # frames are independent
-    assert "in the real set" in card.frames
+    assert "8 real ones" in card.details and card.n_real == 0
 
 
 def test_a_segmenters_distance_is_never_called_cfid():
@@ -125,7 +125,7 @@ def test_what_cannot_be_measured_is_refused(monkeypatch):
         measure("fid1000")
     small = Cines("small", [Cine(np.zeros((5, 8, 8), np.uint8), (1.0, 1.0), 30.0, "a")])
     with pytest.raises(InputError, match=r"real has frames of \(16, 16\), small of \(8, 8\)"):
-        measure("fid2", fake=small)
+        measure("fid4", fake=small)
     with pytest.raises(InputError, match="is of a model, and fake is none"):
         measure("ppl_wend")
     broken = Backbone("inception", "1", "none", 8, lambda x: np.full((len(x), 2), np.nan))

@@ -22,8 +22,9 @@ def test_a_model_that_replays_training_frames_is_caught(tmp_path):
     assert found.share_below == 1.0 and found.membership_auc > 0.7
     assert found.nearest_fake <= 1 < found.nearest_held_out
     assert all(i == j for i, j in found.closest)
-    write_audit(tmp_path, [found], TRAIN, copies)
-    assert json.loads((tmp_path / "memorisation.json").read_text())[0]["share_below"] == 1.0
+    write_audit(tmp_path, [found], TRAIN, copies, {"seed": 3})
+    told = json.loads((tmp_path / "memorisation.json").read_text())
+    assert told["spaces"][0]["share_below"] == 1.0 and told["seed"] == 3
     with Image.open(tmp_path / "closest_pixel.png") as picture:
         assert picture.size == (8 * 8, 2 * 8)
         above, below = np.split(np.asarray(picture).astype(int), 2)

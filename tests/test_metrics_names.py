@@ -26,7 +26,21 @@ def test_clips_say_how_they_are_taken():
     assert parse_metric("ssim").kind == "pairs" and parse_metric("ppl_wend").kind == "model"
 
 
-@pytest.mark.parametrize("name", ["", "fidk", "fid1", "fvd16", "fid50k_half", "cFID", "ssim16"])
+@pytest.mark.parametrize(
+    "name, why",
+    [
+        ("fid3", "4 frames"),
+        ("kid7", "8 frames"),
+        ("recall2", "8"),
+        ("fvd9_equispaced", "clips of 10"),
+    ],
+)
+def test_too_few_samples_are_refused(name, why):
+    with pytest.raises(InputError, match=f"{name}: .*{why}"):
+        parse_metric(name)
+
+
+@pytest.mark.parametrize("name", ["", "fidk", "fvd16", "fid50k_half", "cFID", "ssim16"])
 def test_what_is_no_metric_is_refused(name):
     with pytest.raises(InputError, match="no such metric; there are fid50k_full"):
         parse_metric(name)

@@ -45,11 +45,23 @@ def test_nothing_mirrors_and_turns_are_small():
 
 def test_a_shift_by_whole_pixels_by_hand():
     """The new image's row 0 is the old one's row 2, in a picture of side 8."""
-    image = jnp.arange(64.0).reshape(8, 8, 1)
+    fine = jnp.pad(jnp.arange(256.0).reshape(16, 16, 1), ((8, 8), (8, 8), (0, 0)), "symmetric")
     inverse = jnp.array([[1.0, 0.0, 2 / 8], [0.0, 1.0, 0.0]])
-    moved = _move(image, inverse)
-    np.testing.assert_allclose(moved[:6], image[2:], atol=1e-4)
-    np.testing.assert_allclose(moved[6], image[6], atol=1e-4)  # mirrored about the last row
+    moved = _move(fine, inverse, 8)[8:-8, 8:-8]
+    np.testing.assert_allclose(moved[:12], fine[12:24, 8:-8], atol=1e-3)
+    np.testing.assert_allclose(moved[12], fine[23, 8:-8], atol=1e-3)  # mirrored about the border
+
+
+def test_a_constant_image_stays_constant_wherever_it_moves():
+    dark = jnp.full((32, 16, 16, 1), -1.0)
+    drawn = jax.vmap(lambda k: draw(k, jnp.asarray(1.0), 16))(
+        jax.random.split(jax.random.key(5), 32)
+    )
+    expected = drawn.offset - drawn.gain
+    out = augment(jax.random.key(5), dark, jnp.asarray(1.0))
+    np.testing.assert_allclose(
+        out, np.broadcast_to(expected[:, None, None, None], out.shape), atol=1e-4
+    )
 
 
 def test_gradients_go_through_twice():

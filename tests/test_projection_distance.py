@@ -7,6 +7,7 @@ import pytest
 
 from gancmri_jax.cli.project import command
 from gancmri_jax.errors import InputError
+from gancmri_jax.projection import distance as distance_module
 from gancmri_jax.projection.distance import (
     DISTANCES,
     distance_provenance,
@@ -112,3 +113,24 @@ def test_a_model_without_a_segmenter_says_so(model):
 def test_the_command_line_offers_every_distance():
     (option,) = [o for o in command.params if o.name == "distance"]
     assert tuple(option.type.choices) == DISTANCES
+
+
+def test_lpips_is_the_networks_own_distance(model, images, backbone, monkeypatch):
+    """With the published weights, through the features that the projector compares."""
+    network, params = backbone("load_lpips")
+    monkeypatch.setattr(distance_module, "load_lpips", lambda: (network, params))
+    features = image_features("lpips", model)
+    found = jnp.sum((features(images[:1]) - features(images[1:2])) ** 2, axis=1)
+    expected = network.apply({"params": params}, images[:1], images[1:2])
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_lpips_sees_large_images_averaged_to_256():
+    class Whole:
+        def apply(self, _, images, method):
+            return [images]
+
+    features = distance_module.LpipsFeatures(Whole(), {})
+    checks = (-1.0) ** (np.arange(512)[:, None] + np.arange(512))
+    seen = features(jnp.asarray(checks)[None, :, :, None] + 0.25)
+    np.testing.assert_allclose(seen, np.full((1, 256**2), 0.25), atol=1e-6)

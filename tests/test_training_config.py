@@ -29,7 +29,7 @@ def test_a_sound_configuration_passes():
         ("accumulate", 0),
         ("ada_target", 1.0),
         ("clamp", 0.0),
-        ("distance_frames", 1),
+        ("distance_frames", 3),
     ],
 )
 def test_what_cannot_be_trained_with_is_named(name, value):

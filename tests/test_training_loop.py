@@ -149,6 +149,15 @@ def test_a_model_file_can_be_trained_on_from(runs, records):
         loop.start_from(wide, init_state(wide))
 
 
+@pytest.mark.slow
+def test_training_goes_on_from_a_model_file(runs, records, tmp_path):
+    config = tiny_config(data=str(records), init_from=str(runs[0]), total_kimg=0.004)
+    model = train(config, tmp_path)
+    start = load_model(runs[0])
+    moved = jax.tree.map(lambda a, b: float(abs(a - b).max()), model.params, start.params)
+    assert 0 < max(jax.tree.leaves(moved)) < 0.1
+
+
 def test_data_of_another_resolution_are_refused(records, tmp_path):
     with pytest.raises(InputError, match="frames are 8×8, .* resolution is 16.*--size 16"):
         train(tiny_config(data=str(records), resolution=16), tmp_path / "run")

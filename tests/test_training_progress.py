@@ -1,5 +1,4 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from gancmri_jax.cine.records import write_records
 from gancmri_jax.model.file import load_model
 from gancmri_jax.training import progress as progress_module
 from gancmri_jax.training.progress import Progress, real_frames
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 from tests.tiny import tiny_config, tiny_model
 
 
@@ -37,14 +35,7 @@ def test_real_frames_are_drawn_once_each(data):
 def test_a_snapshot_is_measured_and_the_best_is_kept(data, tmp_path, monkeypatch):
     distances = iter([5.0, 3.0, 4.0])
 
-    class Measured:
-        def __init__(self, *_):
-            pass
-
-        def measure(self, metric):
-            return SimpleNamespace(metric=metric.name, value=next(distances))
-
-    monkeypatch.setattr(progress_module, "Evaluation", Measured)
+    monkeypatch.setattr(progress_module, "frechet_distance_of", lambda *_: next(distances))
     (tmp_path / "samples").mkdir()
     config = tiny_config(distance_frames=30, ada_target=0.6)
     models = [tiny_model(seed) for seed in range(3)]
@@ -61,8 +52,7 @@ def test_a_snapshot_is_measured_and_the_best_is_kept(data, tmp_path, monkeypatch
     assert last.fingerprint == models[2].fingerprint
 
 
-def test_a_real_snapshot_has_a_distance(data, tmp_path, monkeypatch):
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+def test_a_real_snapshot_has_a_distance(data, tmp_path):
     (tmp_path / "samples").mkdir()
     progress = Progress(tiny_config(distance_frames=8), tmp_path, data)
     progress.start(0, 1)

@@ -150,6 +150,37 @@ class Records(Sequence[Cine]):
         )
 
 
+class AllRecords(Sequence[Cine]):
+    """The cines of several splits, one split after another, read when they are asked for."""
+
+    def __init__(self, directory: pathlib.Path, splits: Sequence[str]) -> None:
+        """Open the splits.
+
+        Raises:
+            InputError: The folder holds no records, or lacks one of the splits.
+        """
+        self._parts = [Records(directory, split) for split in splits]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @overload
+    def __getitem__(self, index: int) -> Cine: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Cine]: ...
+    def __getitem__(self, index: int | slice) -> Cine | list[Cine]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        for part in self._parts:
+            if index < len(part):
+                return part[index]
+            index -= len(part)
+        raise AssertionError
+
+
 def record_splits(directory: pathlib.Path) -> list[str]:
     """Return the names of the splits a folder of records has."""
     return list(_builder(directory).info.splits)

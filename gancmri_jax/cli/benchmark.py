@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import click
+from click.core import ParameterSource
 
 # On a CPU, and on an accelerator.
 _BATCH = {"projection": (2, 64), "training": (4, 32), "pipeline": (32, 32), "features": (8, 64)}
@@ -66,8 +67,18 @@ def command(
     from gancmri_jax.benchmarks.synthesis import benchmark_synthesis
     from gancmri_jax.benchmarks.training import benchmark_training
 
-    if data is not None and what != "pipeline":
-        raise click.UsageError("--data is for the pipeline")
+    idle = {
+        "data": what != "pipeline",
+        "network": what != "features",
+        "dtype": what in ("pipeline", "features"),
+        "channel_base": what in ("pipeline", "features"),
+        "channel_max": what in ("pipeline", "features"),
+        "size": what == "features" and network != "lpips",
+    }
+    context = click.get_current_context()
+    for name, is_idle in idle.items():
+        if is_idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} means nothing for {what} here")
     if size & (size - 1) and what != "pipeline":
         raise click.UsageError(f"--size must be a power of two, got {size}")
     networks = size, channel_base, channel_max

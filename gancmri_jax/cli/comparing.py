@@ -63,7 +63,7 @@ def open_set(
         InputError: There is none, or it cannot be read.
     """
     from gancmri_jax.cine.read import read_model_cines
-    from gancmri_jax.cine.records import Records, is_records
+    from gancmri_jax.cine.records import AllRecords, is_records, record_splits
     from gancmri_jax.metrics.sources import Cines, Coded, Generated
     from gancmri_jax.model.file import EMBEDDED, load_model
     from gancmri_jax.projection.store import is_store, read_latents, read_noise
@@ -84,13 +84,13 @@ def open_set(
             noise = [level[valid] for level in read_noise(path, video)]
             videos.append((codes.ws[video][valid], noise))
         return Coded(name, model, videos)
-    if is_records(path) and split != "all":
-        return Cines(f"{name} {split}", Records(path, split))
-    if size is None and not is_records(path):
-        raise InputError(f"{path}: holds cines as they are; give the --size to prepare them to")
     if is_records(path):
-        size = Records(path, "train")[0].pixels.shape[1]
-    assert size is not None
+        if size is not None:
+            raise InputError(f"{path}: holds records, which have a size; leave --size out")
+        splits = record_splits(path) if split == "all" else [split]
+        return Cines(f"{name} {split}", AllRecords(path, splits))
+    if size is None:
+        raise InputError(f"{path}: holds cines as they are; give the --size to prepare them to")
     return Cines(name, read_model_cines(path, size, on_refusal=_tell))
 
 
@@ -113,7 +113,7 @@ def progress() -> Callable[[str, int], Callable[[int], object]]:
     return start
 
 
-def read_frames(source: "Source", count: int, seed: int) -> Iterator:
-    """Yield `count` frames of a set, or all where it has fewer."""
-    available = source.num_frames
-    return source.frames(count if available is None else min(count, available), seed)
+def read_frames(source: "Source", most: int | None, seed: int) -> Iterator:
+    """Yield `most` frames of a set, or all where it has fewer or None is asked for."""
+    numbers = [number for number in (most, source.num_frames) if number is not None]
+    return source.frames(min(numbers), seed)

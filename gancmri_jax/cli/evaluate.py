@@ -68,6 +68,10 @@ def command(
     lpips compare video by video; roughness, closure and excursion are of moving; ppl_wend and
     ppl_wfull of a model. pearson, alone, correlates the columns of two phenotypes.csv.
     """
+    if bootstrap == 1:
+        raise click.UsageError(
+            "--bootstrap takes no spread from one resample; give 0, or 2 and above"
+        )
     if compare is not None:
         from gancmri_jax.metrics.card import compare as compare_cards
 

@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import click
+from click.core import ParameterSource
 from tqdm import tqdm
 
 from gancmri_jax.errors import InputError
@@ -79,8 +80,11 @@ def command(
 
     if kind in ("mix", "interpolation") and len(seeds) < 2:
         raise click.UsageError(f"--kind {kind} needs at least two seeds")
-    if cutoff is not None and kind != "mix":
-        raise click.UsageError("--cutoff is for --kind mix")
+    given = click.get_current_context().get_parameter_source
+    idle = {"cutoff": kind != "mix", "frames": kind != "interpolation"}
+    for option, is_idle in (idle | {"truncation": kind == "truncation"}).items():
+        if is_idle and given(option) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{option} means nothing for --kind {kind}")
     model = load_model(name)
     if cutoff is not None and cutoff >= model.num_ws:
         raise click.UsageError(f"--cutoff must be below {model.num_ws}, the model's rows of ws")

@@ -1,6 +1,7 @@
 """`gancmri memorisation`: does a model copy the hearts it was trained on?"""
 
 import pathlib
+from typing import Any
 
 import click
 
@@ -26,7 +27,11 @@ from gancmri_jax.errors import InputError
 )
 @click.option("--segmenter", default="demo", show_default=True, help="Model or run that has one.")
 @click.option(
-    "--frames", default=2000, show_default=True, type=click.IntRange(100), help="Of each set."
+    "--frames",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(100),
+    help="Of the generated and the held-out set; of training, all.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
 @click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
@@ -57,7 +62,8 @@ def command(
         for name, split in ((str(data), "train"), (str(data), "test"), (fake, "all"))
     ]
     train, held_out, generated = (
-        np.stack(list(read_frames(source, frames, seed))) for source in sets
+        np.stack(list(read_frames(source, most, seed)))
+        for source, most in zip(sets, (None, frames, frames), strict=True)
     )
     told = progress()
     spaces: dict[str, Space] = {}
@@ -73,6 +79,14 @@ def command(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be made: {error}") from error
-    write_audit(out, results, train, generated)
+    told_of: dict[str, Any] = {
+        "seed": seed,
+        "segmenter": segmenter if "segmenter" in spaces else None,
+    }
+    for name, source, some in zip(
+        ("train", "held_out", "fake"), sets, (train, held_out, generated), strict=True
+    ):
+        told_of[name] = {"set": source.name, "digest": source.digest, "frames": len(some)}
+    write_audit(out, results, train, generated, told_of)
     for result in results:
         click.echo(str(result))

@@ -27,10 +27,10 @@ OPTIONS = (
     ),
     click.option(
         "--distance",
-        type=click.Choice(["multiscale_pixel", "cardiac_features"]),
+        type=click.Choice(["multiscale_pixel", "cardiac_features", "lpips"]),
         default="multiscale_pixel",
         show_default=True,
-        help="What the search lowers: of pixels, or of the model's segmenter's activations.",
+        help="What the search lowers: of pixels, of the model's segmenter's activations, or LPIPS.",
     ),
     click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1)),
     click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1)),

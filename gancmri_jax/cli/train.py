@@ -22,19 +22,27 @@ def run(_: list[str]) -> None:
     """Train by the flags' configuration."""
     # JAX is slow to import: not for --help.
     from gancmri_jax.training.loop import Terminated, train
+    from gancmri_jax.training.progress import MODEL
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_file().stem}")
     if _DISTRIBUTED.value:
         import jax
 
-        jax.distributed.initialize()
+        try:
+            jax.distributed.initialize()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(
+                f"--distributed: JAX finds no cluster here ({_one_line(error)}); leave it out on "
+                "one machine"
+            ) from error
     try:
         train(_CONFIG.value, workdir)
     except Terminated as end:
         print(f"asked to end: saved at step {end}; the same command goes on", file=sys.stderr)
         return
-    print(f"wrote {workdir / 'model.safetensors'}")
+    if (workdir / MODEL).exists():
+        print(f"wrote {workdir / MODEL}")
 
 
 def main() -> None:
@@ -57,7 +65,9 @@ def _parse(argv: list[str]) -> list[str]:
     except Exception as error:  # a configuration is a program, which can fail in any way
         raise InputError(_one_line(error)) from error
     if len(rest) > 1:
-        raise InputError(f"{rest[1]}: is no option; options are --config and --workdir")
+        raise InputError(
+            f"{rest[1]}: is no option; options are --config, --workdir and --distributed"
+        )
     if not _config_file().is_file():  # ml_collections would wait for its first use to say so
         raise InputError(f"{_config_file()}: no such configuration file")
     return rest

@@ -13,7 +13,7 @@ import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, UInt8
 
 from gancmri_jax.model.backbones import load_i3d, load_inception
@@ -133,16 +133,16 @@ def extract(
     items: Iterable[UInt8[np.ndarray, "..."]],
     on_item: Callable[[int], object] = lambda _: None,
 ) -> Float[np.ndarray, "n d"]:
-    """Return the features of items one by one given, looked at in batches over all devices.
+    """Return the features of items, looked at in batches over this process's devices.
 
     Args:
         backbone: What looks at them.
         items: Frames [h w] or clips [t h w].
         on_item: Told how many items are done since it was last told.
     """
-    devices = jax.device_count()
-    size = -(-backbone.batch // devices) * devices
-    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
+    devices = jax.local_devices()  # of several processes, one may be measuring alone
+    size = -(-backbone.batch // len(devices)) * len(devices)
+    mesh = Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
     spread = NamedSharding(mesh, PartitionSpec("data"))
     found = []
     for batch in _batches(items, size):

@@ -21,10 +21,10 @@ from gancmri_jax.metrics.card import Card
 from gancmri_jax.metrics.frechet import Moments, frechet_distance, frechet_distance_of
 from gancmri_jax.metrics.kernel_distance import kernel_distance
 from gancmri_jax.metrics.movement import movement
-from gancmri_jax.metrics.names import DEFAULT_CLIPS, Metric
+from gancmri_jax.metrics.names import DEFAULT_CLIPS, Metric, least, short
 from gancmri_jax.metrics.neighbours import precision_and_recall
 from gancmri_jax.metrics.path_length import path_length
-from gancmri_jax.metrics.similarity import lpips, psnr, ssim
+from gancmri_jax.metrics.similarity import WINDOW, lpips, psnr, ssim
 from gancmri_jax.metrics.sources import Generated, Source, clips
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.weights.cache import cache_folder
@@ -105,6 +105,8 @@ class Evaluation:
         if metric.full and available is None:
             raise InputError(f"{metric.name}: {self._real.name} is a model, and has no full set")
         n_real = available if metric.full and available else _enough(self._real, metric, n_fake)
+        if n_real < least(metric.base):
+            raise InputError(f"{metric.name}: {self._real.name} has {n_real} frames, too few")
         backbone = self._backbone(metric.base)
         seed = self._protocol.seed
         real = self._taken(
@@ -118,8 +120,11 @@ class Evaluation:
     def _of_clips(self, metric: Metric) -> Card:
         counts = [s.num_videos for s in (self._real, self._fake) if s.num_videos is not None]
         count = min([metric.count, *counts])
-        if count < 2:
-            raise InputError(f"{metric.name} needs two videos of each set at least, there is one")
+        if count < least(metric.base):
+            raise InputError(
+                f"{metric.name} takes {least(metric.base)} videos of each set at least, there are "
+                f"{count}"
+            )
         backbone = self._backbone(metric.base)
         taken = [
             clip_features(source, metric, count, backbone, self._protocol, self._on_start)
@@ -195,6 +200,10 @@ class Evaluation:
                 f"{numbers[0]} videos, {self._fake.name} {numbers[1] or 'no given number'}"
             )
         count = numbers[0] or 0
+        if metric.base == "ssim" and min(self._real.size) < WINDOW:
+            raise InputError(
+                f"ssim takes frames of {WINDOW}² at least, these are {self._real.size}"
+            )
         told, values = self._on_start(metric.name, count), []
         pairs = zip(self._real.videos(count), self._fake.videos(count), strict=True)
         for index, (real, fake) in enumerate(pairs):
@@ -219,8 +228,8 @@ class Evaluation:
                 told(1)
             found.append(values)
         fake, real = found
-        like = f"; {np.mean(real):.4g} in the real set"
-        return self._mean(metric, fake, len(real), like, "of videos")
+        like = f"; {np.mean(real):.4g} in the {len(real)} real ones"
+        return self._mean(metric, fake, 0, like, "of videos")
 
     def _of_model(self, metric: Metric) -> Card:
         if not isinstance(self._fake, Generated):
@@ -246,7 +255,7 @@ class Evaluation:
             len(values),
             interval=_around(mean, error) if len(values) > 1 and np.isfinite(mean) else None,
             interval_by="normal, standard error",
-            frames=f"mean {what}{like}",
+            details=f"mean {what}{like}",
         )
 
     def _card(self, metric: Metric, value: float, n_real: int, n_fake: int, **rest) -> Card:
@@ -377,6 +386,6 @@ def _enough(source: Source, metric: Metric, count: int) -> int:
         raise InputError(
             f"{source.name} has {source.num_frames} frames and {metric.name} takes {count}; ask "
             f"for {metric.base}{source.num_frames}, or, if it is the real set, for "
-            f"{metric.name}_full"
+            f"{metric.base}{short(count)}_full"
         )
     return count

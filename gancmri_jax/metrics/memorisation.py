@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 from gancmri_jax.cine.video_file import tile, write_png
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.neighbours import auc, nearest
+from gancmri_jax.version import __version__
 
 Frames = UInt8[np.ndarray, "n h w"]
 Space = Callable[[Frames], Float[np.ndarray, "n d"]]
@@ -108,14 +109,26 @@ def pixels(frames: Frames) -> Float[np.ndarray, "n d"]:
 
 
 def write_audit(
-    out: pathlib.Path, results: list[Memorisation], train: Frames, fake: Frames
+    out: pathlib.Path,
+    results: list[Memorisation],
+    train: Frames,
+    fake: Frames,
+    protocol: dict[str, Any],
 ) -> None:
-    """Write `memorisation.json`, and the closest pairs: generated above, training below."""
+    """Write `memorisation.json`, and the closest pairs: generated above, training below.
+
+    `protocol` says, JSON-like, what was compared.
+    """
     for result in results:
         generated = fake[[i for i, _ in result.closest]]
         copied = train[[j for _, j in result.closest]]
         picture = tile(np.concatenate([generated, copied]), columns=len(generated))
         write_png(out / f"closest_{result.space}.png", picture)
     part = out / ".memorisation.json.part"
-    part.write_text(json.dumps([result.as_json() for result in results], indent=2) + "\n")
+    told = {
+        "spaces": [result.as_json() for result in results],
+        **protocol,
+        "versions": {"gancmri_jax": __version__, "numpy": np.__version__},
+    }
+    part.write_text(json.dumps(told, indent=2) + "\n")
     part.replace(out / "memorisation.json")

@@ -14,6 +14,7 @@ _OF_VIDEOS = ("roughness", "closure", "excursion")
 _OF_MODELS = ("ppl_wend", "ppl_wfull")
 _DEFAULT_FRAMES = 50_000
 DEFAULT_CLIPS = 2048
+LEAST_CLIP = 10
 
 EXAMPLES = (
     "fid50k_full, fid2000, kid50k, precision50k, recall50k, fcn_fd50k, cfid50k, "
@@ -57,10 +58,13 @@ def parse_metric(name: str) -> Metric:
         base, number, thousand, full = match.groups()
         if number is not None or thousand is None:
             count = int(number) * (1000 if thousand else 1) if number else _DEFAULT_FRAMES
-            if count > 1:
-                said = f"{base}{_short(count)}{full or ''}"
-                return Metric(said, base, "distribution", count, bool(full))
+            if count < least(base):
+                raise InputError(f"{name}: takes {least(base)} frames at least, asked for {count}")
+            said = f"{base}{short(count)}{full or ''}"
+            return Metric(said, base, "distribution", count, bool(full))
     if match := re.fullmatch(r"fvd(\d+)_(consecutive|equispaced)", name):
+        if int(match[1]) < LEAST_CLIP:
+            raise InputError(f"{name}: I3D takes clips of {LEAST_CLIP} frames at least")
         return Metric(
             name,
             "fvd",
@@ -72,5 +76,11 @@ def parse_metric(name: str) -> Metric:
     raise InputError(f"{name}: no such metric; there are {EXAMPLES}")
 
 
-def _short(count: int) -> str:
+def least(base: str) -> int:
+    """Return how many samples a distance between distributions takes at least, two such halves."""
+    return 8 if base in ("kid", "precision", "recall") else 4
+
+
+def short(count: int) -> str:
+    """Write a number of samples as names do: 50k, 500."""
     return f"{count // 1000}k" if count % 1000 == 0 else str(count)

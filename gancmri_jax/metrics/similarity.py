@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from gancmri_jax.model.backbones import load_lpips
 
-_SIGMA, _RADIUS = 1.5, 5  # an 11×11 window
+_SIGMA, _RADIUS = 1.5, 5
+WINDOW = 2 * _RADIUS + 1
 _RANGE = 255.0
 
 
@@ -21,7 +22,7 @@ def ssim(a: UInt8[np.ndarray, "*n h w"], b: UInt8[np.ndarray, "*n h w"]) -> Floa
     The window is a Gaussian of σ = 1.5 over 11×11 pixels; moments are the window's own (÷ 1), and
     the mean is over pixels whose window lies within the picture.
     """
-    assert a.shape == b.shape and min(a.shape[-2:]) > 2 * _RADIUS, (a.shape, b.shape)
+    assert a.shape == b.shape and min(a.shape[-2:]) >= WINDOW, (a.shape, b.shape)
     x, y = a.astype(np.float64), b.astype(np.float64)
     c1, c2 = (0.01 * _RANGE) ** 2, (0.03 * _RANGE) ** 2
 

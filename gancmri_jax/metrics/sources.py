@@ -101,6 +101,7 @@ class Generated:
     def __init__(
         self, name: str, model: Model, motion: Motion, truncation_psi: float = 1.0
     ) -> None:
+        model.insist_grey()
         self.name, self.model, self._motion, self._psi = name, model, motion, truncation_psi
         self.size = (model.resolution, model.resolution)
         told = f"{model.fingerprint} {motion} psi {truncation_psi}"
@@ -129,6 +130,7 @@ class Coded:
         model: Model,
         codes: Sequence[tuple[np.ndarray, Sequence[np.ndarray]]],
     ) -> None:
+        model.insist_grey()
         self.name, self._model, self._codes = name, model, codes
         self.size = (model.resolution, model.resolution)
         self.num_frames, self.num_videos = sum(len(ws) for ws, _ in codes), len(codes)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.motion import Method, Motion, beat_path, learned
 from gancmri_jax.model.segmenter import Segmenter
@@ -62,6 +63,17 @@ class Model:
     def num_ws(self) -> int:
         """Rows of ws: 14 at 256²."""
         return self.generator.num_ws
+
+    def insist_grey(self) -> None:
+        """See that its images have one channel, as cines have.
+
+        Raises:
+            InputError: They are in colour.
+        """
+        if self.generator.img_channels != 1:
+            raise InputError(
+                f"the model makes images of {self.generator.img_channels} channels; cines are grey"
+            )
 
     @property
     def fingerprint(self) -> str:

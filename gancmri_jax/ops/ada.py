@@ -22,6 +22,8 @@ FRACTION_SHIFT = 0.125  # standard deviation, of the side
 BRIGHTNESS = 0.2  # standard deviation
 LOG2_CONTRAST = 0.5
 
+_MARGIN = 4  # pixels around an image while it moves
+
 
 class Drawn(NamedTuple):
     """What happens to one image.
@@ -50,8 +52,11 @@ def augment(
     keys = jax.random.split(key, len(images))
     size = images.shape[1]
     drawn = jax.vmap(lambda k: draw(k, p, size))(keys)
-    fine = upsample(images)
-    moved = downsample(jax.vmap(_move)(fine, drawn.inverse))
+    # The filters take zeros for what lies beyond the border, and zero is grey: mirror it first.
+    margin = ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0))
+    fine = upsample(jnp.pad(images, margin, mode="reflect"))
+    moved = downsample(jax.vmap(lambda x, inverse: _move(x, inverse, size))(fine, drawn.inverse))
+    moved = moved[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     images = jnp.where(drawn.moved[:, None, None, None], moved, images)
     gain, offset = (x[:, None, None, None].astype(images.dtype) for x in (drawn.gain, drawn.offset))
     return images * gain + offset
@@ -102,11 +107,22 @@ def next_p(
     return jnp.clip(p + step, 0, 1)
 
 
-def _move(fine: Float[Array, "H W c"], inverse: Float[Array, "2 3"]) -> Float[Array, "H W c"]:
-    side = fine.shape[0]
-    at = (jnp.arange(side) + 0.5) / side - 0.5
+def _move(
+    fine: Float[Array, "H W c"], inverse: Float[Array, "2 3"], size: int
+) -> Float[Array, "H W c"]:
+    """Move a picture of twice the resolution that stands out `_MARGIN` pixels around `size`."""
+    side, unit = fine.shape[0], 2 * size
+    at = (jnp.arange(side) - (side - 1) / 2) / unit
     row, column = jnp.meshgrid(at, at, indexing="ij")
     place = jnp.einsum("ij,jhw->ihw", inverse, jnp.stack([row, column, jnp.ones_like(row)]))
-    index = (place + 0.5) * side - 0.5
+    index = place * unit + (side - 1) / 2
+    # Mirrored about the picture's own border, not the margin's, which the filters have touched.
+    low, high = 2 * _MARGIN - 0.5, side - 2 * _MARGIN - 0.5
+    index = low + (high - low) * _triangle((index - low) / (high - low))
     channel = lambda image: map_coordinates(image, list(index), order=1, mode="mirror")  # noqa: E731
     return jax.vmap(channel, in_axes=2, out_axes=2)(fine)
+
+
+def _triangle(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Fold the line into [0, 1]: what goes beyond an end comes back."""
+    return 1 - jnp.abs(1 - jnp.mod(x, 2))

@@ -14,12 +14,15 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.model.backbones import load_lpips
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.cardiac_fcn import CardiacFCN
+from gancmri_jax.networks.lpips import LPIPS
+from gancmri_jax.weights.fetch import load_weights
 
 Features = Callable[[Float[Array, "n h w c"]], Float[Array, "n d"]]
-Distance = Literal["multiscale_pixel", "cardiac_features"]
+Distance = Literal["multiscale_pixel", "cardiac_features", "lpips"]
 DISTANCES: tuple[Distance, ...] = get_args(Distance)
 
 _COARSEST = 8
@@ -74,6 +77,29 @@ class CardiacFeatures(flax.struct.PyTreeNode):
         return jnp.concatenate(levels, axis=1)
 
 
+class LpipsFeatures(flax.struct.PyTreeNode):
+    """LPIPS v0.1 on VGG16, the paper's distance; images beyond 256² are averaged down to it.
+
+    Attributes:
+        network: The network.
+        params: Its published weights.
+    """
+
+    network: LPIPS = flax.struct.field(pytree_node=False)
+    params: Any
+
+    def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n d"]:
+        """Return the features of images in [−1, 1], grey or in colour."""
+        n, side, _, c = images.shape
+        if (factor := side // _LPIPS_SIDE) > 1:
+            shape = (n, side // factor, factor, side // factor, factor, c)
+            images = images.reshape(shape).mean(axis=(2, 4))
+        variables = {"params": self.params}
+        maps: Any = self.network.apply(variables, images, method="features")
+        return jnp.concatenate([m.reshape(n, -1) for m in maps], axis=1)
+
+
+_LPIPS_SIDE = 256
 _SEGMENTER_SIDE = 144  # pixels: a chest of 260 mm on the demo segmenter's grid
 
 
@@ -81,10 +107,13 @@ def image_features(name: Distance, model: Model) -> Features:
     """Return a distance's feature map.
 
     Raises:
-        InputError: The model has no segmenter, which `cardiac_features` needs.
+        InputError: The model has no segmenter, which `cardiac_features` needs, or the weights of
+            `lpips` cannot be had.
     """
     if name == "multiscale_pixel":
         return jax.tree_util.Partial(multiscale_pixel)
+    if name == "lpips":
+        return LpipsFeatures(*load_lpips())
     segmenter = _segmenter(model)
     return CardiacFeatures(
         segmenter.network, segmenter.variables, _SEGMENTER_SIDE, segmenter.x_first
@@ -99,6 +128,8 @@ def distance_provenance(name: Distance, model: Model) -> dict[str, str]:
     """
     if name == "multiscale_pixel":
         return {}
+    if name == "lpips":
+        return {"lpips": load_weights("vgg16-lpips").metadata["tensors_sha256"]}
     return {"segmenter": _segmenter(model).fingerprint}
 
 

@@ -62,7 +62,7 @@ def check_config(config: ConfigDict) -> None:
         _insist(config, name, config[name] is None or config[name] > 0, "above 0, or None")
     gamma, frames, target = config.r1_gamma, config.distance_frames, config.ada_target
     _insist(config, "r1_gamma", gamma is None or gamma >= 0, "0 or above, or None")
-    _insist(config, "distance_frames", frames == 0 or frames >= 2, "0, or 2 and above")
+    _insist(config, "distance_frames", frames == 0 or frames >= 4, "0, or 4 and above")
     _insist(config, "ada_target", target is None or 0 < target < 1, "between 0 and 1, or None")
     size = config.resolution
     _insist(config, "resolution", size >= 8 and size & (size - 1) == 0, "a power of two from 8 on")

@@ -13,13 +13,14 @@ from ml_collections import ConfigDict
 
 from gancmri_jax.cine.pipeline import frame_batches
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.file import load_discriminator, load_model, read_header
+from gancmri_jax.model.file import load_discriminator, load_model, read_header, save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.training.checkpoint import Checkpoints
 from gancmri_jax.training.config import check_config, steps_of
-from gancmri_jax.training.progress import Progress
+from gancmri_jax.training.progress import MODEL, Progress
 from gancmri_jax.training.sharding import (
+    any_process,
     check_batch,
     data_mesh,
     global_batch,
@@ -64,16 +65,19 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
             f"{config.resolution}; prepare with --size {config.resolution}"
         )
     state = init_state(config, mesh)
-    if config.init_from:
-        state = jax.device_put(start_from(config, state), replicated(mesh))
 
     # Set up.
+    refused: Exception | None = None
     try:
         if first:
             (workdir / "samples").mkdir(parents=True, exist_ok=True)
             pin_config(workdir, config)
+    except InputError as error:
+        refused = error
     except OSError as error:
-        raise InputError(f"{workdir}: cannot be written: {error}") from error
+        refused = InputError(f"{workdir}: cannot be written: {error}")
+    if any_process(refused is not None):
+        raise refused or InputError(f"{workdir}: the first process refused it")
     jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
     step = make_step(config, mesh)
     progress = Progress(config, workdir, source) if first else None
@@ -83,11 +87,13 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
         if (loaded := checkpoints.load_latest(state)) is not None:
             state, data_state = loaded
             data.set_state(data_state)
+        elif config.init_from:
+            state = jax.device_put(start_from(config, state), replicated(mesh))
         done, total = int(state.step), steps_of(config.total_kimg, config)
         if progress:
             progress.start(done, total)
         if done >= total and progress:  # a finished run, called again, still leaves its model
-            progress.snapshot(averaged_model(state, config), done)
+            save_model(averaged_model(state, config), workdir / MODEL)
 
         ticks = Ticks(done)
         for index in range(done, total):
@@ -102,7 +108,9 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
             done = index + 1
             tick = done % steps_of(config.kimg_per_tick, config) == 0
             snapshot = done % steps_of(config.kimg_per_snapshot, config) == 0
-            ending = termination.asked  # once a step: asked later, the next one is the last
+            # Several processes end at the same step: they ask one another at every tick.
+            alone = jax.process_count() == 1
+            ending = termination.asked if alone else tick and any_process(termination.asked)
             last = done == total or ending
             if progress:
                 progress.step()
@@ -110,8 +118,10 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
             # Report.
             if (last or tick or snapshot) and (broken := ticks.first_broken()):
                 raise InputError(diverged(*broken, checkpoints.latest, config))
-            if (last or tick) and progress:
-                progress.report(ticks.report(done, config.batch_size))
+            if last or tick:
+                told = ticks.report(done, config.batch_size)
+                if progress:
+                    progress.report(told)
 
             # Snapshot and checkpoint.
             if last or snapshot:
@@ -120,6 +130,8 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
                     progress.snapshot(averaged_model(state, config), done)
             if ending and done < total:
                 raise Terminated(done)
+        if progress:
+            progress.close()
     return averaged_model(state, config)
 
 
@@ -130,7 +142,9 @@ def start_from(config: ConfigDict, state: TrainState) -> TrainState:
         InputError: The model's networks have other sizes than the configuration's.
     """
     model = load_model(config.init_from)
-    found = {"g_params": model.params, "g_ema": model.params, "w_avg": model.w_avg}
+    # Copies: a step takes its state's buffers over, and each of them once.
+    found = {name: jax.tree.map(jnp.copy, model.params) for name in ("g_params", "g_ema")}
+    found["w_avg"] = jnp.copy(model.w_avg)
     if read_header(config.init_from).discriminator is not None:
         found["d_params"] = load_discriminator(config.init_from).params
     for name, tree in found.items():
@@ -141,7 +155,7 @@ def start_from(config: ConfigDict, state: TrainState) -> TrainState:
                 "resolution, channel_base, channel_max, mapping_layers, z_dim and w_dim as in "
                 "`gancmri info`"
             )
-    return state.replace(**jax.tree.map(jnp.asarray, found))
+    return state.replace(**found)
 
 
 def diverged(step: int, quantity: str, value: float, good: int | None, config: ConfigDict) -> str:

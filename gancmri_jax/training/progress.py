@@ -6,23 +6,25 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.pictures import UNKNOWN_MM
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records
-from gancmri_jax.metrics.evaluate import Evaluation, Protocol
-from gancmri_jax.metrics.names import parse_metric
-from gancmri_jax.metrics.sources import Cines, Generated
+from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4
+from gancmri_jax.metrics.frechet import frechet_distance_of
+from gancmri_jax.metrics.names import short
+from gancmri_jax.metrics.sources import Generated
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
-from gancmri_jax.training.config import steps_of
 from gancmri_jax.training.leak import leak
 from gancmri_jax.training.writer import MetricsFile, save_grid
+
+Frames = UInt8[np.ndarray, "n h w"]
+
+MODEL, BEST = "model.safetensors", "model_best.safetensors"
 
 _GRID = (8, 4)  # columns, rows
 _SEGMENTER = "demo"  # whose features the distance is taken in: it ships with the package
@@ -36,7 +38,8 @@ class Progress:
         self._config, self._workdir, self._data = config, workdir, data
         self._file: MetricsFile | None = None
         self._best: float | None = None
-        self._real: UInt8[np.ndarray, "n h w"] | None = None
+        self._real: Frames | None = None
+        self._known: tuple[Backbone, Float[np.ndarray, "n d"]] | None = None
 
     def start(self, done: int, total: int) -> None:
         """Begin at step `done` of `total`, forgetting what was written of later ones."""
@@ -68,13 +71,15 @@ class Progress:
         if "memory_gib" in values:
             told += f" {values['memory_gib']:.1f} GiB"
         self._bar.set_postfix_str(f"{told} {values['images_per_second']:.1f} img/s")
-        if values["step"] >= steps_of(self._config.total_kimg, self._config):
-            self._bar.close()
+
+    def close(self) -> None:
+        """Finish the bar."""
+        self._bar.close()
 
     def snapshot(self, model: Model, done: int) -> None:
         """Leave the model and a grid of the same seeds each time, and measure both."""
         assert self._file is not None
-        path = self._workdir / "model.safetensors"
+        path = self._workdir / MODEL
         save_model(model, path)
         columns, rows = _GRID
         z = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), (model.z_dim,)))(
@@ -86,42 +91,42 @@ class Progress:
         values = self._measure(model, to_uint8(images[..., 0]))
         if not values:
             return
+        distance = next((v for name, v in values.items() if name.startswith("fcn_fd")), None)
+        if distance is not None and (self._best is None or distance < self._best):
+            self._best = distance
+            part = self._workdir / f".{BEST}.part"
+            shutil.copyfile(path, part)
+            part.replace(self._workdir / BEST)
         self._file.append({"step": done, "kimg": done * self._config.batch_size / 1000, **values})
         told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         tqdm.write(f"{kimg} kimg: {told}")
         if values.get("leak", 0) > _LEAK:
             tqdm.write(
                 f"warning: generated images vary {values['leak']:.1f} times as much in place or "
-                "grey level as real ones: augmentation leaks into them; lower ada_target"
+                "grey level as real ones: augmentation may leak into them; lower ada_target"
             )
-        distance = next((v for name, v in values.items() if name.startswith("fcn_fd")), None)
-        if distance is not None and (self._best is None or distance < self._best):
-            self._best = distance
-            part = self._workdir / ".model_best.part"
-            shutil.copyfile(path, part)
-            part.replace(self._workdir / "model_best.safetensors")
 
-    def _measure(self, model: Model, fakes: UInt8[np.ndarray, "n h w"]) -> dict[str, Any]:
+    def _measure(self, model: Model, fakes: Frames) -> dict[str, Any]:
         values: dict[str, Any] = {}
         count, augmented = self._config.distance_frames, self._config.ada_target is not None
-        if not (count or augmented):
-            return values
-        if self._real is None:
+        if (count or augmented) and self._real is None:
             self._real = real_frames(self._data, count or len(fakes), self._config.seed)
-        if augmented:
+        if self._real is not None and augmented:
             values["leak"] = leak(self._real, fakes)
-        if count:
-            segmenter = load_model(_SEGMENTER).segmenter
-            assert segmenter is not None
-            real = Cines(str(self._data), [Cine(self._real, UNKNOWN_MM, None, "real")])
-            protocol = Protocol(bootstrap=0, segmenter=(segmenter, _SEGMENTER))
-            evaluation = Evaluation(real, Generated("run", model, Motion()), protocol)
-            card = evaluation.measure(parse_metric(f"fcn_fd{real.num_frames}"))
-            values[card.metric] = card.value
+        if self._real is not None and count:
+            if self._known is None:
+                segmenter = load_model(_SEGMENTER).segmenter
+                assert segmenter is not None
+                backbone = fcn_conv4(segmenter, f"segmenter of {_SEGMENTER}")
+                self._known = backbone, extract(backbone, self._real)
+            backbone, real = self._known
+            made = Generated("run", model, Motion()).frames(len(real), self._config.seed)
+            name = f"fcn_fd{short(len(real))}"
+            values[name] = frechet_distance_of(real, extract(backbone, made))
         return values
 
 
-def real_frames(data: pathlib.Path, count: int, seed: int) -> UInt8[np.ndarray, "n h w"]:
+def real_frames(data: pathlib.Path, count: int, seed: int) -> Frames:
     """Read training frames of as many videos as may be, at most `count`, the same each time."""
     records = Records(data, "train")
     rng = np.random.default_rng(seed)

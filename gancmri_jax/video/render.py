@@ -8,5 +8,10 @@ from gancmri_jax.model.model import Model
 
 
 def render_uint8(model: Model, path: Float[Array, "t num_ws w_dim"]) -> UInt8[np.ndarray, "t h w"]:
-    """Render a path of a grey model, clipped and quantised as files hold it."""
+    """Render a path, clipped and quantised as files hold it.
+
+    Raises:
+        InputError: The model's images are in colour.
+    """
+    model.insist_grey()
     return to_uint8(model.render(path)[..., 0])

@@ -133,7 +133,8 @@ def uncompress_snappy(data: bytes) -> bytes:
                 at += width
             if not 0 < offset <= len(out):
                 raise ValueError("a copy of what is not there")
-            piece = bytes(out[-offset:][:length])
+            start = len(out) - offset
+            piece = bytes(out[start : start + length])
             out += (piece * (length // len(piece) + 1))[:length]  # it may run into itself
         if len(out) > total:
             raise ValueError("a block longer than it declares")
