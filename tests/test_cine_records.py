@@ -40,6 +40,14 @@ def test_cines_of_unequal_length_come_back_in_order(tmp_path):
         records[12]
 
 
+def test_several_splits_follow_one_another(tmp_path):
+    cines = make_cines(5)
+    write_records(tmp_path / "out", {"train": cines[:3], "test": cines[3:]})
+    both = Records(tmp_path / "out", "test", "train")
+    assert [cine.subject for cine in both] == ["s3", "s4", "s0", "s1", "s2"]
+    assert both.num_frames == [6, 7, 3, 4, 5]
+
+
 def test_they_are_tensorflow_datasets(tmp_path):
     write_records(tmp_path / "out", {"train": make_cines(2)})
     builder = tfds.builder_from_directory(tmp_path / "out")

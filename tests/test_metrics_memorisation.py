@@ -16,13 +16,17 @@ TRAIN, HELD_OUT = draw(0, 300), draw(1, 200)
 SPACES = {"pixel": pixels}
 
 
+def training():
+    """Give the training frames in batches of several sizes."""
+    return iter(np.split(TRAIN, [7, 100, 290]))
+
+
 def test_a_model_that_replays_training_frames_is_caught(tmp_path):
     copies = np.clip(TRAIN[:150].astype(int) + 1, 0, 255).astype(np.uint8)
-    (found,) = audit_memorisation(TRAIN, HELD_OUT, copies, SPACES)
+    (found,) = audit_memorisation(training, HELD_OUT, copies, SPACES)
     assert found.share_below == 1.0 and found.membership_auc > 0.7
     assert found.nearest_fake <= 1 < found.nearest_held_out
-    assert all(i == j for i, j in found.closest)
-    write_audit(tmp_path, [found], TRAIN, copies, {"seed": 3})
+    write_audit(tmp_path, [found], {"seed": 3})
     told = json.loads((tmp_path / "memorisation.json").read_text())
     assert told["spaces"][0]["share_below"] == 1.0 and told["seed"] == 3
     with Image.open(tmp_path / "closest_pixel.png") as picture:
@@ -32,7 +36,7 @@ def test_a_model_that_replays_training_frames_is_caught(tmp_path):
 
 
 def test_a_fresh_model_is_not():
-    (found,) = audit_memorisation(TRAIN, HELD_OUT, draw(2, 400), SPACES)
+    (found,) = audit_memorisation(training, HELD_OUT, draw(2, 400), SPACES)
     assert found.share_below < 0.05
     assert 0.4 < found.membership_auc < 0.6
 
@@ -44,6 +48,6 @@ def test_distances_are_root_mean_square_grey_levels():
 
 def test_too_few_or_unequal_frames_are_refused():
     with pytest.raises(InputError, match="needs 100 frames, there are 99"):
-        audit_memorisation(TRAIN, HELD_OUT[:99], TRAIN, SPACES)
+        audit_memorisation(training, HELD_OUT[:99], TRAIN, SPACES)
     with pytest.raises(InputError, match="one size"):
-        audit_memorisation(TRAIN, HELD_OUT, TRAIN[:, :4], SPACES)
+        audit_memorisation(training, HELD_OUT, TRAIN[:, :4], SPACES)

@@ -99,7 +99,7 @@ def is_records(path: pathlib.Path) -> bool:
 
 
 class Records(Sequence[Cine]):
-    """The cines of one split, read when they are asked for.
+    """The cines of a split or of several, read when they are asked for.
 
     Attributes:
         num_frames: Frames of each cine.
@@ -107,23 +107,23 @@ class Records(Sequence[Cine]):
 
     num_frames: list[int]
 
-    def __init__(self, directory: pathlib.Path, split: str) -> None:
-        """Open a split.
+    def __init__(self, directory: pathlib.Path, *splits: str) -> None:
+        """Open a split, or several one after another.
 
         Raises:
-            InputError: The folder holds no records, or no such split.
+            InputError: The folder holds no records, or lacks one of the splits.
         """
         builder = _builder(directory)
-        if split not in builder.info.splits:
+        if missing := [split for split in splits if split not in builder.info.splits]:
             raise InputError(
-                f"{directory}: has no split '{split}', only {', '.join(builder.info.splits)} "
+                f"{directory}: has no split '{missing[0]}', only {', '.join(builder.info.splits)} "
                 "(fewer than 10 subjects all go to train)"
             )
-        self._source = builder.as_data_source(split=split)
-        metadata = builder.info.metadata or {}
-        self.num_frames = metadata.get("num_frames", {}).get(split) or [
-            len(cine.pixels) for cine in self
-        ]
+        self._source = builder.as_data_source(split="+".join(splits))
+        known = (builder.info.metadata or {}).get("num_frames", {})
+        self.num_frames = [number for split in splits for number in known.get(split, [])]
+        if len(self.num_frames) != len(self):
+            self.num_frames = [len(cine.pixels) for cine in self]
 
     def __len__(self) -> int:
         return len(self._source)
@@ -148,37 +148,6 @@ class Records(Sequence[Cine]):
             ed_frame=int(example["ed_frame"]),
             es_frame=None if es_frame == UNKNOWN_FRAME else es_frame,
         )
-
-
-class AllRecords(Sequence[Cine]):
-    """The cines of several splits, one split after another, read when they are asked for."""
-
-    def __init__(self, directory: pathlib.Path, splits: Sequence[str]) -> None:
-        """Open the splits.
-
-        Raises:
-            InputError: The folder holds no records, or lacks one of the splits.
-        """
-        self._parts = [Records(directory, split) for split in splits]
-
-    def __len__(self) -> int:
-        return sum(map(len, self._parts))
-
-    @overload
-    def __getitem__(self, index: int) -> Cine: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Cine]: ...
-    def __getitem__(self, index: int | slice) -> Cine | list[Cine]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        index %= len(self)
-        for part in self._parts:
-            if index < len(part):
-                return part[index]
-            index -= len(part)
-        raise AssertionError
 
 
 def record_splits(directory: pathlib.Path) -> list[str]:

@@ -63,7 +63,7 @@ def open_set(
         InputError: There is none, or it cannot be read.
     """
     from gancmri_jax.cine.read import read_model_cines
-    from gancmri_jax.cine.records import AllRecords, is_records, record_splits
+    from gancmri_jax.cine.records import Records, is_records, record_splits
     from gancmri_jax.metrics.sources import Cines, Coded, Generated
     from gancmri_jax.model.file import EMBEDDED, load_model
     from gancmri_jax.projection.store import is_store, read_latents, read_noise
@@ -88,7 +88,7 @@ def open_set(
         if size is not None:
             raise InputError(f"{path}: holds records, which have a size; leave --size out")
         splits = record_splits(path) if split == "all" else [split]
-        return Cines(f"{name} {split}", AllRecords(path, splits))
+        return Cines(f"{name} {split}", Records(path, *splits))
     if size is None:
         raise InputError(f"{path}: holds cines as they are; give the --size to prepare them to")
     return Cines(name, read_model_cines(path, size, on_refusal=_tell))

@@ -1,6 +1,7 @@
 """`gancmri memorisation`: does a model copy the hearts it was trained on?"""
 
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -61,20 +62,25 @@ def command(
         open_set(name, split=split, **opening)  # type: ignore[arg-type]
         for name, split in ((str(data), "train"), (str(data), "test"), (fake, "all"))
     ]
-    train, held_out, generated = (
-        np.stack(list(read_frames(source, most, seed)))
-        for source, most in zip(sets, (None, frames, frames), strict=True)
-    )
-    told = progress()
+    train, *others = sets
+    held_out, generated = (np.stack(list(read_frames(s, frames, seed))) for s in others)
+    bars = progress()
+
+    def training_frames() -> Iterator[np.ndarray]:
+        told = bars("training frames", train.num_videos or 0)
+        for video in train.videos(train.num_videos or 0):
+            yield video
+            told(1)
+
     spaces: dict[str, Space] = {}
     for name in dict.fromkeys(wanted):
         if name == "pixel":
             spaces[name] = pixels
         elif name == "lpips":
-            spaces[name] = lpips_space(told)
+            spaces[name] = lpips_space()
         else:
-            spaces[name] = segmenter_space(load_segmenter_of(segmenter), told)
-    results = audit_memorisation(train, held_out, generated, spaces)
+            spaces[name] = segmenter_space(load_segmenter_of(segmenter))
+    results = audit_memorisation(training_frames, held_out, generated, spaces)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,10 +89,9 @@ def command(
         "seed": seed,
         "segmenter": segmenter if "segmenter" in spaces else None,
     }
-    for name, source, some in zip(
-        ("train", "held_out", "fake"), sets, (train, held_out, generated), strict=True
-    ):
-        told_of[name] = {"set": source.name, "digest": source.digest, "frames": len(some)}
-    write_audit(out, results, train, generated, told_of)
+    counts = (train.num_frames, len(held_out), len(generated))
+    for name, source, count in zip(("train", "held_out", "fake"), sets, counts, strict=True):
+        told_of[name] = {"set": source.name, "digest": source.digest, "frames": count}
+    write_audit(out, results, told_of)
     for result in results:
         click.echo(str(result))

@@ -8,13 +8,14 @@ attacker can tell who was in the training set.
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from gancmri_jax.cine.video_file import tile, write_png
+from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.neighbours import auc, nearest
 from gancmri_jax.version import __version__
@@ -38,7 +39,7 @@ class Memorisation:
             where nothing is copied.
         membership_auc: Chance that a training frame lies nearer to the generated ones than a
             held-out frame does: 0.5 where nothing can be told.
-        closest: Indices of the generated and training frames of the closest pairs.
+        closest: The closest pairs: generated frames, and the training frame nearest to each.
     """
 
     space: str
@@ -46,7 +47,7 @@ class Memorisation:
     nearest_held_out: float
     share_below: float
     membership_auc: float
-    closest: tuple[tuple[int, int], ...]
+    closest: UInt8[np.ndarray, "2 pairs h w"]
 
     def __str__(self) -> str:
         return (
@@ -57,49 +58,61 @@ class Memorisation:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it."""
-        return dataclasses.asdict(self)
+        """Return all but the frames."""
+        told = dataclasses.asdict(self)
+        del told["closest"]
+        return told
 
 
 def audit_memorisation(
-    train: Frames, held_out: Frames, fake: Frames, spaces: dict[str, Space]
+    train: Callable[[], Iterable[Frames]], held_out: Frames, fake: Frames, spaces: dict[str, Space]
 ) -> list[Memorisation]:
-    """Look for copies in each space.
+    """Look for copies in each space, among all training frames.
 
     Args:
-        train: Frames that the model was trained on.
-        held_out: Frames of other subjects, as many as may be.
+        train: Gives the frames that the model was trained on, batch by batch, each time anew: there
+            may be more of them than memory holds.
+        held_out: Frames of other subjects.
         fake: Generated frames.
         spaces: Name to features, distances between which are Euclidean.
 
     Raises:
-        InputError: Sizes differ, or a set is too small for a first percentile.
+        InputError: Sizes differ, or there are too few held-out frames for a first percentile.
     """
-    sizes = {frames.shape[1:] for frames in (train, held_out, fake)}
-    if len(sizes) > 1:
-        raise InputError(f"frames must be of one size, are of {sorted(sizes)}")
     if len(held_out) < 100 / _PERCENTILE:
         raise InputError(f"the held-out 1st percentile needs 100 frames, there are {len(held_out)}")
-    results = []
-    for name, space in spaces.items():
-        of_train, of_held_out, of_fake = space(train), space(held_out), space(fake)
-        to_train, index = nearest(of_fake, of_train)
-        held_out_to_train, _ = nearest(of_held_out, of_train)
-        limit = np.percentile(held_out_to_train, _PERCENTILE)
-        members, _ = nearest(of_train, of_fake)
-        others, _ = nearest(of_held_out, of_fake)
-        order = np.argsort(to_train, kind="stable")[:PAIRS]
-        results.append(
-            Memorisation(
-                space=name,
-                nearest_fake=float(np.median(to_train)),
-                nearest_held_out=float(np.median(held_out_to_train)),
-                share_below=float((to_train < limit).mean()),
-                membership_auc=auc(-members, -others),
-                closest=tuple((int(i), int(index[i])) for i in order),
-            )
-        )
-    return results
+    return [_audit_in(name, space, train(), held_out, fake) for name, space in spaces.items()]
+
+
+def _audit_in(
+    name: str, space: Space, train: Iterable[Frames], held_out: Frames, fake: Frames
+) -> Memorisation:
+    of_fake, of_held_out = space(fake), space(held_out)
+    fake_to_train = np.full(len(fake), np.inf)
+    held_out_to_train = np.full(len(held_out), np.inf)
+    copied = np.zeros_like(fake)
+    members = []
+    for batch in train:
+        if batch.shape[1:] != fake.shape[1:] or batch.shape[1:] != held_out.shape[1:]:
+            sizes = sorted({x.shape[1:] for x in (batch, fake, held_out)})
+            raise InputError(f"frames must be of one size, are of {sizes}")
+        of_batch = space(batch)
+        distances, index = nearest(of_fake, of_batch)
+        nearer = distances < fake_to_train
+        fake_to_train[nearer], copied[nearer] = distances[nearer], batch[index[nearer]]
+        held_out_to_train = np.minimum(held_out_to_train, nearest(of_held_out, of_batch)[0])
+        members.append(nearest(of_batch, of_fake)[0])
+    limit = np.percentile(held_out_to_train, _PERCENTILE)
+    others, _ = nearest(of_held_out, of_fake)
+    closest = np.argsort(fake_to_train, kind="stable")[:PAIRS]
+    return Memorisation(
+        space=name,
+        nearest_fake=float(np.median(fake_to_train)),
+        nearest_held_out=float(np.median(held_out_to_train)),
+        share_below=float((fake_to_train < limit).mean()),
+        membership_auc=auc(-np.concatenate(members), -others),
+        closest=np.stack([fake[closest], copied[closest]]),
+    )
 
 
 def pixels(frames: Frames) -> Float[np.ndarray, "n d"]:
@@ -108,27 +121,19 @@ def pixels(frames: Frames) -> Float[np.ndarray, "n d"]:
     return flat / np.float32(flat.shape[1] ** 0.5)
 
 
-def write_audit(
-    out: pathlib.Path,
-    results: list[Memorisation],
-    train: Frames,
-    fake: Frames,
-    protocol: dict[str, Any],
-) -> None:
+def write_audit(out: pathlib.Path, results: list[Memorisation], protocol: dict[str, Any]) -> None:
     """Write `memorisation.json`, and the closest pairs: generated above, training below.
 
     `protocol` says, JSON-like, what was compared.
     """
     for result in results:
-        generated = fake[[i for i, _ in result.closest]]
-        copied = train[[j for _, j in result.closest]]
+        generated, copied = result.closest
         picture = tile(np.concatenate([generated, copied]), columns=len(generated))
         write_png(out / f"closest_{result.space}.png", picture)
-    part = out / ".memorisation.json.part"
     told = {
         "spaces": [result.as_json() for result in results],
         **protocol,
         "versions": {"gancmri_jax": __version__, "numpy": np.__version__},
     }
-    part.write_text(json.dumps(told, indent=2) + "\n")
-    part.replace(out / "memorisation.json")
+    with whole(out / "memorisation.json") as part:
+        part.write_text(json.dumps(told, indent=2) + "\n")

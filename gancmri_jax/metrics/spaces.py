@@ -13,12 +13,10 @@ from gancmri_jax.metrics.memorisation import Frames, Space
 from gancmri_jax.model.backbones import load_lpips
 from gancmri_jax.model.segmenter import Segmenter
 
-Progress = Callable[[str, int], Callable[[int], object]]
-
 _SIDE = 64  # LPIPS has a million features at 128² already
 
 
-def lpips_space(on_start: Progress) -> Space:
+def lpips_space() -> Space:
     """Return LPIPS as a space, of frames averaged down to 64² where they are larger."""
     network, params = load_lpips()
 
@@ -31,10 +29,10 @@ def lpips_space(on_start: Progress) -> Space:
         maps: Any = network.apply(variables, shown[..., None], method="features")
         return jnp.concatenate([m.reshape(n, -1) for m in maps], axis=1)
 
-    return _space("lpips", features, on_start)
+    return _space("lpips", features)
 
 
-def segmenter_space(segmenter: Segmenter, on_start: Progress) -> Space:
+def segmenter_space(segmenter: Segmenter) -> Space:
     """Return a segmenter's deepest activations as a space, averaged over 4×4 places."""
 
     @jax.jit
@@ -50,13 +48,13 @@ def segmenter_space(segmenter: Segmenter, on_start: Progress) -> Space:
         places = levels[-1].reshape(n, 4, side // 4, 4, side // 4, c).mean(axis=(2, 4))
         return places.reshape(n, -1)
 
-    return _space("segmenter", features, on_start)
+    return _space("segmenter", features)
 
 
-def _space(name: str, features: Callable, on_start: Progress) -> Space:
+def _space(name: str, features: Callable) -> Space:
     backbone = Backbone(name, "", "", 16, features)
 
     def space(frames: Frames) -> Float[np.ndarray, "n d"]:
-        return extract(backbone, frames, on_start(name, len(frames)))
+        return extract(backbone, frames)
 
     return space
