@@ -6,8 +6,11 @@ import pytest
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics import evaluate as evaluate_module
+from gancmri_jax.metrics import fvd_table as fvd_table_module
 from gancmri_jax.metrics.backbones import Backbone
-from gancmri_jax.metrics.evaluate import Evaluation, Protocol, fvd_table
+from gancmri_jax.metrics.evaluate import Evaluation
+from gancmri_jax.metrics.features import Protocol
+from gancmri_jax.metrics.fvd_table import fvd_table
 from gancmri_jax.metrics.names import parse_metric
 from gancmri_jax.metrics.sources import Cines, Generated
 from gancmri_jax.model.motion import Motion
@@ -35,6 +38,7 @@ def backbones(monkeypatch, tmp_path):
 
     monkeypatch.setattr(evaluate_module, "inception_pool3", make("inception"))
     monkeypatch.setattr(evaluate_module, "i3d_logits", make("i3d"))
+    monkeypatch.setattr(fvd_table_module, "i3d_logits", make("i3d"))
     monkeypatch.setattr(evaluate_module, "fcn_conv4", make("fcn"))
     return looked
 

@@ -81,7 +81,8 @@ def command(
 
     from gancmri_jax.metrics.card import write_cards
     from gancmri_jax.metrics.correlation import correlate_tables
-    from gancmri_jax.metrics.evaluate import Evaluation, Protocol
+    from gancmri_jax.metrics.evaluate import Evaluation
+    from gancmri_jax.metrics.features import Protocol
     from gancmri_jax.metrics.names import parse_metric
     from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.model.motion import Motion
@@ -123,7 +124,7 @@ def command(
 def _print_table(table, protocol, method, opening, report) -> None:
     import json
 
-    from gancmri_jax.metrics.evaluate import fvd_table
+    from gancmri_jax.metrics.fvd_table import fvd_table
     from gancmri_jax.metrics.names import parse_metric
     from gancmri_jax.model.motion import Motion
 

@@ -1,58 +1,36 @@
 """Metrics of two sets by name, each with its protocol card."""
 
-import dataclasses
-import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import (
     Backbone,
-    extract,
     fcn_conv4,
     i3d_logits,
     inception_pool3,
     published_fcn,
 )
 from gancmri_jax.metrics.card import Card
-from gancmri_jax.metrics.frechet import Moments, frechet_distance, frechet_distance_of
+from gancmri_jax.metrics.features import (
+    Features,
+    Progress,
+    Protocol,
+    clip_features,
+    features_of,
+)
+from gancmri_jax.metrics.frechet import frechet_distance_of
 from gancmri_jax.metrics.kernel_distance import kernel_distance
 from gancmri_jax.metrics.movement import movement
 from gancmri_jax.metrics.names import DEFAULT_CLIPS, Metric, least, short
 from gancmri_jax.metrics.neighbours import precision_and_recall
 from gancmri_jax.metrics.path_length import path_length
 from gancmri_jax.metrics.similarity import WINDOW, lpips, psnr, ssim
-from gancmri_jax.metrics.sources import Generated, Source, clips
-from gancmri_jax.model.segmenter import Segmenter
-from gancmri_jax.weights.cache import cache_folder
-
-Features = Float[np.ndarray, "n d"]
-Progress = Callable[[str, int], Callable[[int], object]]
+from gancmri_jax.metrics.sources import Generated, Source
 
 _QUANTILE = 1.96  # of the normal distribution, for 95 %
 _PAIRED: dict[str, Callable] = {"ssim": ssim, "psnr": psnr, "lpips": lpips}
-
-
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """What metrics depend on besides the two sets.
-
-    Attributes:
-        seed: Of everything that is drawn.
-        ddof: Of covariances: 1 as pytorch-fid, 0 as NVIDIA's.
-        bootstrap: Resamples behind the interval of a Fréchet distance; 0 for none.
-        segmenter: For `fcn_fd`: the network, and whose it is.
-        keep_features: Keep the real set's features in the cache.
-    """
-
-    seed: int = 0
-    ddof: int = 1
-    bootstrap: int = 20
-    segmenter: tuple[Segmenter, str] | None = None
-    keep_features: bool = True
 
 
 class Evaluation:
@@ -299,82 +277,6 @@ class Evaluation:
                 backbone, source, how, count, items, keep, self._on_start
             )
         return self._features[key]
-
-
-def clip_features(
-    source: Source,
-    metric: Metric,
-    count: int,
-    backbone: Backbone,
-    protocol: Protocol,
-    on_start: Progress,
-) -> Features:
-    """Return the features of a clip from each of the first `count` videos."""
-    items = clips(source.videos(count), metric.clip_frames, metric.clip_how, protocol.seed)
-    how = f"{count} clips of {metric.clip_frames} {metric.clip_how} {protocol.seed}"
-    keep = protocol.keep_features and not isinstance(source, Generated)
-    return features_of(backbone, source, how, count, items, keep, on_start)
-
-
-def features_of(
-    backbone: Backbone,
-    source: Source,
-    how: str,
-    count: int,
-    items: Iterator[np.ndarray],
-    keep: bool,
-    on_start: Progress,
-) -> Features:
-    """Return features, from the cache where the same content was looked at in the same way.
-
-    Raises:
-        InputError: Some are not finite.
-    """
-    told = f"{source.digest} {backbone.name} {backbone.digest} {backbone.preprocessing} {how}"
-    path = cache_folder() / "features" / f"{hashlib.sha256(told.encode()).hexdigest()}.npy"
-    if keep and path.exists():
-        try:
-            return np.load(path)
-        except (OSError, ValueError, EOFError):
-            path.unlink()  # cut short; taken again
-    features = extract(backbone, items, on_start(f"{backbone.name} of {source.name}", count))
-    if not np.isfinite(features).all():
-        raise InputError(f"{source.name}: {backbone.name} gives features that are not finite")
-    if keep:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-        np.save(part, features)
-        os.replace(part, path)
-    return features
-
-
-def fvd_table(
-    sets: dict[str, Source],
-    metric: Metric,
-    protocol: Protocol,
-    on_start: Progress = lambda what, total: lambda done: None,
-) -> tuple[dict[tuple[str, str], float], int]:
-    """Return the FVD of every pair of sets, and the clips behind each (GANcMRI, Table 1).
-
-    Every distance is between as many clips: a set's distance to itself is that of its two halves,
-    and other pairs take a half's number too.
-    """
-    counts = [metric.count] + [s.num_videos for s in sets.values() if s.num_videos is not None]
-    half = min(counts) // 2
-    if half < 2:
-        raise InputError("the table needs four videos of each set at least")
-    backbone = i3d_logits()
-    taken = {
-        name: clip_features(source, metric, 2 * half, backbone, protocol, on_start)
-        for name, source in sets.items()
-    }
-    halves = {name: (Moments.of(f[::2]), Moments.of(f[1::2])) for name, f in taken.items()}
-    table = {}
-    for row, name in enumerate(sets):
-        for other in list(sets)[row:]:
-            pair = halves[name][0], halves[other][1]
-            table[name, other] = frechet_distance(*pair, protocol.ddof)
-    return table, half
 
 
 def _around(value: float, error: float) -> tuple[float, float]:
