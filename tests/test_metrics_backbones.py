@@ -1,11 +1,20 @@
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4, spatial_means
+from gancmri_jax.metrics import backbones as backbones_module
+from gancmri_jax.metrics.backbones import (
+    Backbone,
+    extract,
+    fcn_conv4,
+    published_fcn,
+    spatial_means,
+)
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.cardiac_fcn import CardiacFCN
+from gancmri_jax.weights.cache import Weights
 
 WHOLE = Backbone("mean", "0", "none", 4, jax.jit(lambda x: x.reshape(len(x), -1).mean(1)[:, None]))
 
@@ -24,6 +33,22 @@ def test_the_last_batch_is_filled_and_cut():
     features = extract(WHOLE, iter(items), done.append)
     np.testing.assert_array_equal(features[:, 0], np.arange(6))
     assert done == [4, 2]
+
+
+def test_cfid_looks_through_the_published_networks_variables_transposed(monkeypatch):
+    """Tensors by the paths that the converted checkpoint has, here of random values."""
+    network = CardiacFCN()
+    variables = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+    tensors = flax.traverse_util.flatten_dict(variables, sep="/")
+    published = Weights({name: np.asarray(array) for name, array in tensors.items()}, {})
+    assert {"params/encoder_0_0/kernel", "batch_stats/head/norm/mean"} < tensors.keys()
+    monkeypatch.setattr(backbones_module, "load_weights", {"cardiac-fcn": published}.__getitem__)
+    frames = np.random.default_rng(0).integers(0, 256, (1, 64, 64)).astype(np.uint8)
+    found = fcn_conv4(published_fcn(), "FCN_la_4ch_seg4").features(frames)
+    own_order = fcn_conv4(Segmenter(network, variables, pixel_mm=1.0), "s")
+    expected = own_order.features(frames.swapaxes(1, 2))
+    assert found.shape == (1, 256)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("x_first", [False, True])
