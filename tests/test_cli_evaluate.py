@@ -92,6 +92,8 @@ def test_what_cannot_be_evaluated_is_one_line(folder, tmp_path, capsys):
     empty = ["evaluate", "--real", tmp_path / "empty", "--fake", model, "--metrics", "ssim"]
     assert "give the --size to prepare them to" in refused(capsys, *empty)
     assert "holds no subject" in refused(capsys, *empty, "--size", "16")
+    nowhere = ["evaluate", "--real", "nowhere", "--fake", model, "--metrics", "ssim"]
+    assert "nowhere: no such model, latent store" in refused(capsys, *nowhere)
     assert "is not of the form NAME=SET" in refused(capsys, "evaluate", "--table", "x")
 
 

@@ -72,6 +72,8 @@ def open_set(
     is_run = (path / "model.safetensors").is_file()
     if name in EMBEDDED or path.suffix == ".safetensors" or is_run:
         return Generated(name, load_model(name), motion, truncation)
+    if not path.exists():
+        raise InputError(f"{path}: no such model, latent store, records or folder of cines")
     if is_store(path):
         codes, provenance = read_latents(path)
         model = load_model(store_model)
