@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
         dict(
             data="data/phantom64",
             init_from="",
+            d_warmup_kimg=0.0,  # with init_from: how long the discriminator catches up alone
             resolution=64,
             z_dim=512,
             w_dim=512,

@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
         dict(
             data="data/ukbb256",
             init_from="",
+            d_warmup_kimg=0.0,  # with init_from: how long the discriminator catches up alone
             resolution=256,
             z_dim=512,
             w_dim=512,

@@ -36,6 +36,7 @@ def tiny_config(**changes: Any) -> ConfigDict:
     config = dict(
         data="",
         init_from="",
+        d_warmup_kimg=0.0,
         resolution=8,
         z_dim=8,
         w_dim=8,

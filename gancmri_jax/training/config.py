@@ -23,7 +23,7 @@ _POSITIVE = (
     "kimg_per_tick",
     "kimg_per_snapshot",
 )
-_NOT_NEGATIVE = ("pl_weight", "style_mixing", "seed")
+_NOT_NEGATIVE = ("pl_weight", "style_mixing", "d_warmup_kimg", "seed")
 _ABOVE_0_OR_NONE = ("ema_rampup", "clamp")
 _OTHERS = (
     "data",

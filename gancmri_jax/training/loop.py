@@ -90,6 +90,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
         elif config.init_from:
             state = jax.device_put(start_from(config, state), replicated(mesh))
         done, total = int(state.step), steps_of(config.total_kimg, config)
+        warm = steps_of(config.d_warmup_kimg, config) if config.d_warmup_kimg else 0
         if progress:
             progress.start(done, total)
         if done >= total and progress:  # a finished run, called again, still leaves its model
@@ -101,8 +102,9 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
             state, metrics = step(
                 state,
                 global_batch(next(data), mesh),
-                regularize_g=index % config.g_reg_interval == 0,
+                regularize_g=index % config.g_reg_interval == 0 and index >= warm,
                 regularize_d=index % config.d_reg_interval == 0,
+                train_g=index >= warm,
             )
             ticks.add(metrics)
             done = index + 1

@@ -65,7 +65,7 @@ class Progress:
         if "peak_bytes_in_use" in used:
             values = {**values, "memory_gib": used["peak_bytes_in_use"] / 2**30}
         self._file.append(values)
-        told = f"g {values['loss/g']:.2f} d {values['loss/d']:.2f}"
+        told = " ".join(f"{n} {values[f'loss/{n}']:.2f}" for n in "gd" if f"loss/{n}" in values)
         if "ada/p" in values:
             told += f" p {values['ada/p']:.2f}"
         if "memory_gib" in values:

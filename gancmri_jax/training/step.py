@@ -37,8 +37,9 @@ _ADA_INTERVAL = 4  # steps
 
 
 def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
-    """Build `step(state, images, regularize_g=, regularize_d=) -> (state, metrics)`, jitted.
+    """Build `step(state, images, regularize_g=, regularize_d=, train_g=) -> (state, metrics)`.
 
+    It is jitted. With `train_g=False` the generator stays as it is.
     `images` are uint8 [n h w 1]; the state is donated. Randomness depends on the configuration's
     seed and on the step's number alone, not on how many devices the batch is split over.
     """
@@ -166,13 +167,16 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         *,
         regularize_g: bool,
         regularize_d: bool,
+        train_g: bool = True,
     ) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
         g_key, pl_key, d_key, r1_key = jax.random.split(key, 4)
         batch = len(images)
         reals = spread(to_model_range(images))
-        state, metrics = generator_step(state, g_key, batch)
-        if regularize_g:
+        metrics: Metrics = {}
+        if train_g:
+            state, metrics = generator_step(state, g_key, batch)
+        if train_g and regularize_g:
             state, regularized = path_length_step(state, pl_key, batch)
             metrics |= regularized
         state, from_d = discriminator_step(state, d_key, reals)
@@ -187,7 +191,7 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
 
     return jax.jit(
         step,
-        static_argnames=("regularize_g", "regularize_d"),
+        static_argnames=("regularize_g", "regularize_d", "train_g"),
         donate_argnums=0,
         out_shardings=replicated(mesh),
     )
