@@ -24,7 +24,7 @@ def records(tmp_path_factory):
     """Records of 21 frames, all different, so that an epoch is no whole number of batches."""
     rng = np.random.default_rng(0)
     cines = [
-        Cine(rng.integers(0, 256, (7, 8, 8), np.uint8), (1.5, 1.5), 30.0, f"s{i}") for i in range(3)
+        Cine(rng.integers(0, 256, (7, 8, 8), np.uint8), (1.5, 2.0), 30.0, f"s{i}") for i in range(3)
     ]
     out = tmp_path_factory.mktemp("records") / "out"
     write_records(out, {"train": cines})
@@ -79,6 +79,17 @@ def test_a_resumed_run_is_the_same_bit_for_bit(runs):
     jax.tree.map(np.testing.assert_array_equal, tensors, resumed_tensors)
 
 
+def test_the_discriminator_catches_up_alone(records, tmp_path):
+    config = tiny_config(data=str(records), d_warmup_kimg=0.004, total_kimg=0.004)
+    train(config, tmp_path)  # one step, all of it warm-up
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        after, _ = checkpoints.load_latest(init_state(config))
+    before = init_state(config)
+    jax.tree.map(np.testing.assert_array_equal, before.g_params, after.g_params)
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), before.d_params, after.d_params)
+    assert all(jax.tree.leaves(changed))
+
+
 def test_both_networks_learn(runs):
     state, after = jax.device_get((init_state(tiny_config()), read_checkpoint(runs[0])[0]))
     for name in ("g_params", "d_params", "g_ema"):
@@ -101,6 +112,7 @@ def test_metrics_have_one_line_a_tick(runs):
 def test_a_run_leaves_a_model_and_grids(runs):
     model = load_model(runs[0])
     assert model.card["trained_kimg"] == 0.016 and model.card["config"]["seed"] == 0
+    assert model.spacing_mm == (1.5, 2.0) and model.frame_ms == 30.0
     (state, _) = read_checkpoint(runs[0])
     jax.tree.map(np.testing.assert_array_equal, model.params, state.g_ema)
     np.testing.assert_array_equal(model.w_avg, state.w_avg)
@@ -117,7 +129,7 @@ def test_a_run_that_diverges_stops_and_says_where(records, tmp_path, monkeypatch
     """The metric of the third step is no number; the second step's checkpoint stays."""
 
     def make_step(config, mesh):
-        def step(state, images, *, regularize_g, regularize_d):
+        def step(state, images, *, regularize_g, regularize_d, train_g):
             value = jnp.where(state.step == 2, jnp.nan, 1.0)
             metrics = {"loss/g": jnp.float32(1), "loss/d": value}
             return state.replace(step=state.step + 1), metrics
@@ -169,7 +181,7 @@ def test_regularisers_are_lazy_and_ticks_are_means(records, tmp_path, monkeypatc
     asked = []
 
     def make_step(config, mesh):
-        def step(state, images, *, regularize_g, regularize_d):
+        def step(state, images, *, regularize_g, regularize_d, train_g):
             asked.append((regularize_g, regularize_d))
             value = jnp.float32(state.step)
             metrics = {"loss/g": value, "loss/d": jnp.float32(images.shape[0])}

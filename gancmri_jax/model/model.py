@@ -64,6 +64,17 @@ class Model:
         """Rows of ws: 14 at 256²."""
         return self.generator.num_ws
 
+    @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """Spacing of rows and columns of its images, as its training data's; None if unknown."""
+        known = self.card.get("spacing_mm")
+        return None if known is None else (float(known[0]), float(known[1]))
+
+    @property
+    def frame_ms(self) -> float | None:
+        """Time of a frame of its training data; None if unknown."""
+        return self.card.get("frame_ms")
+
     def insist_grey(self) -> None:
         """See that its images have one channel, as cines have.
 

@@ -5,6 +5,8 @@ import pathlib
 import signal
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gancmri_jax.cine.pipeline import frame_batches
+from gancmri_jax.cine.records import Records
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import load_discriminator, load_model, read_header, save_model
 from gancmri_jax.model.model import Model
@@ -32,6 +35,7 @@ from gancmri_jax.training.step import Metrics, make_step, r1_gamma
 from gancmri_jax.training.writer import pin_config
 from gancmri_jax.version import __version__
 
+_VIDEOS = 100  # whose spacing and pace become the model's
 _NOISE = 2**31  # of the seed's keys, the one of the constant noise: no step has this number
 
 
@@ -65,6 +69,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
             f"{config.resolution}; prepare with --size {config.resolution}"
         )
     state = init_state(config, mesh)
+    origin = origin_of(config, source)
 
     # Set up.
     refused: Exception | None = None
@@ -94,7 +99,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
         if progress:
             progress.start(done, total)
         if done >= total and progress:  # a finished run, called again, still leaves its model
-            save_model(averaged_model(state, config), workdir / MODEL)
+            save_model(averaged_model(state, config, origin), workdir / MODEL)
 
         ticks = Ticks(done)
         for index in range(done, total):
@@ -129,12 +134,12 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
             if last or snapshot:
                 checkpoints.save(state, data.get_state())
                 if progress:
-                    progress.snapshot(averaged_model(state, config), done)
+                    progress.snapshot(averaged_model(state, config, origin), done)
             if ending and done < total:
                 raise Terminated(done)
         if progress:
             progress.close()
-    return averaged_model(state, config)
+    return averaged_model(state, config, origin)
 
 
 def start_from(config: ConfigDict, state: TrainState) -> TrainState:
@@ -193,8 +198,28 @@ class Termination:
         self.asked = True
 
 
-def averaged_model(state: TrainState, config: ConfigDict) -> Model:
-    """Build the model that users get: the generator's moving average."""
+def origin_of(config: ConfigDict, source: pathlib.Path) -> dict[str, Any]:
+    """Say what a model comes from besides its configuration, for its card.
+
+    `spacing_mm` (rows, columns) and `frame_ms` are medians over the first training videos, since a
+    generated heart has the size and pace of those it was learned from. They are left out where no
+    video knows them.
+    """
+    cines = Records(source, "train")[:_VIDEOS]
+    known = [cine.spacing_mm for cine in cines if np.isfinite(cine.spacing_mm).all()]
+    paces = [cine.frame_ms for cine in cines if cine.frame_ms]
+    origin: dict[str, Any] = {}
+    if known:
+        origin["spacing_mm"] = np.median(known, axis=0).round(4).tolist()
+    if paces:
+        origin["frame_ms"] = round(float(np.median(paces)), 3)
+    if config.init_from and pathlib.Path(config.init_from).exists():
+        origin["started_at_kimg"] = read_header(config.init_from).card.get("trained_kimg")
+    return origin
+
+
+def averaged_model(state: TrainState, config: ConfigDict, origin: Mapping[str, Any]) -> Model:
+    """Build the model that users get: the generator's moving average, `origin` on its card."""
     generator, _ = networks(config)
     noise_key = jax.random.fold_in(jax.random.key(config.seed), _NOISE)
     return Model(
@@ -206,6 +231,7 @@ def averaged_model(state: TrainState, config: ConfigDict) -> Model:
             "gancmri_jax": __version__,
             "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
             "trained_kimg": int(state.step) * config.batch_size / 1000,
+            **origin,
             "config": json.loads(config.to_json()),
         },
     )
