@@ -32,6 +32,7 @@ def get_config() -> ConfigDict:
             batch_size=32,
             accumulate=1,
             learning_rate=0.002,
+            d_learning_rate=None,  # the same
             r1_gamma=10.0,
             d_reg_interval=16,
             pl_weight=2.0,

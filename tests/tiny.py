@@ -50,6 +50,7 @@ def tiny_config(**changes: Any) -> ConfigDict:
         batch_size=4,
         accumulate=1,
         learning_rate=0.002,
+        d_learning_rate=None,
         r1_gamma=1.0,
         d_reg_interval=1,
         pl_weight=2.0,

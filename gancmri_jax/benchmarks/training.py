@@ -33,6 +33,7 @@ def benchmark_training(
             batch_size=batch,
             accumulate=1,
             learning_rate=0.002,
+            d_learning_rate=None,
             r1_gamma=1.0,
             d_reg_interval=_INTERVALS["d"],
             pl_weight=2.0,

@@ -24,7 +24,7 @@ _POSITIVE = (
     "kimg_per_snapshot",
 )
 _NOT_NEGATIVE = ("pl_weight", "style_mixing", "d_warmup_kimg", "seed")
-_ABOVE_0_OR_NONE = ("ema_rampup", "clamp")
+_ABOVE_0_OR_NONE = ("d_learning_rate", "ema_rampup", "clamp")
 _OTHERS = (
     "data",
     "init_from",

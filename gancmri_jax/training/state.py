@@ -66,14 +66,18 @@ def optimizers(
     """Return Adam for generator and discriminator, corrected for lazy regularisation.
 
     StyleGAN2 appendix B: with a regulariser every k steps, c = k / (k + 1), the learning rate
-    becomes c·lr and each decay β becomes β^c.
+    becomes c·lr and each decay β becomes β^c. The discriminator may have a rate of its own, the
+    two time scales of Heusel et al. 2017.
     """
 
-    def adam(interval: int) -> optax.GradientTransformation:
+    def adam(interval: int, learning_rate: float) -> optax.GradientTransformation:
         c = interval / (interval + 1)
-        return optax.adam(c * config.learning_rate, b1=0.0**c, b2=0.99**c, eps=1e-8)
+        return optax.adam(c * learning_rate, b1=0.0**c, b2=0.99**c, eps=1e-8)
 
-    return adam(config.g_reg_interval), adam(config.d_reg_interval)
+    return (
+        adam(config.g_reg_interval, config.learning_rate),
+        adam(config.d_reg_interval, config.d_learning_rate or config.learning_rate),
+    )
 
 
 def init_state(config: ConfigDict, mesh: Mesh | None = None) -> TrainState:
