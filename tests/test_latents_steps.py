@@ -8,6 +8,7 @@ from gancmri_jax.latents.steps import (
     mean_steps,
     resample_cycle,
     retained_motion,
+    roughness,
 )
 
 
@@ -40,6 +41,20 @@ def test_retained_motion_by_hand():
     steps = jnp.array([[[1.0, 5.0]], [[2.0, 0.0]], [[-3.0, 1.0]]])
     peak, frame = retained_motion(steps, jnp.array([[4.0, 0.0]]))
     assert (peak, frame) == (0.75, 2)
+
+
+def test_roughness_by_hand():
+    assert roughness(column(0.0, 1.0, 2.0, 3.0)) == 0
+    # Steps 1, 3, −2; turns 2, −5.
+    assert roughness(column(0.0, 1.0, 4.0, 2.0)) == pytest.approx(3.5 / 2)
+    # Closed, there is a step −2 more, and turns 0 and 3.
+    assert roughness(column(0.0, 1.0, 4.0, 2.0), closed=True) == pytest.approx(2.5 / 2)
+
+
+def test_jitter_alone_is_as_rough_as_the_square_root_of_three():
+    jitter = np.random.default_rng(0).normal(size=(200, 2, 256))
+    assert roughness(jnp.asarray(jitter)) == pytest.approx(3**0.5, rel=0.01)
+    assert roughness(jnp.asarray(jitter), closed=True) == pytest.approx(3**0.5, rel=0.01)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,21 @@ def mean_steps(ws: Float[Array, "v t num_ws w_dim"]) -> Float[Array, "t-1 num_ws
     return jnp.mean(differences(ws), axis=0)
 
 
+def roughness(ws: Float[Array, "t num_ws w_dim"], closed: bool = False) -> float:
+    """Return how jerkily a path moves: its mean second difference over its mean first one.
+
+    A steady walk has 0, and jitter alone, which is drawn anew in each frame, √3.
+
+    Args:
+        ws: At least three frames' codes.
+        closed: The step from the last frame to the first is one too.
+    """
+    steps = differences(jnp.concatenate([ws, ws[:1]]) if closed else ws)
+    turns = differences(jnp.concatenate([steps, steps[:1]]) if closed else steps)
+    lengths = [jnp.mean(jnp.linalg.norm(d.reshape(len(d), -1), axis=1)) for d in (turns, steps)]
+    return float(lengths[0] / lengths[1])
+
+
 def resample_cycle(
     ws: Float[Array, "t num_ws w_dim"], num_frames: int
 ) -> Float[Array, "num_frames num_ws w_dim"]:
