@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.optimize
+from jaxtyping import Bool
 
 from gancmri_jax.errors import InputError
 
@@ -55,31 +57,23 @@ def schedule(
     ]
 
 
-def avoid_same_heart(
-    real: Sequence[str], synthetic: Sequence[str], rng: np.random.Generator
-) -> list[int]:
-    """Return an order of synthetic subjects in which none stands beside itself.
+def avoid_same_heart(same: Bool[np.ndarray, "n m"], rng: np.random.Generator) -> list[int]:
+    """Draw which of m synthetic videos stands beside each of n real ones, none beside its own.
 
     Super-resolved videos are of real hearts: seen beside its source, one would give both away.
+
+    Args:
+        same: Which synthetic videos are of which real heart; m ≥ n.
+        rng: What is drawn from.
 
     Raises:
         InputError: There is no such order.
     """
-    order = [int(i) for i in rng.permutation(len(synthetic))]
-    for place, subject in enumerate(real):
-        if synthetic[order[place]] != subject:
-            continue
-        for other in range(len(order)):
-            ours, theirs = synthetic[order[other]], synthetic[order[place]]
-            beside = real[other] if other < len(real) else None
-            if ours != subject and theirs != beside:
-                order[place], order[other] = order[other], order[place]
-                break
-        else:
-            raise InputError(
-                f"{subject}: is the only heart left to show beside itself; give more cines"
-            )
-    return order[: len(real)]
+    cost = rng.random(same.shape) + same.shape[1] * same
+    rows, columns = scipy.optimize.linear_sum_assignment(cost)
+    if same[rows, columns].any():
+        raise InputError("has no cine left but of the very heart it would be shown beside")
+    return [int(column) for column in columns]
 
 
 def spread_frames(
