@@ -49,6 +49,23 @@ def test_features_are_counted_and_timed(tmp_path):
     assert report["gflops"] * report["seconds"] == pytest.approx(ideal, rel=0.02)
 
 
+@pytest.mark.slow
+def test_compilation_tells_of_each_program_and_the_state(tmp_path):
+    file = tmp_path / "report.json"
+    sizes = ["--size", "8", "--channel-base", "64", "--channel-max", "8", "--batch", "4"]
+    printed = CliRunner().invoke(
+        gancmri, ["benchmark", "compilation", *sizes, "--json", str(file)], catch_exceptions=False
+    )
+    report = json.loads(file.read_text())
+    programs = ["plain", "path length", "R1", "both"]
+    assert list(report["seconds"]) == list(report["temporary_gib"]) == programs
+    temporary = report["temporary_gib"]
+    assert temporary["path length"] >= temporary["plain"] > 0 and temporary["both"] > 0
+    # The mapping's two layers alone are held four times: parameters, average, Adam's moments.
+    assert report["state_gib"] * 2**30 > 4 * (4 * 2 * 512**2) and not report["settings"]["remat"]
+    assert f"{report['state_gib']:.3g} GiB of state" in printed.output
+
+
 def test_a_size_no_network_has_is_refused():
     result = CliRunner().invoke(gancmri, ["benchmark", "synthesis", "--size", "100"])
     assert result.exit_code == 2 and "power of two" in result.output

@@ -11,14 +11,14 @@ from gancmri_jax.benchmarks.measure import Result, time_rounds
 from gancmri_jax.training.state import init_state, networks
 from gancmri_jax.training.step import make_step
 
-_INTERVALS = {"g": 4, "d": 16}
+INTERVALS = {"g": 4, "d": 16}
 
 
-def benchmark_training(
-    size: int, channel_base: int, channel_max: int, batch: int, dtype: str, rounds: int
-) -> Result:
-    """Take steps without and with each regulariser, and average over the 16 of a full turn."""
-    config = ConfigDict(
+def training_config(
+    size: int, channel_base: int, channel_max: int, batch: int, dtype: str, remat: bool = False
+) -> ConfigDict:
+    """Return what the step of a run depends on, with the intervals of config-f."""
+    return ConfigDict(
         dict(
             resolution=size,
             z_dim=512,
@@ -29,15 +29,15 @@ def benchmark_training(
             mbstd_group=4,
             dtype=dtype,
             clamp=None,
-            remat=False,
+            remat=remat,
             batch_size=batch,
             accumulate=1,
             learning_rate=0.002,
             d_learning_rate=None,
             r1_gamma=1.0,
-            d_reg_interval=_INTERVALS["d"],
+            d_reg_interval=INTERVALS["d"],
             pl_weight=2.0,
-            g_reg_interval=_INTERVALS["g"],
+            g_reg_interval=INTERVALS["g"],
             style_mixing=0.9,
             ada_target=None,
             ada_kimg=500.0,
@@ -46,6 +46,13 @@ def benchmark_training(
             seed=0,
         )
     )
+
+
+def benchmark_training(
+    size: int, channel_base: int, channel_max: int, batch: int, dtype: str, rounds: int
+) -> Result:
+    """Take steps without and with each regulariser, and average over the 16 of a full turn."""
+    config = training_config(size, channel_base, channel_max, batch, dtype)
     step = make_step(config)
     images = jax.random.bits(jax.random.key(0), (batch, size, size, 1), jnp.uint8)
     state = init_state(config)
@@ -66,8 +73,8 @@ def benchmark_training(
     ideal = training_gflop(
         synthesis_gflop(generator),
         discriminator_gflop(size, channel_base, channel_max),
-        _INTERVALS["g"],
-        _INTERVALS["d"],
+        INTERVALS["g"],
+        INTERVALS["d"],
     )
     return Result(
         name="training",

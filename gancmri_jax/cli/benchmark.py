@@ -8,13 +8,17 @@ import click
 from click.core import ParameterSource
 
 # On a CPU, and on an accelerator.
-_BATCH = {"projection": (2, 64), "training": (4, 32), "pipeline": (32, 32), "features": (8, 64)}
+_BATCH = {
+    "projection": (2, 64),
+    "training": (4, 32),
+    "compilation": (4, 32),
+    "pipeline": (32, 32),
+    "features": (8, 64),
+}
 
 
 @click.command("benchmark")
-@click.argument(
-    "what", type=click.Choice(["synthesis", "projection", "training", "pipeline", "features"])
-)
+@click.argument("what", type=click.Choice(["synthesis", *_BATCH]))
 @click.option("--size", default=256, show_default=True, type=click.IntRange(8))
 @click.option("--channel-base", default=32768, show_default=True, type=click.IntRange(1))
 @click.option("--channel-max", default=512, show_default=True, type=click.IntRange(1))
@@ -28,6 +32,7 @@ _BATCH = {"projection": (2, 64), "training": (4, 32), "pipeline": (32, 32), "fea
     show_default=True,
     help="What convolutions compute in; the ceiling is float32 all the same.",
 )
+@click.option("--remat", is_flag=True, help="Compute R1 and path length anew for less memory.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1))
 @click.option(
     "--data",
@@ -49,6 +54,7 @@ def command(
     channel_max: int,
     batch: int | None,
     dtype: str,
+    remat: bool,
     rounds: int,
     data: pathlib.Path | None,
     network: str,
@@ -57,11 +63,14 @@ def command(
     """Time a part of the work at the paper's size, beside matrix products in the same minutes.
 
     The fraction is the ideal algorithm's operations over the time, over the rate of float32 2048³
-    matrix products: it can be compared where seconds cannot.
+    matrix products: it can be compared where seconds cannot. `compilation` runs nothing: it
+    says how long a training step's programs take to compile, and what memory they will need.
     """
     import jax
 
+    from gancmri_jax.benchmarks.compilation import Compilation, benchmark_compilation
     from gancmri_jax.benchmarks.features import benchmark_features
+    from gancmri_jax.benchmarks.measure import Result
     from gancmri_jax.benchmarks.pipeline import benchmark_pipeline
     from gancmri_jax.benchmarks.projection import benchmark_projection
     from gancmri_jax.benchmarks.synthesis import benchmark_synthesis
@@ -74,6 +83,8 @@ def command(
         "channel_base": what in ("pipeline", "features"),
         "channel_max": what in ("pipeline", "features"),
         "size": what == "features" and network != "lpips",
+        "remat": what != "compilation",
+        "rounds": what == "compilation",
     }
     context = click.get_current_context()
     for name, is_idle in idle.items():
@@ -82,6 +93,7 @@ def command(
     if size & (size - 1) and what != "pipeline":
         raise click.UsageError(f"--size must be a power of two, got {size}")
     networks = size, channel_base, channel_max
+    result: Result | Compilation
     if what == "synthesis":
         result = benchmark_synthesis(*networks, batch, dtype, rounds)
     else:
@@ -92,6 +104,8 @@ def command(
             result = benchmark_features(network, size, batch, rounds)
         elif what == "projection":
             result = benchmark_projection(*networks, batch, dtype, rounds)
+        elif what == "compilation":
+            result = benchmark_compilation(*networks, batch, dtype, remat)
         else:
             result = benchmark_training(*networks, batch, dtype, rounds)
     click.echo(str(result))
