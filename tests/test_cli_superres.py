@@ -1,3 +1,4 @@
+import click
 import nibabel
 import numpy as np
 import pydicom
@@ -63,3 +64,14 @@ def test_a_video_needs_spacing_for_dicom(model, tmp_path):
     plain = superres(model, source, out, "--keep-ids")
     assert plain.exit_code == 0 and "no NIfTI, since its spacing is unknown" in plain.output
     assert sorted(p.suffix for p in out.glob("a-0000-x2.*")) == [".dcm", ".gif", ".mp4"]
+
+
+def test_the_residual_goes_with_neither_tpca_nor_frames_made_anew(model, tmp_path):
+    source, out = tmp_path / "a.gif", tmp_path / "out"
+    write_gif(source, (FRAMES >> 2).astype(np.uint8), 40.0)
+    for other in ("--tpca", "--all-generated"):
+        with pytest.raises(click.UsageError, match=f"leave out {other}"):
+            superres(model, source, out, "--residual", other)
+    assert not out.exists()
+    assert superres(model, source, out, "--residual", "--format", "png").exit_code == 0
+    assert len(list(out.glob("*.png"))) == 1

@@ -2,7 +2,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gancmri_jax.latents.superres import clean_transitions, codes_at, dense_times, transitions
+from gancmri_jax.latents.superres import (
+    clean_transitions,
+    codes_at,
+    dense_times,
+    low_pass,
+    transitions,
+)
 
 WS = jnp.array([0.0, 1.0, 3.0, 7.0, 5.0])[:, None, None]
 
@@ -50,3 +56,11 @@ def test_tpca_leaves_four_directions_that_sum_to_zero():
 def test_too_few_frames_for_tpca_are_refused():
     with pytest.raises(ValueError, match="0 components of 5 steps"):
         clean_transitions(transitions(jnp.zeros((6, 1, 4))), 6)
+
+
+@pytest.mark.parametrize("num_frames", [24, 25])
+def test_low_pass_keeps_slow_motion_and_takes_fast_jitter(num_frames):
+    angle = 2 * np.pi * np.arange(num_frames)[:, None, None] / num_frames
+    slow = 3 + np.cos(angle) - 2 * np.sin(6 * angle)
+    passed = low_pass(jnp.asarray(slow + np.cos(7 * angle)), 6)
+    np.testing.assert_allclose(passed, slow, atol=1e-5)

@@ -20,6 +20,11 @@ from gancmri_jax.errors import InputError
 @click.option("--factor", default=2, show_default=True, type=click.IntRange(2))
 @click.option("--closed", is_flag=True, help="Go on from the last frame to the first.")
 @click.option("--tpca", is_flag=True, help="Clean the steps by the paper's tPCA.")
+@click.option(
+    "--residual",
+    is_flag=True,
+    help="Add what the model misses of both neighbours: truer to a real cine than codes alone.",
+)
 @click.option("--all-generated", is_flag=True, help="Render the original times too.")
 @format_option((), "mp4, gif and, where spacing is known, nifti")
 @click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
@@ -31,6 +36,7 @@ def command(
     factor: int,
     closed: bool,
     tpca: bool,
+    residual: bool,
     all_generated: bool,
     steps: int,
     distance: str,
@@ -49,8 +55,13 @@ def command(
     from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.model.file import load_model
     from gancmri_jax.projection.projector import Settings
-    from gancmri_jax.video.superres import super_resolve
+    from gancmri_jax.video.superres import super_resolve, super_resolve_residual
 
+    if residual and (tpca or all_generated):
+        raise click.UsageError(
+            "--residual keeps the original frames and the steps between them; leave out "
+            f"{'--tpca' if tpca else '--all-generated'}"
+        )
     model = load_model(name)
     cines = read_model_cines(
         source,
@@ -74,15 +85,19 @@ def command(
         seed=seed,
     )
     for index, cine in enumerate(tqdm(cines, unit=" videos", desc="render")):
-        dense = super_resolve(
-            model,
-            cine.pixels,
-            codes.ws[index, : len(cine.pixels)],
-            factor,
-            closed=closed,
-            tpca=tpca,
-            all_generated=all_generated,
-        )
+        ws = codes.ws[index, : len(cine.pixels)]
+        if residual:
+            dense = super_resolve_residual(model, cine.pixels, ws, factor, closed=closed)
+        else:
+            dense = super_resolve(
+                model,
+                cine.pixels,
+                ws,
+                factor,
+                closed=closed,
+                tpca=tpca,
+                all_generated=all_generated,
+            )
         generated = np.ones(len(dense), bool)
         generated[::factor] = all_generated
         # A cine that does not say how long its frames are is shown as a beat of one second.

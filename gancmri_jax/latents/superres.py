@@ -6,6 +6,8 @@ from jaxtyping import Array, Float
 from gancmri_jax.latents.pca import pca_residual
 from gancmri_jax.latents.steps import differences
 
+MOTION_HARMONICS = 6  # of a beat
+
 
 def transitions(
     ws: Float[Array, "m num_ws w_dim"], closed: bool = False
@@ -50,6 +52,18 @@ def codes_at(
     before = jnp.minimum(jnp.floor(times).astype(int), len(steps))
     part = (times - before)[:, None, None]
     return first[None] + offsets[before - 1] + part * steps[before - 1]
+
+
+def low_pass(
+    ws: Float[Array, "m num_ws w_dim"], harmonics: int = MOTION_HARMONICS
+) -> Float[Array, "m num_ws w_dim"]:
+    """Return the codes of a closed beat with only its mean and first `harmonics` harmonics.
+
+    What a projection adds to each frame by itself has all harmonics alike; a heart's motion has few.
+    """
+    spectrum = jnp.fft.rfft(ws, axis=0)
+    kept = jnp.arange(len(spectrum)) <= harmonics
+    return jnp.fft.irfft(jnp.where(kept[:, None, None], spectrum, 0), n=len(ws), axis=0)
 
 
 def dense_times(num_frames: int, factor: int, closed: bool = False) -> Float[Array, "h"]:

@@ -4,8 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from gancmri_jax.cine.preprocess import to_model_range, to_uint8
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.superres import clean_transitions, codes_at, dense_times, transitions
+from gancmri_jax.latents.superres import (
+    clean_transitions,
+    codes_at,
+    dense_times,
+    low_pass,
+    transitions,
+)
 from gancmri_jax.model.model import Model
 from gancmri_jax.video.render import render_uint8
 
@@ -44,4 +51,43 @@ def super_resolve(
     dense = render_uint8(model, codes_at(codes[0], steps, dense_times(len(ws), factor, closed)))
     if not all_generated:
         dense[::factor] = pixels
+    return dense
+
+
+def super_resolve_residual(
+    model: Model,
+    pixels: UInt8[np.ndarray, "t h w"],
+    ws: Float[np.ndarray, "t num_ws w_dim"],
+    factor: int,
+    *,
+    closed: bool = False,
+) -> UInt8[np.ndarray, "dense h w"]:
+    """Return a video at `factor` times its frame rate that keeps what codes do not hold of it.
+
+    A frame a part p of the way from i to i + 1 is G(w_p) + (1 − p) r_i + p r_i+1, the residuals
+    r = frame − G(w) being what the generator misses of each. So codes add nothing but motion to a
+    blend of the two frames, and the frames at the original times are the originals. Codes are
+    low-passed first, for what jitters in them would be added too.
+
+    Args:
+        model: The generator that `ws` are codes of.
+        pixels: The video's own frames, of one beat.
+        ws: Their codes.
+        factor: New frames for each step from a frame to the next.
+        closed: The step from the last frame to the first is one too.
+
+    Raises:
+        InputError: The model's images are in colour.
+    """
+    model.insist_grey()
+    codes = low_pass(jnp.asarray(ws))
+    times = dense_times(len(ws), factor, closed)
+    moved = model.render(codes_at(codes[0], transitions(codes, closed), times))[..., 0]
+    residual = to_model_range(pixels) - moved[::factor]
+    position = np.arange(len(moved)) / factor
+    before = position.astype(int)
+    part = (position - before)[:, None, None]
+    blended = (1 - part) * residual[before] + part * residual[(before + 1) % len(residual)]
+    dense = to_uint8(moved + blended)
+    dense[::factor] = pixels
     return dense

@@ -1,0 +1,251 @@
+"""Temporal super-resolution, measured: every second frame is taken away and found again.
+
+GANcMRI, sections 3.3.4 and 4.2. Of 50 frames 25 stay; 24 of those taken away lie between two that
+stayed, the last one between the last and the first, and is scored apart.
+"""
+
+import csv
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, UInt8
+from scipy.interpolate import CubicSpline
+from skimage.registration import optical_flow_ilk
+from skimage.transform import warp
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.preprocess import to_model_range, to_uint8
+from gancmri_jax.cine.whole import whole
+from gancmri_jax.errors import InputError
+from gancmri_jax.latents.codes import Codes
+from gancmri_jax.metrics.similarity import WINDOW, psnr, ssim
+from gancmri_jax.model.model import Model
+from gancmri_jax.video.render import render_uint8
+from gancmri_jax.video.superres import super_resolve, super_resolve_residual
+
+Frames = UInt8[np.ndarray, "n h w"]
+
+BASELINES = {
+    "nearest": "the frame before, again",
+    "blend": "half of each neighbour, pixel by pixel",
+    "optical flow": "both neighbours, each moved half the way (iterative Lucas-Kanade)",
+}
+LATENT = {
+    "latent, t": "the paper's steps t of the codes",
+    "latent, t′": "the same, cleaned by the paper's tPCA",
+    "latent, cubic": "a periodic cubic spline through the codes",
+    "residual": "t of low-passed codes, and half of what the generator misses of each neighbour",
+}
+METHODS = BASELINES | LATENT
+
+_LEAST_KEPT = 7  # t′ leaves no component of fewer
+
+
+class Recovery(NamedTuple):
+    """One video's frames that were taken away, and how well each method found them.
+
+    Attributes:
+        subject: Whose heart it is.
+        kept, removed: Its frames; `kept[i]` and `kept[i + 1]` are the neighbours of `removed[i]`.
+        found: By method, as many frames as `removed`.
+        ssim, psnr: By method and frame.
+    """
+
+    subject: str
+    kept: Frames
+    removed: Frames
+    found: dict[str, Frames]
+    ssim: dict[str, Float[np.ndarray, "n"]]
+    psnr: dict[str, Float[np.ndarray, "n"]]
+
+    @property
+    def interior(self) -> int:
+        """How many of the removed frames lie between two that stayed."""
+        return len(self.kept) - 1
+
+
+class Row(NamedTuple):
+    """A method's means over videos; NaN where it says nothing of the last frame.
+
+    Attributes:
+        method: Its name.
+        ssim, psnr: Of frames between two that stayed.
+        ssim_error: Standard error of the videos' means.
+        ssim_last: Of the frame between the last and the first.
+    """
+
+    method: str
+    ssim: float
+    ssim_error: float
+    psnr: float
+    ssim_last: float
+
+
+def halve(cine: Cine) -> Cine:
+    """Return a cine without every second frame.
+
+    Raises:
+        InputError: It has too few frames, or too small ones, for the experiment.
+    """
+    pixels = cine.pixels[::2]
+    if len(pixels) < _LEAST_KEPT:
+        raise InputError(
+            f"{cine.subject}: has {len(cine.pixels)} frames; to take every second one away needs "
+            f"{2 * _LEAST_KEPT - 1} at least"
+        )
+    if min(pixels.shape[1:]) < WINDOW:
+        raise InputError(f"{cine.subject}: frames of {pixels.shape[1:]} are too small for SSIM")
+    frame_ms = None if cine.frame_ms is None else 2 * cine.frame_ms
+    return dataclasses.replace(
+        cine, pixels=pixels, frame_ms=frame_ms, ed_frame=cine.ed_frame // 2, es_frame=None
+    )
+
+
+def recover_all(model: Model, cines: Iterable[Cine], codes: Codes) -> list[Recovery]:
+    """Find every second frame of each cine again by each method.
+
+    Args:
+        model: The generator.
+        cines: Videos in uint8 at the model's resolution.
+        codes: Of the frames that `halve` leaves of each, in their order.
+
+    Raises:
+        InputError: The model's images are in colour.
+    """
+    model.insist_grey()
+    recoveries = []
+    for cine, ws in zip(cines, codes.ws, strict=True):
+        kept, removed = cine.pixels[::2], cine.pixels[1::2]
+        recoveries.append(recover(model, cine.subject, kept, removed, ws[: len(kept)]))
+    return recoveries
+
+
+def recover(
+    model: Model,
+    subject: str,
+    kept: Frames,
+    removed: Frames,
+    ws: Float[np.ndarray, "t num_ws w_dim"],
+) -> Recovery:
+    """Find the frames between `kept`, whose codes are `ws`, by each method, and score them."""
+    after = np.concatenate([kept[1:], kept[:1]])
+    blend = (to_model_range(kept) + to_model_range(after)) / 2
+    closed = np.concatenate([ws, ws[:1]])
+    cubic = CubicSpline(np.arange(len(closed)), closed, bc_type="periodic")
+    between = jnp.asarray(cubic(np.arange(len(kept)) + 0.5), jnp.float32)
+    found = {
+        "nearest": kept,
+        "blend": to_uint8(blend),
+        "optical flow": np.stack([halfway(*pair) for pair in zip(kept, after, strict=True)]),
+        "latent, t": super_resolve(model, kept, ws, 2, closed=True)[1::2],
+        # t′ sums to zero over the steps that there are: no step is left for the last frame.
+        "latent, t′": super_resolve(model, kept, ws, 2, tpca=True)[1::2],
+        "latent, cubic": render_uint8(model, between),
+        "residual": super_resolve_residual(model, kept, ws, 2, closed=True)[1::2],
+    }
+    found = {method: frames[: len(removed)] for method, frames in found.items()}
+    scores = [
+        {method: score(frames, removed[: len(frames)]) for method, frames in found.items()}
+        for score in (ssim, psnr)
+    ]
+    return Recovery(subject, kept, removed, found, *scores)
+
+
+def halfway(before: UInt8[np.ndarray, "h w"], after: UInt8[np.ndarray, "h w"]) -> np.ndarray:
+    """Return the picture half the way between two by their optical flow, as bytes [h w].
+
+    Flow is found by iterative Lucas-Kanade (Le Besnerais and Champagnat 2005). Each picture is
+    moved half the way along it, and the two are averaged.
+    """
+    a, b = (picture.astype(np.float32) / 255 for picture in (before, after))
+    rows, columns = optical_flow_ilk(a, b)  # b at (r + rows, c + columns) looks like a at (r, c)
+    r, c = np.meshgrid(*map(np.arange, a.shape), indexing="ij")
+    from_a = warp(a, np.array([r - rows / 2, c - columns / 2]), mode="edge")
+    from_b = warp(b, np.array([r + rows / 2, c + columns / 2]), mode="edge")
+    return to_uint8(from_a + from_b - 1)
+
+
+def summarize(recoveries: Sequence[Recovery]) -> list[Row]:
+    """Return each method's means over the videos."""
+    rows = []
+    for method in METHODS:
+        means = np.array([r.ssim[method][: r.interior].mean() for r in recoveries])
+        last = [r.ssim[method][r.interior :] for r in recoveries]
+        error = means.std(ddof=1) / len(means) ** 0.5 if len(means) > 1 else float("nan")
+        rows.append(
+            Row(
+                method,
+                float(means.mean()),
+                float(error),
+                float(np.mean([r.psnr[method][: r.interior].mean() for r in recoveries])),
+                float(np.concatenate(last).mean()) if any(map(len, last)) else float("nan"),
+            )
+        )
+    return rows
+
+
+def best(rows: Sequence[Row], methods: Mapping[str, str]) -> Row:
+    """Return the row of highest mean SSIM among some methods."""
+    return max((row for row in rows if row.method in methods), key=lambda row: row.ssim)
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """Say in a sentence whether codes find frames better than a blend of their neighbours does."""
+    blend = next(row for row in rows if row.method == "blend")
+    latent, simple = best(rows, LATENT), best(rows, BASELINES)
+    than = "beats" if latent.ssim > blend.ssim else "does not beat"
+    said = f"The best with codes, {latent.method} at {latent.ssim:.4f}, {than} a plain blend of "
+    said += f"pixels at {blend.ssim:.4f}"
+    if simple.method != "blend" and simple.ssim > latent.ssim:
+        said += f"; {simple.method} without any model reaches {simple.ssim:.4f}"
+    return said + "."
+
+
+def strangest(recoveries: Sequence[Recovery]) -> tuple[Recovery, int]:
+    """Return the video and frame that `latent, t` made least like a blend of its neighbours."""
+    departures = [
+        np.abs(r.found["latent, t"].astype(float) - r.found["blend"])[: r.interior].mean((1, 2))
+        for r in recoveries
+    ]
+    video = int(np.argmax([d.max() for d in departures]))
+    return recoveries[video], int(departures[video].argmax())
+
+
+def draw_strangest(path: pathlib.Path, recoveries: Sequence[Recovery]) -> None:
+    """Draw the frame that is least like its neighbours, and where it differs from their blend."""
+    from matplotlib.figure import Figure  # slow to import
+
+    recovery, frame = strangest(recoveries)
+    after = recovery.kept[(frame + 1) % len(recovery.kept)]
+    blend = recovery.found["blend"][frame].astype(float)
+    pictures = {"before": recovery.kept[frame], "taken away": recovery.removed[frame]}
+    pictures["after"] = after
+    pictures |= {m: recovery.found[m][frame] for m in METHODS if m != "nearest"}
+    figure = Figure(figsize=(1.45 * len(pictures), 3.4), dpi=110, layout="constrained")
+    axes = figure.subplots(2, len(pictures))
+    for column, (name, picture) in enumerate(pictures.items()):
+        axes[0, column].imshow(picture, cmap="gray", vmin=0, vmax=255)
+        axes[0, column].set_title(name, fontsize=8)
+        shown = axes[1, column].imshow(
+            np.abs(picture - blend), cmap="inferno", vmin=0, vmax=64, interpolation="nearest"
+        )
+    for ax in axes.flat:
+        ax.set_xticks([])
+        ax.set_yticks([])
+    axes[1, 0].set_ylabel("from the blend", fontsize=8)
+    figure.colorbar(shown, ax=axes[1, -1], label="grey levels")
+    with whole(path) as part:
+        figure.savefig(part)
+
+
+def write_rows(path: pathlib.Path, rows: Sequence[Row]) -> None:
+    """Write the table as CSV; what is not known stays empty."""
+    with whole(path) as part, part.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(Row._fields)
+        for row in rows:
+            writer.writerow([row.method, *("" if np.isnan(v) else f"{v:.6g}" for v in row[1:])])
