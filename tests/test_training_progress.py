@@ -1,10 +1,16 @@
+import dataclasses
 import json
+import struct
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
+from tensorboardX.proto.event_pb2 import Event
 
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import write_records
+from gancmri_jax.cine.video_file import tile
 from gancmri_jax.model.file import load_model
 from gancmri_jax.training import progress as progress_module
 from gancmri_jax.training.progress import Progress, real_frames
@@ -59,3 +65,49 @@ def test_a_real_snapshot_has_a_distance(data, tmp_path):
     progress.snapshot(tiny_model(), 1)
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line)["fcn_fd8"] > 0
+
+
+def test_a_run_from_a_model_that_moves_leaves_strips_of_beating_hearts(data, tmp_path):
+    model = tiny_model()
+    model.save(tmp_path / "start.safetensors")
+    (tmp_path / "samples").mkdir()
+    config = tiny_config(init_from=str(tmp_path / "start.safetensors"))
+    progress = Progress(config, tmp_path, data)
+    progress.start(0, 1)
+    still = dataclasses.replace(model, trajectories={}, directions={})
+    progress.snapshot(still, 250)
+    strip = iio.imread(tmp_path / "samples" / "000001kimg_motion.png")
+    assert strip.shape == (4 * 16, 10 * 16)
+    np.testing.assert_array_equal(
+        strip[16:32], tile(to_uint8(model.video(1, num_frames=10)[..., 0]), 10)
+    )
+    assert not load_model(tmp_path / "model.safetensors").trajectories
+
+
+def events_of(path):
+    """Read a file of records: length in 8 bytes, its checksum in 4, the record, its checksum."""
+    rest = path.read_bytes()
+    while rest:
+        (length,) = struct.unpack_from("<Q", rest)
+        yield Event.FromString(rest[12 : 12 + length])
+        rest = rest[16 + length :]
+
+
+def test_tensorboard_is_told_what_the_file_is(data, tmp_path):
+    (tmp_path / "samples").mkdir()
+    for start in (0, 4):
+        progress = Progress(tiny_config(distance_frames=8), tmp_path, data, tensorboard=True)
+        progress.start(start, 8)
+        progress.report({"step": start + 2, "images_per_second": 1.0, "loss/g": 0.5 + start})
+        progress.snapshot(tiny_model(), start + 4)
+        progress.close()
+    lines = [json.loads(x) for x in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    told = {}
+    for path in sorted((tmp_path / "tensorboard").iterdir()):
+        for event in events_of(path):
+            for value in event.summary.value:
+                told.setdefault(value.tag, []).append((event.step, value.simple_value))
+    assert told["loss/g"] == [(2, 0.5), (6, 4.5)]
+    distances = [(x["step"], pytest.approx(x["fcn_fd8"])) for x in lines if "fcn_fd8" in x]
+    assert told["fcn_fd8"] == distances and len(distances) == 2
+    assert [step for step, _ in told["samples"]] == [4, 8]

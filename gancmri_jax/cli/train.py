@@ -15,6 +15,9 @@ _CONFIG = config_flags.DEFINE_config_file(
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "Run on several hosts, which JAX finds by its cluster's environment."
 )
+_TENSORBOARD = flags.DEFINE_bool(
+    "tensorboard", False, "Write event files for TensorBoard as well as metrics.jsonl."
+)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; the same folder resumes it.")
 
 
@@ -37,7 +40,7 @@ def run(_: list[str]) -> None:
                 "one machine"
             ) from error
     try:
-        train(_CONFIG.value, workdir)
+        train(_CONFIG.value, workdir, _TENSORBOARD.value)
     except Terminated as end:
         print(f"asked to end: saved at step {end}; the same command goes on", file=sys.stderr)
         return
@@ -66,7 +69,8 @@ def _parse(argv: list[str]) -> list[str]:
         raise InputError(_one_line(error)) from error
     if len(rest) > 1:
         raise InputError(
-            f"{rest[1]}: is no option; options are --config, --workdir and --distributed"
+            f"{rest[1]}: is no option; options are --config, --workdir, --distributed and "
+            "--tensorboard"
         )
     if not _config_file().is_file():  # ml_collections would wait for its first use to say so
         raise InputError(f"{_config_file()}: no such configuration file")

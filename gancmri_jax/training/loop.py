@@ -39,8 +39,10 @@ _VIDEOS = 100  # whose spacing and pace become the model's
 _NOISE = 2**31  # of the seed's keys, the one of the constant noise: no step has this number
 
 
-def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
+def train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool = False) -> Model:
     """Train by the configuration, leaving everything in `workdir`; return the averaged model.
+
+    With `tensorboard`, event files for it are written beside `metrics.jsonl`.
 
     On several hosts every process calls it, after `jax.distributed.initialize`; the first writes.
 
@@ -85,7 +87,7 @@ def train(config: ConfigDict, workdir: pathlib.Path) -> Model:
         raise refused or InputError(f"{workdir}: the first process refused it")
     jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
     step = make_step(config, mesh)
-    progress = Progress(config, workdir, source) if first else None
+    progress = Progress(config, workdir, source, tensorboard) if first else None
 
     with Checkpoints(workdir / "checkpoints") as checkpoints, Termination() as termination:
         # Load.

@@ -1,12 +1,13 @@
-"""What a user sees of a run: a bar, `metrics.jsonl`, grids, the model and how good it is."""
+"""What a user sees of a run: a bar, `metrics.jsonl`, pictures, the model and how good it is."""
 
+import dataclasses
 import pathlib
 import shutil
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Array, Float, UInt8
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -20,13 +21,14 @@ from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.training.leak import leak
-from gancmri_jax.training.writer import MetricsFile, save_grid
+from gancmri_jax.training.writer import MetricsFile, TensorBoard, save_grid
 
 Frames = UInt8[np.ndarray, "n h w"]
 
 MODEL, BEST = "model.safetensors", "model_best.safetensors"
 
 _GRID = (8, 4)  # columns, rows
+_STRIP = (10, 4)  # frames of a beat, hearts
 _SEGMENTER = "demo"  # whose features the distance is taken in: it ships with the package
 _LEAK = 2.0
 
@@ -34,8 +36,17 @@ _LEAK = 2.0
 class Progress:
     """The reports of one run, written by one process."""
 
-    def __init__(self, config: ConfigDict, workdir: pathlib.Path, data: pathlib.Path) -> None:
+    def __init__(
+        self,
+        config: ConfigDict,
+        workdir: pathlib.Path,
+        data: pathlib.Path,
+        tensorboard: bool = False,
+    ) -> None:
         self._config, self._workdir, self._data = config, workdir, data
+        self._with_tensorboard = tensorboard
+        self._tensorboard: TensorBoard | None = None
+        self._trajectories: dict[str, Array] = {}
         self._file: MetricsFile | None = None
         self._best: float | None = None
         self._real: Frames | None = None
@@ -46,6 +57,10 @@ class Progress:
         self._file = MetricsFile(self._workdir / "metrics.jsonl", done)
         known = [line[key] for line in self._file.lines for key in line if key.startswith("fcn_fd")]
         self._best = min(known, default=None)
+        if self._with_tensorboard:
+            self._tensorboard = TensorBoard(self._workdir / "tensorboard", done)
+        if self._config.init_from:
+            self._trajectories = load_model(self._config.init_from).trajectories
         self._bar = tqdm(
             total=total * self._config.batch_size,
             initial=done * self._config.batch_size,
@@ -64,7 +79,7 @@ class Progress:
         used = jax.local_devices()[0].memory_stats() or {}
         if "peak_bytes_in_use" in used:
             values = {**values, "memory_gib": used["peak_bytes_in_use"] / 2**30}
-        self._file.append(values)
+        self._tell(values)
         told = " ".join(f"{n} {values[f'loss/{n}']:.2f}" for n in "gd" if f"loss/{n}" in values)
         if "ada/p" in values:
             told += f" p {values['ada/p']:.2f}"
@@ -75,9 +90,14 @@ class Progress:
     def close(self) -> None:
         """Finish the bar."""
         self._bar.close()
+        if self._tensorboard:
+            self._tensorboard.close()
 
     def snapshot(self, model: Model, done: int) -> None:
-        """Leave the model and a grid of the same seeds each time, and measure both."""
+        """Leave the model and a grid of the same seeds each time, and measure both.
+
+        A run that started from a model with trajectories leaves a strip of beating hearts too.
+        """
         assert self._file is not None
         path = self._workdir / MODEL
         save_model(model, path)
@@ -87,7 +107,12 @@ class Progress:
         )
         images = np.asarray(model.synthesize(model.map(z)))
         kimg = done * self._config.batch_size // 1000
-        save_grid(self._workdir / "samples" / f"{kimg:06d}kimg.png", images, columns)
+        self._picture("samples", images, columns, kimg, done)
+        if self._trajectories:
+            frames, hearts = _STRIP
+            moving = dataclasses.replace(model, trajectories=self._trajectories)
+            beats = [moving.video(seed, num_frames=frames) for seed in range(hearts)]
+            self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
         if not values:
             return
@@ -97,7 +122,7 @@ class Progress:
             part = self._workdir / f".{BEST}.part"
             shutil.copyfile(path, part)
             part.replace(self._workdir / BEST)
-        self._file.append({"step": done, "kimg": done * self._config.batch_size / 1000, **values})
+        self._tell({"step": done, "kimg": done * self._config.batch_size / 1000, **values})
         told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         tqdm.write(f"{kimg} kimg: {told}")
         if values.get("leak", 0) > _LEAK:
@@ -105,6 +130,21 @@ class Progress:
                 f"warning: generated images vary {values['leak']:.1f} times as much in place or "
                 "grey level as real ones: augmentation may leak into them; lower ada_target"
             )
+
+    def _tell(self, values: dict[str, Any]) -> None:
+        assert self._file is not None
+        self._file.append(values)
+        if self._tensorboard:
+            self._tensorboard.scalars(values)
+
+    def _picture(
+        self, name: str, images: Float[np.ndarray, "n h w 1"], columns: int, kimg: int, done: int
+    ) -> None:
+        end = "" if name == "samples" else f"_{name}"
+        path = self._workdir / "samples" / f"{kimg:06d}kimg{end}.png"
+        pixels = save_grid(path, images, columns)
+        if self._tensorboard:
+            self._tensorboard.picture(name, pixels, done)
 
     def _measure(self, model: Model, fakes: Frames) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -1,11 +1,11 @@
-"""What a run leaves for its user: the resolved config, metrics, sample grids."""
+"""What a run leaves for its user: the resolved config, metrics, sample grids, event files."""
 
 import json
 import pathlib
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 
 from gancmri_jax.cine.preprocess import to_uint8
@@ -62,6 +62,40 @@ class MetricsFile:
             file.write(json.dumps(values) + "\n")
 
 
+class TensorBoard:
+    """The same numbers and grids as event files, for TensorBoard (the extra `tensorboard`)."""
+
+    def __init__(self, folder: pathlib.Path, step: int) -> None:
+        """Go on from `step`: TensorBoard no longer shows what was told of later ones.
+
+        Raises:
+            InputError: The package that writes such files is absent.
+        """
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise InputError(
+                "--tensorboard needs tensorboardX; pip install 'gancmri_jax[tensorboard]', or "
+                "leave the option out"
+            ) from error
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def scalars(self, values: dict[str, Any]) -> None:
+        """Tell a tick's or a snapshot's numbers."""
+        for name, value in values.items():
+            if name != "step":
+                self._writer.add_scalar(name, value, values["step"])
+        self._writer.flush()
+
+    def picture(self, name: str, pixels: UInt8[np.ndarray, "h w"], step: int) -> None:
+        """Show a grid."""
+        self._writer.add_image(name, pixels, step, dataformats="HW")
+
+    def close(self) -> None:
+        """End the file."""
+        self._writer.close()
+
+
 def _write_whole(path: pathlib.Path, text: str) -> None:
     """Write a file whole or not at all, so that a run broken off here can go on."""
     part = path.with_name(f".{path.name}.part")
@@ -69,6 +103,10 @@ def _write_whole(path: pathlib.Path, text: str) -> None:
     part.replace(path)
 
 
-def save_grid(path: pathlib.Path, images: Float[np.ndarray, "n h w 1"], columns: int) -> None:
-    """Write images in [−1, 1] as one PNG, row by row, whole or not at all."""
-    write_png(path, tile(to_uint8(images[..., 0]), columns))
+def save_grid(
+    path: pathlib.Path, images: Float[np.ndarray, "n h w 1"], columns: int
+) -> UInt8[np.ndarray, "rows columns"]:
+    """Write images in [−1, 1] as one PNG, row by row, whole or not at all; return its pixels."""
+    pixels = tile(to_uint8(images[..., 0]), columns)
+    write_png(path, pixels)
+    return pixels
