@@ -21,7 +21,8 @@ def command(name: str) -> None:
             if key.startswith(f"{room}/")
         ]
         click.echo(f"{room}: {', '.join(members) or 'none'}")
-    for part, told in (("segmenter", header.segmenter), ("discriminator", header.discriminator)):
+    for part in ("segmenter", "encoder", "discriminator"):
+        told = getattr(header, part)
         sizes = ", ".join(f"{key} {value}" for key, value in (told or {}).items())
         click.echo(f"{part}: {sizes or 'none'}")
     click.echo(f"card: {json.dumps(header.card, indent=2)}")

@@ -13,6 +13,7 @@ VERBS = {
     "prepare": "Read cines and write training records.",
     "project": "Find the latent codes of real frames.",
     "train-segmenter": "Train a network that finds the heart's chambers.",
+    "train-encoder": "Train a network that guesses an image's latent code.",
     "segment": "Find the chambers in cines, and measure the left ventricle.",
     "fit": "Learn motion and phenotype directions from latent codes.",
     "superres": "Raise the frame rate of real cines.",

@@ -1,9 +1,10 @@
 """The model file: one safetensors file with a JSON card, readable without this package.
 
 Tensors: `generator/<path>`, `w_avg`, `noise/<nn>`, `trajectories/<name>`, `directions/<name>`,
-and, where the model has one, `segmenter/<path>`. Metadata (strings): `format`, `version`,
-`generator` (its sizes as JSON), `segmenter` (likewise, where there is one), `card` (JSON). A file
-that training can go on from has `discriminator/<path>` too, and `discriminator` among its metadata.
+and, where the model has them, `segmenter/<path>` and `encoder/<path>`. Metadata (strings):
+`format`, `version`, `generator` (its sizes as JSON), `segmenter` and `encoder` (likewise, where
+there is one), `card` (JSON). A file that training can go on from has `discriminator/<path>` too,
+and `discriminator` among its metadata.
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ from safetensors.numpy import save_file
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.model import discriminator as judges
+from gancmri_jax.model import encoder as encoders
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.segmenter import (
     FILE,
@@ -37,7 +39,7 @@ from gancmri_jax.networks.generator import Generator, draw_noise
 FORMAT = "gancmri_jax model"
 VERSION = "1"
 EMBEDDED = ("demo", "demo256")
-SEGMENTER = "segmenter"  # of metadata and of the card
+SEGMENTER, ENCODER = "segmenter", "encoder"  # of metadata and of the card
 DISCRIMINATOR = "discriminator"  # of metadata
 
 _SIZES = (
@@ -69,11 +71,15 @@ def save_model(
         "version": VERSION,
         "generator": json.dumps({name: getattr(model.generator, name) for name in _SIZES}),
     }
-    card = {key: value for key, value in model.card.items() if key != SEGMENTER}
+    card = {key: value for key, value in model.card.items() if key not in (SEGMENTER, ENCODER)}
     if model.segmenter is not None:
         tensors |= to_tensors(model.segmenter)
         metadata[SEGMENTER] = json.dumps(model.segmenter.sizes)
         card[SEGMENTER] = model.segmenter.card
+    if model.encoder is not None:
+        tensors |= encoders.to_tensors(model.encoder)
+        metadata[ENCODER] = json.dumps(model.encoder.sizes)
+        card[ENCODER] = model.encoder.card
     if discriminator is not None:
         tensors |= judges.to_tensors(discriminator)
         metadata[DISCRIMINATOR] = json.dumps(discriminator.sizes)
@@ -150,6 +156,7 @@ class Header:
     path: pathlib.Path
     generator: dict[str, Any]
     segmenter: dict[str, Any] | None
+    encoder: dict[str, Any] | None
     discriminator: dict[str, Any] | None
     card: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
@@ -183,12 +190,11 @@ def read_header(name: str | os.PathLike[str]) -> Header:
     try:
         sizes = json.loads(metadata["generator"])
         generator = {key: int(sizes[key]) for key in _SIZES}
-        segmenter, discriminator = (
+        parts = [
             json.loads(metadata[part]) if part in metadata else None
-            for part in (SEGMENTER, DISCRIMINATOR)
-        )
-        card = json.loads(metadata["card"])
-        return Header(path, generator, segmenter, discriminator, card, shapes)
+            for part in (SEGMENTER, ENCODER, DISCRIMINATOR)
+        ]
+        return Header(path, generator, *parts, json.loads(metadata["card"]), shapes)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: its metadata is not a model's: {error}") from error
 
@@ -215,6 +221,8 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
         expected = _expected_shapes(generator)
         if header.segmenter is not None:
             expected |= expected_shapes(header.segmenter)
+        if header.encoder is not None:
+            expected |= encoders.expected_shapes(generator, header.encoder)
     except SIZES_ERRORS as error:
         raise InputError(f"{path}: its metadata is not a model's: {error}") from error
     rooms: dict[str, dict[str, Any]] = {"trajectories": {}, "directions": {}}
@@ -242,12 +250,17 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
     segmenter = None
     if header.segmenter is not None:
         segmenter = from_tensors(header.segmenter, tensors, header.card.get(SEGMENTER, {}))
+    encoder = None
+    if header.encoder is not None:
+        card = header.card.get(ENCODER, {})
+        encoder = encoders.from_tensors(generator, header.encoder, tensors, card)
     return Model(
         generator=generator,
         params=flax.traverse_util.unflatten_dict(params, sep="/"),
         w_avg=jnp.asarray(tensors["w_avg"]),
         noise=noise,
         segmenter=segmenter,
+        encoder=encoder,
         card=header.card,
         **rooms,
     )

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w, truncate
+from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.model.motion import Method, Motion, beat_path, learned
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
@@ -32,6 +33,7 @@ class Model:
             [frames − 1, num_ws, w_dim]; empty until `gancmri fit`.
         directions: Phenotype directions [num_ws w_dim] by name; empty until `gancmri fit`.
         segmenter: A network that finds the heart's chambers; None until one is put in.
+        encoder: A network that guesses an image's w; None until `gancmri train-encoder`.
         card: How the model was made and how good it is: JSON-like.
     """
 
@@ -42,6 +44,7 @@ class Model:
     trajectories: dict[str, Array] = dataclasses.field(default_factory=dict)
     directions: dict[str, Array] = dataclasses.field(default_factory=dict)
     segmenter: Segmenter | None = None
+    encoder: Encoder | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -129,6 +132,24 @@ class Model:
         else:
             maps = {"const": self.noise, "none": None}[noise]
         return _synthesize(self.generator, self.params, jnp.asarray(ws), maps)
+
+    def encode(self, images: Float[Array, "n h w c"]) -> Float[Array, "n w_dim"]:
+        """Guess the w of images in [−1, 1], in one pass through the encoder.
+
+        Raises:
+            InputError: The model has no encoder, or the images are not of its size.
+        """
+        if self.encoder is None:
+            raise InputError(
+                "the model has no encoder; `gancmri train-encoder --model MODEL --out FOLDER` "
+                "leaves one with it in FOLDER, or start from the mean"
+            )
+        wanted = (self.resolution, self.resolution, self.generator.img_channels)
+        if images.ndim != 4 or images.shape[1:] != wanted:
+            raise InputError(
+                f"the encoder takes images [n h w c] of {wanted}, got {tuple(images.shape)}"
+            )
+        return self.encoder(jnp.asarray(images))
 
     def sample(self, seed: int, truncation_psi: float = 1.0) -> Float[Array, "num_ws w_dim"]:
         """Return the ws of a seed: z ~ N(0, 1), mapped and truncated."""

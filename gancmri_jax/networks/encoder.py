@@ -1,0 +1,46 @@
+"""A feed-forward encoder, image → w: where a projection can start (Zhu et al. 2016, section 3.1).
+
+A residual network like StyleGAN2's discriminator, narrower, which ends in a code in place of a
+logit.
+"""
+
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from gancmri_jax.networks.layers import Conv, Dense, block_resolutions, num_channels
+from gancmri_jax.ops.activation import leaky_relu
+
+
+class ResidualEncoder(nn.Module):
+    """images [n h w c] → w [n w_dim].
+
+    Attributes:
+        resolution: Height and width of the images, a power of two.
+        w_dim: Length of w.
+        channel_base, channel_max: Layers at resolution r are min(channel_base / r, channel_max)
+            wide.
+        hidden: Width of the layer before the last, and so the most directions of w it can tell
+            apart.
+    """
+
+    resolution: int
+    w_dim: int = 512
+    channel_base: int = 1024
+    channel_max: int = 64
+    hidden: int = 128
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n w_dim"]:
+        def width(res: int) -> int:
+            return num_channels(res, self.channel_base, self.channel_max)
+
+        x = leaky_relu(Conv(width(self.resolution), name="fromrgb")(images))
+        for res in reversed(block_resolutions(self.resolution)[1:]):
+            out = width(res // 2)
+            skip = Conv(out, size=1, down=True, use_bias=False, name=f"b{res}_skip")(x)
+            x = leaky_relu(Conv(width(res), name=f"b{res}_conv0")(x))
+            x = leaky_relu(Conv(out, down=True, name=f"b{res}_conv1")(x))
+            x = (x + skip) * 0.5**0.5
+        x = x.reshape(len(x), -1)  # [n 4·4·c]
+        x = leaky_relu(Dense(self.hidden, name="hidden")(x))
+        return Dense(self.w_dim, name="out")(x)
