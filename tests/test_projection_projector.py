@@ -5,14 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.projection.noise import autocorrelation, normalize_noise
 from gancmri_jax.projection.projector import (
     Settings,
-    autocorrelation,
-    learning_rate,
-    normalize_noise,
     project,
     w_statistics,
 )
+from gancmri_jax.projection.settings import learning_rate
 from tests.tiny import tiny_model
 
 

@@ -27,8 +27,8 @@ OPTIONS = (
     ),
     click.option(
         "--distance",
-        type=click.Choice(["multiscale_pixel", "cardiac_features", "lpips"]),
-        default="multiscale_pixel",
+        type=click.Choice(["auto", "multiscale_pixel", "cardiac_features", "lpips"]),
+        default="auto",
         show_default=True,
         help="What the search lowers: of pixels, of the model's segmenter's activations, or LPIPS.",
     ),

@@ -19,10 +19,11 @@ from gancmri_jax.model.model import Model
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.cardiac_fcn import CardiacFCN
 from gancmri_jax.networks.lpips import LPIPS
+from gancmri_jax.weights.cache import cached_path
 from gancmri_jax.weights.fetch import load_weights
 
 Features = Callable[[Float[Array, "n h w c"]], Float[Array, "n d"]]
-Distance = Literal["multiscale_pixel", "cardiac_features", "lpips"]
+Distance = Literal["auto", "multiscale_pixel", "cardiac_features", "lpips"]
 DISTANCES: tuple[Distance, ...] = get_args(Distance)
 
 _COARSEST = 8
@@ -103,6 +104,18 @@ _LPIPS_SIDE = 256
 _SEGMENTER_SIDE = 144  # pixels: a chest of 260 mm on the demo segmenter's grid
 
 
+def chosen(name: Distance, model: Model) -> Distance:
+    """Return the distance that `auto` stands for, or the name itself.
+
+    It is LPIPS where its weights lie in the cache, else that of the model's segmenter, else pixels.
+    """
+    if name != "auto":
+        return name
+    if cached_path("vgg16-lpips").exists():
+        return "lpips"
+    return "multiscale_pixel" if model.segmenter is None else "cardiac_features"
+
+
 def image_features(name: Distance, model: Model) -> Features:
     """Return a distance's feature map.
 
@@ -110,6 +123,7 @@ def image_features(name: Distance, model: Model) -> Features:
         InputError: The model has no segmenter, which `cardiac_features` needs, or the weights of
             `lpips` cannot be had.
     """
+    name = chosen(name, model)
     if name == "multiscale_pixel":
         return jax.tree_util.Partial(multiscale_pixel)
     if name == "lpips":
@@ -126,6 +140,7 @@ def distance_provenance(name: Distance, model: Model) -> dict[str, str]:
     Raises:
         InputError: As `image_features` does.
     """
+    name = chosen(name, model)
     if name == "multiscale_pixel":
         return {}
     if name == "lpips":

@@ -1,45 +1,22 @@
-"""The StyleGAN2 projector (Karras et al. 2020, appendix D): from an image to its w and noise.
+"""The StyleGAN2 projector (Karras et al. 2020, appendix D): from an image to its w and noise."""
 
-Every image has its own optimiser state and its own key, and losses are summed over the batch, so
-what is found for an image does not depend on which others are projected beside it.
-"""
-
-import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from gancmri_jax.errors import InputError
+from gancmri_jax.latents.closed_path import wave_basis, waves_of
+from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import Noise, draw_noise
-from gancmri_jax.projection.distance import Distance, image_features
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What a projection depends on, besides the target and its key.
-
-    Attributes:
-        num_steps: Steps of Adam(0.9, 0.999).
-        space: `w`, one w for all rows, as in the paper, or `w+`, a w for each row.
-        distance: Name of the image distance, one of `distance.DISTANCES`.
-        learning_rate: Its peak: it ramps up over the first 5 % and down over the last 25 %.
-        w_noise: Amplitude of the noise added to w, in units of w's deviation, at the start.
-        w_noise_until: Share of the steps after which no noise is added to w.
-        noise_weight: Weight of the noise maps' autocorrelation.
-    """
-
-    num_steps: int = 1000
-    space: Literal["w", "w+"] = "w"
-    distance: Distance = "multiscale_pixel"
-    learning_rate: float = 0.1
-    w_noise: float = 0.05
-    w_noise_until: float = 0.75
-    noise_weight: float = 1e5
+from gancmri_jax.projection.distance import image_features
+from gancmri_jax.projection.search import Clips, Found, Variables, search
+from gancmri_jax.projection.settings import Settings
 
 
 class Projection(NamedTuple):
@@ -49,11 +26,15 @@ class Projection(NamedTuple):
         ws: Latent codes [n num_ws w_dim]; all rows alike where W is searched.
         noise: Noise maps [n h w] each; with them, `ws` renders what the optimiser saw.
         distances: Distance of that rendering to the target [n].
+        steps: Steps taken [n].
+        curve: Distance at every look (`Settings.chunk`); NaN after the image stopped.
     """
 
     ws: Float[Array, "n num_ws w_dim"]
     noise: Noise
     distances: Float[Array, "n"]
+    steps: Int[np.ndarray, "n"]
+    curve: Float[np.ndarray, "n look"]
 
 
 class WStatistics(NamedTuple):
@@ -78,6 +59,7 @@ def project(
     settings: Settings,
     statistics: WStatistics,
     on_steps: Callable[[int], object] = lambda _: None,
+    neighbours: Projection | None = None,
 ) -> Projection:
     """Find the w of each target.
 
@@ -88,140 +70,149 @@ def project(
         settings: How to search.
         statistics: Of the model's w: `w_statistics(model)`.
         on_steps: Told the number of steps done since it was last told.
+        neighbours: Begin at these codes and noise maps, whatever `settings.start` says.
 
     Raises:
-        InputError: The model lacks what the distance needs.
+        InputError: The model lacks what the distance or the start needs, or the targets are not
+            images as the model makes them.
     """
-    features = image_features(settings.distance, model)
-    rows = {"w": 1, "w+": model.num_ws}[settings.space]
-    carry = _start(keys, model.resolution, rows, statistics)
-    done = 0
-    while done < settings.num_steps:
-        chunk = min(50, settings.num_steps - done)
-        carry = _optimize(
-            model.generator,
-            settings,
-            chunk,
-            model.params,
-            features,
-            targets,
-            keys,
-            statistics,
-            carry,
-            done,
+    targets = _checked(model, targets)
+    rows = _rows(model, settings)
+    if neighbours is not None:
+        identity = jnp.asarray(neighbours.ws)[:, :rows]
+        noise = jax.tree.map(jnp.array, neighbours.noise)  # copies, for their buffers are taken
+    else:
+        identity = broadcast_w(_start(model, targets, settings, statistics), rows)
+        noise = _draw(keys, model.resolution)
+    clips = Clips(
+        targets[None, :, None],
+        basis=jnp.zeros((1, len(targets), 1, 0), identity.dtype),
+        weights=jnp.ones((1, len(targets), 1), identity.dtype),
+        keys=keys,
+    )
+    waves = jnp.zeros((len(targets), 0, *identity.shape[1:]), identity.dtype)
+    variables = Variables(jnp.array(identity), waves, noise)
+    found = _search(model, clips, variables, settings, statistics, on_steps)
+    return Projection(found.ws[:, 0], found.noise, found.distances[:, 0], *found[3:])
+
+
+def project_beats(
+    model: Model,
+    targets: Float[Array, "v t h w c"],
+    num_frames: Int[np.ndarray, "v"],
+    keys: PRNGKeyArray,
+    settings: Settings,
+    statistics: WStatistics,
+    on_steps: Callable[[int], object] = lambda _: None,
+    num_harmonics: int = 8,
+    at_once: int | None = None,
+) -> Found:
+    """Find for each beat one identity, a smooth closed path about it, and one set of noise maps.
+
+    The path is a Fourier series (`latents.closed_path`); distances, stops and curves are of the
+    mean over a beat's frames.
+
+    Args:
+        model: The generator.
+        targets: Videos in [−1, 1], padded to the longest; each is one whole beat.
+        num_frames: Frames of each.
+        keys: One key a video.
+        settings: How to search.
+        statistics: Of the model's w.
+        on_steps: Told the number of steps done since it was last told.
+        num_harmonics: Order of the Fourier series.
+        at_once: Frames of each video that are rendered together; all, if not given.
+
+    Raises:
+        InputError: As `project` does.
+    """
+    num_videos, longest = targets.shape[:2]
+    flat = _checked(model, targets.reshape(-1, *targets.shape[2:]))
+    basis = np.zeros((num_videos, longest, 2 * num_harmonics))
+    weights = np.zeros((num_videos, longest))
+    for video, frames in enumerate(num_frames):
+        basis[video, :frames] = wave_basis(frames, num_harmonics)
+        weights[video, :frames] = 1 / frames
+    if settings.start == "encoder":
+        w = _start(model, flat, settings, statistics).reshape(num_videos, longest, 1, -1)
+        mean = jnp.einsum("vt,vtrd->vrd", jnp.asarray(weights, w.dtype), w)
+        waves = jax.vmap(waves_of)(w, jnp.asarray(basis, w.dtype))
+    else:
+        mean = jnp.repeat(statistics.mean[None, None], num_videos, axis=0)
+        waves = jnp.zeros((num_videos, 2 * num_harmonics, *mean.shape[1:]), mean.dtype)
+    rows = _rows(model, settings)
+    variables = Variables(
+        jnp.repeat(mean, rows, axis=1),
+        jnp.repeat(waves, rows, axis=2),
+        _draw(keys, model.resolution),
+    )
+    grouped = functools.partial(_in_groups, at_once=at_once or longest)
+    clips = Clips(
+        grouped(jnp.asarray(targets)),
+        grouped(jnp.asarray(basis, mean.dtype)),
+        grouped(jnp.asarray(weights, mean.dtype)),
+        keys,
+    )
+    found = _search(model, clips, variables, settings, statistics, on_steps)
+    return found._replace(ws=found.ws[:, :longest], distances=found.distances[:, :longest])
+
+
+def _search(model, clips, variables, settings, statistics, on_steps) -> Found:
+    return search(
+        model.generator,
+        model.params,
+        image_features(settings.distance, model),
+        clips,
+        variables,
+        statistics.deviation,
+        settings,
+        on_steps,
+    )
+
+
+def _checked(model: Model, targets: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    expected = (model.resolution, model.resolution, model.generator.img_channels)
+    if targets.ndim != 4 or not len(targets) or targets.shape[1:] != expected:
+        raise InputError(
+            f"targets of shape {targets.shape} cannot be projected: the model makes images of "
+            f"{' × '.join(map(str, expected))}; resize them, or take another model"
         )
-        jax.block_until_ready(carry)
-        done += chunk
-        on_steps(chunk)
-    variables, _ = carry
-    distances = _distances(model.generator, model.params, features, targets, variables)
-    return Projection(
-        _all_rows(variables["w"], model.num_ws),
-        variables["noise"],
-        jax.block_until_ready(distances),
-    )
+    if broken := np.flatnonzero(~np.isfinite(np.asarray(targets)).all(axis=(1, 2, 3))).tolist():
+        raise InputError(f"targets {broken} hold values that are no numbers; leave them out")
+    return jnp.asarray(targets)
 
 
-def learning_rate(step: Array | int, settings: Settings) -> Array:
-    """Return the learning rate of a step: linear up over 5 %, cosine down over the last 25 %."""
-    t = step / settings.num_steps
-    down = jnp.minimum(1.0, (1 - t) / 0.25)
-    down = 0.5 - 0.5 * jnp.cos(jnp.pi * down)
-    return settings.learning_rate * down * jnp.minimum(1.0, t / 0.05)
+def _rows(model: Model, settings: Settings) -> int:
+    return {"w": 1, "w+": model.num_ws}[settings.space]
 
 
-def autocorrelation(noise: Noise) -> Float[Array, "n"]:
-    """Return how far noise maps are from white: equation of appendix D, over all maps and scales.
+def check_start(model: Model, settings: Settings) -> None:
+    """See that a search can begin as the settings say.
 
-    Squared mean product of each map with itself shifted by one along either axis, down a 2×
-    average-pooled pyramid to 8².
+    Raises:
+        InputError: It cannot.
     """
-    total = jnp.zeros(len(noise[0]))
-    for level in noise:
-        while True:
-            for axis in (1, 2):
-                product = jnp.mean(level * jnp.roll(level, 1, axis), axis=(1, 2))
-                total += jnp.square(product)
-            n, size, _ = level.shape
-            if size <= 8:
-                break
-            level = level.reshape(n, size // 2, 2, size // 2, 2).mean(axis=(2, 4))
-    return total
+    if settings.start == "encoder" and model.encoder is None:
+        raise InputError(
+            "--start encoder: the model has no encoder; train one by `gancmri train-encoder`, or "
+            "start from the mean"
+        )
 
 
-def normalize_noise(noise: Noise) -> Noise:
-    """Return each map with mean 0 and standard deviation 1."""
-    centred = [level - jnp.mean(level, axis=(1, 2), keepdims=True) for level in noise]
-    return tuple(
-        level * jax.lax.rsqrt(jnp.mean(jnp.square(level), axis=(1, 2), keepdims=True))
-        for level in centred
-    )
+def _start(model, targets, settings, statistics) -> Float[Array, "n w_dim"]:
+    check_start(model, settings)
+    if settings.start == "encoder":
+        return model.encode(targets)
+    return jnp.repeat(statistics.mean[None], len(targets), axis=0)
 
 
-def _adam() -> optax.GradientTransformation:
-    return optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)
-
-
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _start(keys, resolution, rows, statistics):
+@functools.partial(jax.jit, static_argnums=1)
+def _draw(keys: PRNGKeyArray, resolution: int) -> Noise:
     noise = jax.vmap(lambda key: draw_noise(jax.random.fold_in(key, 0), resolution))(keys)
-    variables = {
-        "w": jnp.tile(statistics.mean[None, None], (len(keys), rows, 1)),  # [n 1|num_ws w_dim]
-        "noise": tuple(level[:, 0] for level in noise),
-    }
-    return variables, _adam().init(variables)
+    return tuple(level[:, 0] for level in noise)
 
 
-def _all_rows(w, num_ws):
-    return jnp.broadcast_to(w, (len(w), num_ws, w.shape[-1]))
-
-
-def _render(generator, params, variables):
-    ws = _all_rows(variables["w"], generator.num_ws)
-    return generator.apply({"params": params}, ws, variables["noise"], method="synthesize")
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=8)
-def _optimize(
-    generator,
-    settings,
-    num_steps,
-    params,
-    features,
-    targets,
-    keys,
-    statistics,
-    carry: tuple[Any, Any],
-    first,
-):
-    """Take `num_steps` steps from step `first` on, as one program."""
-    target_features = features(targets)
-    amplitude = statistics.deviation * settings.w_noise
-
-    def loss(variables, w_noise):
-        noisy = {**variables, "w": variables["w"] + w_noise}
-        found = features(_render(generator, params, noisy))
-        distance = jnp.sum(jnp.square(found - target_features))
-        return distance + settings.noise_weight * jnp.sum(autocorrelation(variables["noise"]))
-
-    def step(carry, index):
-        variables, adam = carry
-        ramp = jnp.maximum(0.0, 1 - index / settings.num_steps / settings.w_noise_until)
-        shape = variables["w"].shape[1:]
-        draws = jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, index + 1), shape))(
-            keys
-        )
-        gradients = jax.grad(loss)(variables, draws * (amplitude * ramp**2))
-        updates, adam = _adam().update(gradients, adam)
-        rate = learning_rate(index, settings)
-        variables = jax.tree.map(lambda v, u: v - rate * u, variables, updates)
-        return ({**variables, "noise": normalize_noise(variables["noise"])}, adam), None
-
-    carry, _ = jax.lax.scan(step, carry, first + jnp.arange(num_steps))
-    return carry
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _distances(generator, params, features, targets, variables):
-    difference = features(_render(generator, params, variables)) - features(targets)
-    return jnp.sum(jnp.square(difference), axis=1)
+def _in_groups(x: Float[Array, "v t *rest"], at_once: int) -> Float[Array, "group v at_once *rest"]:
+    missing = -x.shape[1] % at_once
+    x = jnp.pad(x, [(0, 0), (0, missing)] + [(0, 0)] * (x.ndim - 2))
+    return x.reshape(x.shape[0], -1, at_once, *x.shape[2:]).swapaxes(0, 1)

@@ -1,25 +1,32 @@
-"""Projection of a whole study: frames of all videos in batches of one size, into a latent store."""
+"""Projection of a whole study into a latent store, by one process or by several at once."""
 
-import functools
+import concurrent.futures
+import dataclasses
 import hashlib
 import pathlib
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jaxtyping import UInt8
 
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.preprocess import to_model_range
+from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
-from gancmri_jax.projection.distance import distance_provenance
-from gancmri_jax.projection.projector import Projection, Settings, project, w_statistics
-from gancmri_jax.projection.store import LatentStore, Video
+from gancmri_jax.projection.batch import suitable_batch
+from gancmri_jax.projection.distance import chosen, distance_provenance
+from gancmri_jax.projection.modes import MODES, Mode, Work, frame_key
+from gancmri_jax.projection.projector import Settings, check_start, w_statistics
+from gancmri_jax.projection.store import EsSource, LatentStore, Video
+
+__all__ = ["Mode", "Which", "describe", "frame_key", "frames_of", "project_study"]
 
 Which = Literal["all", "ed-es", "ed"]
+FindEs = Callable[[Cine], tuple[int, EsSource] | None]
+
+_SHARE_OF_LATER_STEPS = 5  # a frame that begins at its neighbour takes a fifth of the steps
 
 
 def project_study(
@@ -29,81 +36,171 @@ def project_study(
     settings: Settings,
     *,
     which: Which = "all",
-    batch_size: int = 8,
+    mode: Mode = "frames",
+    later_steps: int | None = None,
+    batch_size: int | None = None,
     seed: int = 0,
+    find_es: FindEs = lambda cine: None,
+    flag_above: float | None = None,
+    share: tuple[int, int] | None = None,
     on_start: Callable[[int, int], object] = lambda todo, done: None,
-    on_steps: Callable[[int], object] = lambda _: None,
+    on_steps: Callable[[float], object] = lambda _: None,
 ) -> None:
     """Project frames of every cine into a latent store at `out`; what is there already stays.
 
     Args:
         model: The generator.
-        cines: Videos in uint8 at the model's resolution.
+        cines: Videos in uint8 at the model's resolution, which may be read as they are asked for.
         out: Folder of the store.
         settings: How to search.
         which: All frames, the ED and ES frames only, or the ED frame only.
-        batch_size: Frames that are projected together; the codes do not depend on it.
+        mode: `frames`, `neighbour` or `joint`, as `modes` says.
+        later_steps: Steps of a frame that begins at its neighbour; by default a fifth of all.
+        batch_size: Frames that are projected together, by default what suits the machine; the codes
+            do not depend on it.
         seed: With a frame's subject and number, the key of its search.
+        find_es: Says the ES frame of a cine and how it is known; where it does not know, it is the
+            cine's own or else the frame farthest from frame 0.
+        flag_above: Flag frames whose distance is larger; by default `flags.far_distance` of all.
+        share: This process's number, and of how many, where several project one study; by default
+            JAX's. Each takes its share of the videos.
         on_start: Told how many frames are to be projected, and how many are already.
-        on_steps: Told how many frame-steps were taken.
+        on_steps: Told how many frame-steps were taken; each frame comes to `settings.num_steps`.
 
     Raises:
-        InputError: `out` holds latents that were found otherwise, or the model lacks what the
-            distance needs.
+        InputError: `out` holds latents that were found otherwise, a frame cannot be projected, or
+            the model lacks what the settings need.
     """
-    videos = [describe(cine) for cine in cines]
+    model.insist_grey()
+    check_start(model, settings)
+    settings = dataclasses.replace(settings, distance=chosen(settings.distance, model))
+    if mode == "joint" and which != "all":
+        raise InputError(f"--mode joint finds a whole beat's path; leave out --frames {which}")
+    videos, videos_fingerprint = _survey(cines, model.resolution, which, find_es)
+    later = later_steps or max(settings.num_steps // _SHARE_OF_LATER_STEPS, 1)
     provenance = {
         "model": model.fingerprint,
-        "videos": fingerprint(cines),
+        "videos": videos_fingerprint,
         "which": which,
+        "mode": mode,
         "seed": seed,
-        **vars(settings),
+        **{name: value for name, value in vars(settings).items() if name != "remat"},
+        **({"later_steps": later} if mode == "neighbour" else {}),
+        **({"encoder": model.encoder.fingerprint} if settings.start == "encoder" else {}),
         **distance_provenance(settings.distance, model),
     }
-    noise_sizes = [level.shape[-1] for level in model.noise]
-    store = LatentStore.open(out, videos, (model.num_ws, model.w_dim), noise_sizes, provenance)
+
+    def open_store() -> LatentStore:
+        return LatentStore.open(
+            out,
+            videos,
+            (model.num_ws, model.w_dim),
+            [level.shape[-1] for level in model.noise],
+            provenance,
+            settings.num_looks,
+            shared_noise=mode == "joint",
+        )
+
+    process, processes = share or (jax.process_index(), jax.process_count())
+    store = _open_together(open_store)
     frames = [frames_of(video, which) for video in videos]
     done = store.done
-    jobs = [(video, frame) for video in np.flatnonzero(~done).tolist() for frame in frames[video]]
-    on_start(len(jobs), sum(len(frames[video]) for video in np.flatnonzero(done)))
-    if not jobs:
-        return
-
-    statistics = w_statistics(model)
-    names = _unique_names(videos)
-    found: dict[tuple[int, int], Projection] = {}  # of one frame each, awaiting their video
-    for first in range(0, len(jobs), batch_size):
-        batch = jobs[first : first + batch_size]
-        # The last batch is filled up with copies, so that one program serves all.
-        filled = batch + batch[-1:] * (batch_size - len(batch))
-        projection = project(
-            model,
-            jnp.stack([to_model_range(cines[v].pixels[f])[..., None] for v, f in filled]),
-            jnp.stack([frame_key(seed, names[v], f) for v, f in filled]),
-            settings,
-            statistics,
-            functools.partial(_tell, on_steps, len(batch)),
+    mine = np.arange(len(videos)) % processes == process
+    todo = np.flatnonzero(~done & mine).tolist()
+    on_start(
+        sum(len(frames[video]) for video in todo),
+        sum(len(frames[video]) for video in np.flatnonzero(done & mine)),
+    )
+    if todo:
+        work = Work(
+            model=model,
+            cines=cines,
+            names=_unique_names(videos),
+            frames=frames,
+            videos=todo,
+            settings=settings,
+            later_steps=later,
+            batch_size=batch_size or suitable_batch(model, settings),
+            seed=seed,
+            statistics=w_statistics(model),
+            on_steps=on_steps,
         )
-        for index, job in enumerate(batch):
-            found[job] = jax.tree.map(lambda x, i=index: np.asarray(x[i]), projection)
-        for video in {v for v, _ in batch}:
-            if all((video, frame) in found for frame in frames[video]):
-                results = [found.pop((video, frame)) for frame in frames[video]]
-                ws, noise, distances = jax.tree.map(lambda *x: np.stack(x), *results)
-                store.write(video, frames[video], ws, distances, list(noise))
+        # One video is written while the next are searched for.
+        with concurrent.futures.ThreadPoolExecutor(1) as writer:
+            written: concurrent.futures.Future[None] | None = None
+            for video, found in MODES[mode](work):
+                if written is not None:
+                    written.result()
+                written = writer.submit(store.write, video, frames[video], found)
+            if written is not None:
+                written.result()
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("projected")
+    if jax.process_index() == 0:
+        store.flag_far(flag_above)
 
 
-def _tell(on_steps: Callable[[int], object], frames: int, steps: int) -> None:
-    on_steps(steps * frames)
+def _open_together(open_store: Callable[[], LatentStore]) -> LatentStore:
+    """Let the first process make the store, and the others open it."""
+    if jax.process_count() == 1:
+        return open_store()
+    refused: InputError | None = None
+    if jax.process_index() == 0:
+        try:
+            open_store()
+        except InputError as error:
+            refused = error
+    if multihost_utils.process_allgather(np.asarray(refused is not None)).any():
+        raise refused or InputError("the first process refused the store")
+    return open_store()
 
 
-def describe(cine: Cine) -> Video:
-    """Say what is known of a cine; an unknown ES frame is the one farthest from frame 0."""
-    if cine.es_frame is not None:
+def _survey(
+    cines: Sequence[Cine], side: int, which: Which, find_es: FindEs
+) -> tuple[list[Video], str]:
+    """Describe every cine, and identify them by all that their codes depend on, in their order.
+
+    Raises:
+        InputError: One has frames of another size, or one to be projected that is all of one grey.
+    """
+    digest = hashlib.sha256()
+    videos = []
+    for cine in cines:
+        shape = cine.pixels.shape
+        if len(shape) != 3 or not len(cine.pixels) or shape[1:] != (side, side):
+            raise InputError(
+                f"{cine.subject}: frames of shape {shape} cannot be projected: the model takes "
+                f"grey ones of {side} × {side}; prepare the cines with --size {side}"
+            )
+        video = describe(cine, find_es)
+        for frame in frames_of(video, which):
+            if cine.pixels[frame].min() == cine.pixels[frame].max():
+                raise InputError(
+                    f"{cine.subject}: frame {frame} is empty, all its pixels are "
+                    f"{cine.pixels[frame].min()}; leave the cine out"
+                )
+        described = (*vars(video).values(), shape)
+        digest.update(repr(described).encode())
+        digest.update(np.ascontiguousarray(cine.pixels).data)
+        videos.append(video)
+    return videos, digest.hexdigest()[:16]
+
+
+def describe(cine: Cine, find_es: FindEs = lambda cine: None) -> Video:
+    """Say what is known of a cine."""
+    source: EsSource
+    if (known := find_es(cine)) is not None:
+        es_frame, source = known
+    elif cine.es_frame is not None:
         es_frame, source = cine.es_frame, "records"
     else:
         es_frame, source = farthest_from_first(cine.pixels), "distance"
-    return Video(cine.subject, len(cine.pixels), cine.ed_frame, es_frame, source)  # type: ignore[arg-type]
+    if not 0 <= es_frame < len(cine.pixels):
+        raise InputError(
+            f"{cine.subject}: ES frame {es_frame} ({source}) is none of its {len(cine.pixels)} "
+            "frames; mend where it comes from"
+        )
+    return Video(cine.subject, len(cine.pixels), cine.ed_frame, es_frame, source)
 
 
 def farthest_from_first(pixels: UInt8[np.ndarray, "t h w"]) -> int:
@@ -117,22 +214,6 @@ def frames_of(video: Video, which: Which) -> list[int]:
     if which == "all":
         return list(range(video.num_frames))
     return sorted({video.ed_frame} | ({video.es_frame} if which == "ed-es" else set()))
-
-
-def frame_key(seed: int, name: str, frame: int) -> jax.Array:
-    """Return the key of a frame, which depends on nothing but its video's name and its number."""
-    key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
-    return jax.random.fold_in(key, frame)
-
-
-def fingerprint(cines: Sequence[Cine]) -> str:
-    """Identify videos by all that their codes depend on, in their order."""
-    digest = hashlib.sha256()
-    for cine in cines:
-        described = (cine.subject, cine.ed_frame, cine.es_frame, cine.pixels.shape)
-        digest.update(repr(described).encode())
-        digest.update(cine.pixels.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _unique_names(videos: list[Video]) -> list[str]:

@@ -1,32 +1,25 @@
 """How a run is spread: one mesh over all devices, batches split along it, the state on each."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import UInt8
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.model.mesh import data_mesh, replicated, split
 
-
-def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Return a mesh with one axis, `data`, over all devices of all hosts."""
-    # The minibatch standard deviation reshapes the sharded axis, which explicit axes refuse.
-    devices = jax.devices() if devices is None else devices
-    return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
-
-
-def replicated(mesh: Mesh) -> NamedSharding:
-    """Return the sharding of what every device has whole."""
-    return NamedSharding(mesh, PartitionSpec())
-
-
-def split(mesh: Mesh) -> NamedSharding:
-    """Return the sharding of what is split along its first axis."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+__all__ = [
+    "any_process",
+    "check_batch",
+    "data_mesh",
+    "global_batch",
+    "on_host",
+    "replicated",
+    "split",
+]
 
 
 def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
