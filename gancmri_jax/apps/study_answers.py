@@ -139,15 +139,3 @@ def read_answers(connection: sqlite3.Connection) -> list[Answer]:
             )
         )
     return answers
-
-
-def progress(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
-    """Return how many screens each reader has answered, and of how many."""
-    return {
-        name: (done, total)
-        for name, done, total in connection.execute(
-            "SELECT reader.name, count(answer.screen), count(screen.id) FROM reader "
-            "JOIN screen ON screen.reader = reader.id "
-            "LEFT JOIN answer ON answer.screen = screen.id GROUP BY reader.id ORDER BY reader.id"
-        )
-    }

@@ -56,7 +56,7 @@ class Plan:
 
 
 def open_kinds(
-    plan: Plan, rng: np.random.Generator, on_refusal: Callable[[Refusal], None]
+    plan: Plan, rng: np.random.Generator, on_refusal: Callable[[Refusal], object]
 ) -> Opened:
     """Draw the first cine of each kind.
 

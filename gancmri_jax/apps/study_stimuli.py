@@ -22,7 +22,7 @@ LOSSLESS = (".gif",)
 
 
 def draw_cines(
-    path: pathlib.Path, rng: np.random.Generator, on_refusal: Callable[[Refusal], None]
+    path: pathlib.Path, rng: np.random.Generator, on_refusal: Callable[[Refusal], object]
 ) -> Iterator[Cine]:
     """Yield the cines of a folder or of records in a random order, one a subject, as they are.
 
@@ -59,7 +59,7 @@ def is_lossy(path: pathlib.Path) -> bool:
 
 
 def _draw_all(
-    path: pathlib.Path, rng: np.random.Generator, on_refusal: Callable[[Refusal], None]
+    path: pathlib.Path, rng: np.random.Generator, on_refusal: Callable[[Refusal], object]
 ) -> Iterator[Cine]:
     if is_records(path):
         records = Records(path, *record_splits(path))

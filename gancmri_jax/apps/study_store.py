@@ -99,13 +99,10 @@ class Screen:
     Attributes:
         name: Opaque name of the screen.
         stimuli: Opaque names of what stands at each place, left to right.
-        done, total: How many screens the reader has answered, and how many there are.
     """
 
     name: str
     stimuli: tuple[str, ...]
-    done: int
-    total: int
 
 
 @contextlib.contextmanager
@@ -186,18 +183,18 @@ def hash_token(token: str) -> str | None:
     return hashlib.sha256(token.encode()).hexdigest() if token else None
 
 
-def has_local_reader(connection: sqlite3.Connection) -> bool:
-    """Tell whether someone may read without a token."""
-    return reader_of(connection, "") is not None
-
-
-def next_screens(connection: sqlite3.Connection, reader: int, count: int) -> list[Screen]:
-    """Return a reader's next screens that are not answered, in order."""
+def progress_of(connection: sqlite3.Connection, reader: int) -> tuple[int, int]:
+    """Return how many screens a reader has answered, and of how many."""
     done, total = connection.execute(
         "SELECT count(answer.screen), count(*) FROM screen "
         "LEFT JOIN answer ON answer.screen = screen.id WHERE reader = ?",
         (reader,),
     ).fetchone()
+    return done, total
+
+
+def next_screens(connection: sqlite3.Connection, reader: int, count: int) -> list[Screen]:
+    """Return a reader's next screens that are not answered, in order."""
     rows = connection.execute(
         "SELECT id, name FROM screen WHERE reader = ? AND id NOT IN (SELECT screen FROM answer) "
         "ORDER BY position LIMIT ?",
@@ -208,7 +205,7 @@ def next_screens(connection: sqlite3.Connection, reader: int, count: int) -> lis
         shown = connection.execute(
             "SELECT name FROM shown WHERE screen = ? ORDER BY place", (number,)
         ).fetchall()
-        screens.append(Screen(name, tuple(name for (name,) in shown), done, total))
+        screens.append(Screen(name, tuple(name for (name,) in shown)))
     return screens
 
 
