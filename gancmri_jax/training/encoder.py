@@ -42,7 +42,7 @@ NOISE_MOST = 0.2  # of the range from black to grey
 GAIN_SD, OFFSET_SD, BIAS = 0.1, 0.05, 0.25
 PICTURE_WEIGHT = 10.0
 
-_REPORT, _SAVE = 50, 500  # steps between lines of metrics, and between checkpoints
+_REPORT, _SAVE = 50, 200  # steps between lines of metrics, and between checkpoints
 _SAMPLES = 12
 _COARSEST = 8
 
@@ -70,7 +70,7 @@ def default_config() -> ConfigDict:
             channel_base=1024,
             channel_max=64,
             hidden=128,
-            steps=6000,
+            steps=3000,
             batch_size=16,
             learning_rate=3e-3,
             seed=6001,
@@ -164,7 +164,7 @@ def make_step(model: Model, network: ResidualEncoder, config: ConfigDict):
 
         w = draw_w(drawing, generator, known, config.batch_size)
         images = render(w)
-        shown = jax.vmap(spoil)(jax.random.split(spoiling, config.batch_size), images)
+        shown = _spoil_each(jax.random.split(spoiling, config.batch_size), images)
 
         def loss(params):
             guess = network.apply({"params": params}, shown)
@@ -204,6 +204,9 @@ def spoil(key: PRNGKeyArray, image: Float[Array, "h w c"]) -> Float[Array, "h w 
     image = jax.vmap(lambda channel: blur(channel, sigma), -1, -1)(image)
     sd = NOISE_MOST * jax.random.uniform(keys[3]) ** 3
     return jnp.clip(image + sd * jax.random.normal(keys[4], image.shape), -1, 1)
+
+
+_spoil_each = jax.jit(jax.vmap(spoil))
 
 
 def picture_distance(a: Float[Array, "n h w c"], b: Float[Array, "n h w c"]) -> Float[Array, ""]:
@@ -271,7 +274,7 @@ def _draw_samples(model: Model, config: ConfigDict, path: pathlib.Path) -> None:
     """Draw the same images as they are, as the encoder is shown them, and as it finds them."""
     z = jax.random.normal(jax.random.key(config.seed), (_SAMPLES, model.z_dim))
     images = model.synthesize(model.map(z))
-    shown = jax.vmap(spoil)(jax.random.split(jax.random.key(0), _SAMPLES), images)
+    shown = _spoil_each(jax.random.split(jax.random.key(0), _SAMPLES), images)
     found = model.synthesize(broadcast_w(model.encode(shown), model.num_ws))
     rows = np.concatenate([images, shown, found])[..., 0]
     write_png(path, tile(to_uint8(rows), _SAMPLES))
