@@ -97,7 +97,9 @@ def test_codes_find_what_the_generator_made_between_them(recoveries):
     assert np.isnan(rows["latent, t′"].ssim_last) and rows["blend"].ssim_last < 1
     by_hand = [r.ssim["nearest"][:7].mean() for r in recoveries]
     assert rows["nearest"].ssim == pytest.approx(np.mean(by_hand))
-    assert rows["nearest"].ssim_error == pytest.approx(abs(by_hand[0] - by_hand[1]) / 2)
+    gains = np.array(by_hand) - [r.ssim["blend"][:7].mean() for r in recoveries]
+    assert rows["nearest"].gain == pytest.approx(gains.mean())
+    assert rows["nearest"].gain_error == pytest.approx(abs(gains[0] - gains[1]) / 2)
 
 
 def test_optical_flow_moves_a_disc_half_the_way():
@@ -107,24 +109,29 @@ def test_optical_flow_moves_a_disc_half_the_way():
     assert np.abs(middle - truth).mean() < 0.5 * np.abs(blend - truth).mean()
 
 
-def row(method, ssim):
-    return Row(method, ssim, 0.01, 30.0, float("nan"))
+def row(method, ssim, gain, error=0.01):
+    return Row(method, ssim, 30.0, gain, error, float("nan"))
 
 
 def test_the_verdict_says_so_where_blending_wins(tmp_path):
-    rows = [row("blend", 0.9), row("optical flow", 0.95), row("latent, t", 0.7)]
+    rows = [row("blend", 0.9, 0), row("optical flow", 0.95, 0.05), row("latent, t", 0.7, -0.2)]
     assert verdict(rows) == (
-        "The best with codes, latent, t at 0.7000, does not beat a plain blend of pixels at "
-        "0.9000; optical flow without any model reaches 0.9500."
+        "The best with codes, latent, t at 0.7000, does not reach a plain blend of pixels at "
+        "0.9000 (by -0.20000, standard error 0.01000); optical flow without any model reaches "
+        "0.9500."
     )
-    assert "residual at 0.9600, beats" in verdict([*rows, row("residual", 0.96)])
+    assert "residual at 0.9600, beats a" in verdict([*rows, row("residual", 0.96, 0.06)])
+    assert "cannot be told from" in verdict([*rows, row("residual", 0.91, 0.01)])
+    alone = verdict([rows[0], row("residual", 0.96, 0.06, float("nan"))])
+    assert alone.endswith("cannot be told from a plain blend of pixels at 0.9000.")
     write_rows(tmp_path / "rows.csv", rows)
     with (tmp_path / "rows.csv").open() as file:
         assert list(csv.DictReader(file))[2] == {
             "method": "latent, t",
             "ssim": "0.7",
-            "ssim_error": "0.01",
             "psnr": "30",
+            "gain": "-0.2",
+            "gain_error": "0.01",
             "ssim_last": "",
         }
 

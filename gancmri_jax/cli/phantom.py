@@ -1,14 +1,11 @@
 """`gancmri phantom`: write phantom hearts as the files a study would give."""
 
-import os
 import pathlib
 
 import click
 from tqdm import tqdm
 
-from gancmri_jax.cine.nifti import write_nifti
-from gancmri_jax.cine.phantom import phantom
-from gancmri_jax.cine.phenotypes import Phenotypes, write_phenotypes
+from gancmri_jax.cine.phantom.study import write_phantoms
 from gancmri_jax.errors import InputError
 
 MIN_SIZE, MAX_SIZE = 32, 1024
@@ -31,21 +28,9 @@ def command(out: pathlib.Path, subjects: int, size: int, frames: int, seed: int)
     the same whatever else is asked for.
     """
     _check(subjects, size, frames, seed)
-    phenotypes: Phenotypes = {}
     try:
-        for index in tqdm(range(subjects), desc="phantom", unit="subject", disable=None):
-            rendered = phantom(seed, index, size, frames)
-            cine = rendered.cine
-            folder = out / cine.subject
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, pixels in (("la_4ch", cine.pixels), ("la_4ch_mask", rendered.masks)):
-                assert cine.frame_ms is not None
-                path = folder / f"{name}.nii.gz"
-                write_nifti(path, pixels, cine.spacing_mm, cine.frame_ms)
-            phenotypes[cine.subject] = rendered.phenotypes
-        part = out / ".phenotypes.csv.part"
-        write_phenotypes(part, phenotypes)
-        os.replace(part, out / "phenotypes.csv")
+        indices = tqdm(range(subjects), desc="phantom", unit="subject", disable=None)
+        write_phantoms(out, indices, size, frames, seed)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error}") from error
     click.echo(f"{subjects} subjects of {frames} frames at {size}x{size} in {out}")

@@ -6,6 +6,7 @@ stayed, the last one between the last and the first, and is scored apart.
 
 import csv
 import dataclasses
+import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -69,19 +70,20 @@ class Recovery(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A method's means over videos; NaN where it says nothing of the last frame.
+    """A method's means over videos; NaN where there is nothing to say.
 
     Attributes:
         method: Its name.
         ssim, psnr: Of frames between two that stayed.
-        ssim_error: Standard error of the videos' means.
+        gain, gain_error: SSIM over that of the blend, video by video, and its standard error.
         ssim_last: Of the frame between the last and the first.
     """
 
     method: str
     ssim: float
-    ssim_error: float
     psnr: float
+    gain: float
+    gain_error: float
     ssim_last: float
 
 
@@ -173,16 +175,20 @@ def summarize(recoveries: Sequence[Recovery]) -> list[Row]:
     """Return each method's means over the videos."""
     rows = []
     for method in METHODS:
-        means = np.array([r.ssim[method][: r.interior].mean() for r in recoveries])
+        means, blend = (
+            np.array([r.ssim[name][: r.interior].mean() for r in recoveries])
+            for name in (method, "blend")
+        )
         last = [r.ssim[method][r.interior :] for r in recoveries]
-        error = means.std(ddof=1) / len(means) ** 0.5 if len(means) > 1 else float("nan")
+        gains, several = means - blend, len(recoveries) > 1
         rows.append(
             Row(
                 method,
-                float(means.mean()),
-                float(error),
-                float(np.mean([r.psnr[method][: r.interior].mean() for r in recoveries])),
-                float(np.concatenate(last).mean()) if any(map(len, last)) else float("nan"),
+                ssim=float(means.mean()),
+                psnr=float(np.mean([r.psnr[method][: r.interior].mean() for r in recoveries])),
+                gain=float(gains.mean()),
+                gain_error=float(gains.std(ddof=1) / len(gains) ** 0.5) if several else math.nan,
+                ssim_last=float(np.concatenate(last).mean()) if any(map(len, last)) else math.nan,
             )
         )
     return rows
@@ -195,11 +201,16 @@ def best(rows: Sequence[Row], methods: Mapping[str, str]) -> Row:
 
 def verdict(rows: Sequence[Row]) -> str:
     """Say in a sentence whether codes find frames better than a blend of their neighbours does."""
-    blend = next(row for row in rows if row.method == "blend")
     latent, simple = best(rows, LATENT), best(rows, BASELINES)
-    than = "beats" if latent.ssim > blend.ssim else "does not beat"
-    said = f"The best with codes, {latent.method} at {latent.ssim:.4f}, {than} a plain blend of "
+    blend = next(row for row in rows if row.method == "blend")
+    if not abs(latent.gain) > 2 * latent.gain_error:  # nor where the error is not known
+        does = "cannot be told from"
+    else:
+        does = "beats" if latent.gain > 0 else "does not reach"
+    said = f"The best with codes, {latent.method} at {latent.ssim:.4f}, {does} a plain blend of "
     said += f"pixels at {blend.ssim:.4f}"
+    if not math.isnan(latent.gain_error):
+        said += f" (by {latent.gain:+.5f}, standard error {latent.gain_error:.5f})"
     if simple.method != "blend" and simple.ssim > latent.ssim:
         said += f"; {simple.method} without any model reaches {simple.ssim:.4f}"
     return said + "."
@@ -248,4 +259,4 @@ def write_rows(path: pathlib.Path, rows: Sequence[Row]) -> None:
         writer = csv.writer(file)
         writer.writerow(Row._fields)
         for row in rows:
-            writer.writerow([row.method, *("" if np.isnan(v) else f"{v:.6g}" for v in row[1:])])
+            writer.writerow([row.method, *("" if math.isnan(v) else f"{v:.6g}" for v in row[1:])])

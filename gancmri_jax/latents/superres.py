@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from gancmri_jax.latents.pca import pca_residual
 from gancmri_jax.latents.steps import differences
 
-MOTION_HARMONICS = 6  # of a beat
+MOTION_HARMONICS = 4  # of a beat
 
 
 def transitions(

@@ -1,0 +1,64 @@
+"""How much of everything a rerun of the paper takes: as the paper, or what two cores can do."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """Numbers of samples.
+
+    Attributes:
+        subjects: Phantom hearts, split 80-10-10.
+        beats: Videos projected whole, behind the frame-to-frame steps.
+        pairs: Videos whose ED and ES frames are projected, behind k_ED→ES and the directions.
+        halved: Test videos whose every second frame is found again.
+        projection_steps: Of each frame's projection.
+        frames: Frames of each set behind the distances of frames.
+        clips: Videos of each set behind the distances of videos.
+        moving: Videos of each kind whose movement is measured.
+        hearts: Generated hearts that are guided.
+        amounts: Values of c along a direction.
+        trials: Videos that are timed.
+    """
+
+    subjects: int
+    beats: int
+    pairs: int
+    halved: int
+    projection_steps: int
+    frames: int
+    clips: int
+    moving: int
+    hearts: int
+    amounts: int
+    trials: int
+
+
+# Table 2 and sections 3.3.5 and 4; the paper does not say how many clips are behind its FVD.
+PAPER = Scale(
+    subjects=1000,
+    beats=151,
+    pairs=547,
+    halved=100,
+    projection_steps=1000,
+    frames=50_000,
+    clips=1000,
+    moving=100,
+    hearts=32,
+    amounts=51,
+    trials=100,
+)
+
+QUICK = Scale(
+    subjects=80,
+    beats=12,
+    pairs=48,
+    halved=8,
+    projection_steps=50,
+    frames=200,
+    clips=32,
+    moving=24,
+    hearts=8,
+    amounts=51,
+    trials=5,
+)
