@@ -62,7 +62,7 @@ def test_from_phantom_to_video(study, capsys):
 
     options = ("--model", work, "--latents", latents, "--frames", 8, "--out", fitted)
     status, said, _ = call(capsys, "fit", *options, "--phenotypes", hearts / "phenotypes.csv")
-    assert status == 0 and "frame_to_frame: mean of 4 videos" in said
+    assert status == 0 and "frame_to_frame: of 4 videos" in said
     model = load_model(fitted)
     assert model.fingerprint == load_model(work).fingerprint
     assert model.trajectories["frame_to_frame"].shape == (7, 8, 16)
@@ -90,7 +90,7 @@ def test_from_phantom_to_video(study, capsys):
         (("synthesize", "--adjust", "lv_area"), "'lv_area' is not of the form lv_area=+1.5"),
         (("project", "--input", "nothing", "--out", "z"), "no such file or folder"),
         (("synthesize", "--adjust", "lv_area=nan"), "'lv_area=nan' is not of the form"),
-        (("synthesize", "--components", "3"), "--components is for --steps pca_residual"),
+        (("synthesize", "--components", "3"), "--components is for --motion pca_residual"),
         (("synthesize", "--seed", str(2**32)), "--seed"),
         (("fit", "--model", "nothing", "--latents", "z", "--out", "m"), "no such model"),
         (("prepare", "--input", "nothing", "--out", "records"), "no such file or folder"),

@@ -1,9 +1,19 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes, concatenate
-from gancmri_jax.model.fit import direction_name, fit_directions, fit_motion, with_fit
+from gancmri_jax.latents.directions import regression
+from gancmri_jax.model.fit import (
+    direction_name,
+    fit_directions,
+    fit_motion,
+    motion_figures,
+    to_float16,
+    with_fit,
+)
 from tests.tiny import tiny_model
 
 
@@ -27,7 +37,7 @@ def test_motion_by_hand():
     trajectories, counts = fit_motion(codes, num_frames=4)
     np.testing.assert_allclose(trajectories["ed_to_es"], [[5]])
     np.testing.assert_allclose(trajectories["frame_to_frame"][:, 0, 0], [5, -2, -2])
-    assert counts == {"ed_to_es": 2, "frame_to_frame": 2}
+    assert counts == {"ed_to_es": 2, "frame_to_frame": 2, "aligned": 2}
 
 
 def test_a_video_of_other_length_is_read_round_its_beat():
@@ -48,7 +58,7 @@ def test_videos_with_pairs_only_count_for_ed_to_es_alone():
     trajectories, counts = fit_motion(concatenate([pairs, whole]), num_frames=4)
     np.testing.assert_allclose(trajectories["ed_to_es"], [[6]])
     np.testing.assert_allclose(trajectories["frame_to_frame"][:, 0, 0], [4, -2, -1])
-    assert counts == {"ed_to_es": 2, "frame_to_frame": 1}
+    assert counts == {"ed_to_es": 2, "frame_to_frame": 1, "aligned": 1}
 
 
 def test_studies_of_unequal_length_are_padded_as_invalid():
@@ -97,7 +107,7 @@ def test_a_column_without_two_values_gives_no_direction():
     [
         ({"nobody": {"ef_percent": 1.0}}, (), "no projected subject"),
         ({"s0": {"ef_percent": 1}, "s1": {"ef_percent": 1}}, ("ef",), "ef: all values are alike"),
-        ({"s0": {"ef_percent": float("nan")}}, ("ef",), "ef: all values are alike"),
+        ({"s0": {"ef_percent": float("nan")}}, ("ef",), "ef: 0 of 1 projected subjects have a"),
         ({"s0": {"ef_percent": 1.0}}, ("lv_mass",), "unknown phenotype lv_mass; the table has ef"),
     ],
 )
@@ -124,3 +134,86 @@ def test_the_fit_stands_on_the_card():
     model = with_fit(tiny_model(), {}, {"ef": np.zeros((6, 8))}, {"counts": {"ef": 3}})
     assert model.card == {"note": "for tests", "fit": {"counts": {"ef": 3}}}
     assert set(model.directions) == {"lv_area", "ef"}
+
+
+def wave(num_frames, es_frame, depth):
+    """A beat of plain numbers that goes to `depth` by its ES frame, and back."""
+    frames = np.arange(num_frames)
+    there, back = frames / es_frame, (num_frames - frames) / (num_frames - es_frame)
+    return depth * np.sin(np.pi / 2 * np.where(frames <= es_frame, there, back)) ** 2
+
+
+def test_systole_is_brought_together_before_averaging():
+    beats = [wave(40, es, 1.0) for es in (12, 16, 20)]
+    codes = make_codes(beats)
+    codes.es_frame[:] = [12, 16, 20]
+    trajectories, counts = fit_motion(codes, 40)
+    figures = motion_figures(trajectories, 40)
+    assert counts["aligned"] == 3 and "conditioned" not in counts
+    assert figures["aligned"].peak > figures["mean"].peak + 0.03
+    assert figures["aligned"].frame == 16
+    assert figures["published"].peak == pytest.approx(0.95)  # 19/20, by frame 19
+    assert figures["mean"].closure == pytest.approx(abs(beats[1][-1]) * 40 / 2, rel=0.5)
+
+
+def test_the_fit_learns_how_the_beat_depends_on_its_start():
+    starts = np.linspace(-1, 1, 9)
+    codes = make_codes([s + wave(40, 16, 2.0 + s) for s in starts], es=16)
+    trajectories, counts = fit_motion(codes, 40)
+    assert counts["conditioned"] == 9
+    shapes = {name: array.shape for name, array in trajectories.items()}
+    assert shapes["conditioned"] == (4, 17, 1, 1) and shapes["conditioned_axes"] == (4, 1, 1)
+
+
+def test_a_heart_whose_es_is_its_ed_does_not_disturb_alignment():
+    codes = make_codes([wave(20, 8, 1.0), wave(20, 8, 1.0)], es=8)
+    codes.es_frame[1] = 0
+    assert fit_motion(codes, 20)[1]["aligned"] == 1
+
+
+def test_too_few_frames_leave_out_the_papers_cleaning():
+    trajectories, _ = fit_motion(make_codes([wave(20, 8, 1.0)], es=8), 20)
+    assert "pca_residual" not in motion_figures(trajectories, 20)
+    trajectories, _ = fit_motion(make_codes([wave(40, 16, 1.0)], es=16), 40)
+    assert "pca_residual" in motion_figures(trajectories, 40)
+
+
+def test_regression_instead_of_means():
+    codes = make_codes([[1, 0], [3, 0], [10, 0], [99, 0]])
+    table = {f"s{v}": {"lv_area_ed_cm2": a} for v, a in enumerate((20.0, 22.0, 30.0, 60.0))}
+    directions, _ = fit_directions(codes, table, how="regression")
+    values = np.array([20.0, 22.0, 30.0, 60.0])
+    np.testing.assert_allclose(directions["lv_area"], regression(codes.ws[:, 0], values))
+
+
+def test_orthogonal_directions():
+    rng = np.random.default_rng(0)
+    size, shape = rng.normal(size=(2, 40))
+    ws = size[:, None] * [1.0, 0.0, 0.0] + shape[:, None] * [0.6, 1.0, 0.0]
+    codes = make_codes(np.zeros((40, 2)))
+    codes = dataclasses.replace(codes, ws=np.float32(ws[:, None, None].repeat(2, axis=1)))
+    table = {f"s{v}": {"size": size[v], "shape": shape[v]} for v in range(40)}
+    plain, _ = fit_directions(codes, table)
+    upright, _ = fit_directions(codes, table, orthogonal=True)
+    a, b = (np.asarray(upright[name]).ravel() for name in ("size", "shape"))
+    assert abs(a @ b) < 1e-4 * np.linalg.norm(a) * np.linalg.norm(b)
+    for name in ("size", "shape"):
+        lengths = [np.linalg.norm(directions[name]) for directions in (plain, upright)]
+        assert lengths[0] == pytest.approx(lengths[1], rel=1e-4)
+
+
+def test_directions_that_are_the_same_cannot_be_orthogonal():
+    codes = make_codes([[1, 0], [3, 0], [10, 0]])
+    table = {f"s{v}": {"area": v, "volume": v * v} for v in range(3)}
+    with pytest.raises(InputError, match="area, volume: directions that are all but the same"):
+        fit_directions(codes, table, orthogonal=True)
+
+
+def test_half_the_size():
+    trajectories, _ = fit_motion(make_codes([wave(20, 8, 1.0)], es=8), 20)
+    assert {array.dtype for array in to_float16(trajectories).values()} == {np.dtype("float16")}
+
+
+def test_a_new_fit_leaves_no_motion_of_the_last_one():
+    model = with_fit(tiny_model(), {"ed_to_es": np.zeros((6, 8))}, {}, {})
+    assert list(model.trajectories) == ["ed_to_es"] and list(model.directions) == ["lv_area"]

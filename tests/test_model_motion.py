@@ -1,9 +1,12 @@
+import dataclasses
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion
+from gancmri_jax.model.motion import Motion, beat_path, motions_of
 from tests.tiny import tiny_model
 
 
@@ -34,7 +37,7 @@ def test_frame_to_frame_takes_the_models_steps(model):
 
 
 def test_the_papers_cleaning_closes_the_49_steps(model):
-    path = model.beat(model.sample(0), Motion(steps="pca_residual"))
+    path = model.beat(model.sample(0), Motion("pca_residual"))
     np.testing.assert_allclose(path[-1], path[0], atol=1e-3)
 
 
@@ -51,5 +54,59 @@ def test_what_the_model_has_not_learned_is_named(model):
     bare = Model(model.generator, model.params, model.w_avg, model.noise)
     with pytest.raises(InputError, match="no ed_to_es among its trajectories .it has none"):
         bare.beat(ws, Motion())
-    with pytest.raises(InputError, match="48 components of 49 steps"):
-        model.beat(ws, Motion(steps="pca_residual", components=48))
+    with pytest.raises(InputError, match="pca_residual motion: 48 components of 49 steps"):
+        model.beat(ws, Motion("pca_residual", components=48))
+
+
+def test_the_papers_methods_are_models_of_the_beat(model):
+    ws = model.sample(0)
+    for method, name in (("ed-to-es", "published"), ("frame-to-frame", "mean")):
+        np.testing.assert_array_equal(model.beat(ws, Motion(method)), model.beat(ws, Motion(name)))
+
+
+def test_frame_to_frame_is_the_best_that_was_learned(model):
+    points = np.random.default_rng(0).normal(size=(17, model.num_ws, model.w_dim))
+    more = dataclasses.replace(model, trajectories=model.trajectories | {"aligned": points})
+    assert motions_of(more.trajectories) == [*motions_of(model.trajectories), "aligned"]
+    path = more.beat(more.sample(0), Motion("frame-to-frame", 17))
+    np.testing.assert_allclose(path - path[:1], points - points[:1], atol=1e-4)
+
+
+@pytest.mark.parametrize("num_frames", [12, 50, 80])
+def test_every_motion_gives_as_many_frames_as_are_asked_for(model, num_frames):
+    names = motions_of(model.trajectories)
+    assert names == ["published", "mean", "pca_residual", "fourier", "spline", "polynomial"]
+    for name in names:
+        assert len(model.beat(model.sample(0), Motion(name, num_frames))) == num_frames
+
+
+def test_a_beat_may_depend_on_its_heart(model):
+    row = np.zeros((model.num_ws, model.w_dim), np.float32)
+    centre, axis = row.copy(), row.copy()
+    axis[0, 0] = 1.0  # a start scores by its first number
+    mean, response = np.zeros((2, 3, *row.shape), np.float32)
+    mean[:, 1, 1] = [0, 1, 0]
+    response[:, 1, 1] = [0, 2, 0]
+    learned = {"conditioned": np.stack([mean, response]), "conditioned_axes": [centre, axis]}
+    still = {"ed_to_es": jnp.zeros(row.shape)}
+    start = row.copy()
+    start[0, 0] = 1.5
+    path = beat_path(jnp.asarray(start), still | learned, Motion("conditioned", 3))
+    np.testing.assert_allclose(path[:, 1, 1], [0, 1 + 1.5 * 2, 0], atol=1e-5)
+
+
+def test_what_is_kept_in_half_the_size_is_added_up_in_full(model):
+    halved = {name: array.astype(jnp.float16) for name, array in model.trajectories.items()}
+    path = beat_path(model.sample(0), halved, Motion("mean"))
+    assert path.dtype == jnp.float32
+    np.testing.assert_allclose(path, model.beat(model.sample(0), Motion("mean")), atol=0.02)
+
+
+def test_an_unknown_motion_is_refused():
+    with pytest.raises(InputError, match="unknown motion zigzag; there are published, mean"):
+        Motion("zigzag")
+
+
+def test_what_was_not_learned_is_named(model):
+    with pytest.raises(InputError, match="no conditioned among its trajectories"):
+        model.beat(model.sample(0), Motion("conditioned"))

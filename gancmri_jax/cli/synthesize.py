@@ -33,10 +33,13 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
 @click.command("synthesize")
 @click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
 @click.option(
+    "--motion",
     "--method",
-    type=click.Choice(["frame-to-frame", "ed-to-es"]),
+    "method",
     default="frame-to-frame",
     show_default=True,
+    help="frame-to-frame (the best that the model has learned), ed-to-es, or one of published, "
+    "mean, pca_residual, fourier, spline, polynomial, aligned, conditioned.",
 )
 @click.option("--videos", default=4, show_default=True, type=click.IntRange(1))
 @click.option("--frames", default=50, show_default=True, type=click.IntRange(2), help="Of a beat.")
@@ -60,13 +63,6 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     multiple=True,
     callback=_amounts,
     help="Move along a phenotype direction first, e.g. lv_area=+1.5; repeat for more.",
-)
-@click.option(
-    "--steps",
-    type=click.Choice(["mean", "pca_residual"]),
-    default="mean",
-    show_default=True,
-    help="Frame-to-frame steps: means over subjects, or these cleaned as in the paper.",
 )
 @click.option(
     "--components",
@@ -98,7 +94,6 @@ def command(
     seed: int,
     truncation: float,
     amounts: dict[str, float],
-    steps: str,
     components: int | None,
     frame_ms: float,
     formats: tuple[str, ...],
@@ -111,17 +106,15 @@ def command(
     from gancmri_jax.model.motion import Motion
     from gancmri_jax.video.render import render_uint8
 
-    if steps == "pca_residual" and method != "frame-to-frame":
-        raise click.UsageError("--steps is for --method frame-to-frame")
-    if components is not None and steps != "pca_residual":
-        raise click.UsageError("--components is for --steps pca_residual")
+    if components is not None and method != "pca_residual":
+        raise click.UsageError("--components is for --motion pca_residual")
     if spacing_mm is None and (wanted := [f for f in formats if f in NEED_SPACING]):
         raise click.UsageError(
             f"--format {' and '.join(wanted)} needs the distance between pixels, which the model "
             "does not know; give --spacing-mm ROWS COLUMNS"
         )
     model = load_model(name)
-    motion = Motion(method, frames, steps, components or PAPER_COMPONENTS)  # type: ignore[arg-type]
+    motion = Motion(method, frames, components or PAPER_COMPONENTS)  # type: ignore[arg-type]
     paths = {}
     for heart in range(seed, seed + videos):
         ws = model.adjust(model.sample(heart, truncation), amounts)

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+_LEAST_ANGLE = 0.05  # eigenvalue of unit directions' products below which they are all but one
+
 
 def high_minus_low(
     ws: Float[Array, "s num_ws w_dim"], values: Float[np.ndarray, "s"]
@@ -13,8 +15,51 @@ def high_minus_low(
     Raises:
         ValueError: All values are alike, so that no subject is above or below.
     """
+    high, low = _sides(values)
+    return jnp.mean(ws[high], axis=0) - jnp.mean(ws[low], axis=0)
+
+
+def regression(
+    ws: Float[Array, "s num_ws w_dim"], values: Float[np.ndarray, "s"]
+) -> Float[Array, "num_ws w_dim"]:
+    """Return the slope of w over the value, as far as from the mean low to the mean high value.
+
+    Subjects far from the mean weigh more than those beside it, which `high_minus_low` counts
+    alike; the length is the same, so that an amount means the same.
+
+    Raises:
+        ValueError: All values are alike.
+    """
+    high, low = _sides(values)
+    deviations = values - values.mean()
+    distance = values[high].mean() - values[low].mean()
+    weights = deviations * distance / np.square(deviations).sum()  # their sum is 0
+    return jnp.tensordot(jnp.asarray(weights, jnp.float32), ws, axes=1)
+
+
+def orthogonalised(
+    directions: Float[Array, "k num_ws w_dim"],
+) -> Float[Array, "k num_ws w_dim"]:
+    """Return the directions at right angles that are nearest to these, each as long as it was.
+
+    None comes before another (Löwdin 1950), unlike in Gram and Schmidt's way.
+
+    Raises:
+        ValueError: Two directions, or combinations of more, are all but the same.
+    """
+    vectors = directions.reshape(len(directions), -1)
+    lengths = jnp.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / lengths
+    values, axes = jnp.linalg.eigh(unit @ unit.T)
+    if values[0] < _LEAST_ANGLE:
+        raise ValueError("directions that are all but the same cannot be made orthogonal")
+    upright = (axes / jnp.sqrt(values)[None]) @ axes.T @ unit
+    return (upright * lengths).reshape(directions.shape)
+
+
+def _sides(values: Float[np.ndarray, "s"]) -> tuple[np.ndarray, np.ndarray]:
     mean = values.mean() if len(values) else 0.0
     high, low = values > mean, values < mean
     if not (high.any() and low.any()):
         raise ValueError("all values are alike; a direction needs high and low ones")
-    return jnp.mean(ws[high], axis=0) - jnp.mean(ws[low], axis=0)
+    return high, low
