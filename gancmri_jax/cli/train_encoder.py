@@ -14,6 +14,11 @@ import click
     help="Folder of the run; the same folder resumes it.",
 )
 @click.option(
+    "--data",
+    type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
+    help="Records, whose train split it learns from too; without, from generated images alone.",
+)
+@click.option(
     "--channel-base",
     default=1024,
     show_default=True,
@@ -33,32 +38,42 @@ import click
 @click.option("--steps", default=3000, show_default=True, type=click.IntRange(1))
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=6001, show_default=True, type=click.IntRange(0, 2**31))
-def command(name: str, out: pathlib.Path, **options: int) -> None:
-    """Train an encoder on a model's own images, and score it on images of the next seed.
+def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: int) -> None:
+    """Train an encoder on a model's own images, and score it on others.
 
     OUT holds the model with its encoder (model.safetensors), metrics.jsonl and pictures of what the
-    encoder finds; the same command goes on where it broke off. `--model OUT` uses it, and a
-    projection can then start from the encoder's guess.
+    encoder finds; the same command goes on where it broke off. `gancmri project --model OUT --start
+    encoder` uses it. Scores are of images of the next seed, and of the records' test split.
     """
     import dataclasses
 
+    from gancmri_jax.cine.records import record_splits
     from gancmri_jax.model.file import load_model
     from gancmri_jax.training.encoder import (
         MODEL,
         default_config,
-        held_back_scores,
+        generated_frames,
+        score,
         train_encoder,
     )
+    from gancmri_jax.training.encoder_data import read_frames
 
+    model = load_model(name)
     config = default_config()
     config.update(options)
-    model = train_encoder(load_model(name), config, out)
-    scores = held_back_scores(model, config.seed + 1)
-    click.echo(
-        f"held back, {scores['images']} images: SSIM {scores['ssim']:.3f}, PSNR "
-        f"{scores['psnr_db']:.1f} dB (medians), {scores['w_explained']:.0%} of w explained"
-    )
+    frames = None if data is None else read_frames(data, "train", model.resolution)
+    model = train_encoder(model, config, out, frames)
+    sets = {"generated": generated_frames(model, config.seed + 1)}
+    if data is not None and "test" in record_splits(data):
+        sets["test split"] = read_frames(data, "test", model.resolution, 512)
+    scores = {name: score(model, held_back) for name, held_back in sets.items()}
+    for name, found in scores.items():
+        click.echo(
+            f"held back, {found['frames']} frames, {name}: SSIM {found['ssim']:.3f}, PSNR "
+            f"{found['psnr_db']:.1f} dB (medians)"
+        )
     assert model.encoder is not None
-    encoder = dataclasses.replace(model.encoder, card=model.encoder.card | {"held_back": scores})
+    card = model.encoder.card | {"held_back": scores}
+    encoder = dataclasses.replace(model.encoder, card=card)
     dataclasses.replace(model, encoder=encoder).save(out / MODEL)
     click.echo(f"wrote {out / MODEL}")

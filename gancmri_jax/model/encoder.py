@@ -89,9 +89,12 @@ def from_tensors(
     tensors: dict[str, np.ndarray],
     card: dict[str, Any],
 ) -> Encoder:
-    """Undo `sizes` and `to_tensors`; tensors of other names are passed over."""
+    """Undo `sizes` and `to_tensors`; tensors of other names are passed over.
+
+    Numbers are rounded as a file rounds them, so that an encoder is the same before and after.
+    """
     flat = {
-        name.removeprefix(PREFIX): jnp.asarray(array, jnp.float32)
+        name.removeprefix(PREFIX): jnp.asarray(np.asarray(array, np.float16), jnp.float32)
         for name, array in tensors.items()
         if name.startswith(PREFIX)
     }

@@ -1,23 +1,25 @@
 """Training of an encoder on its generator's own images; the same call continues a broken-off run.
 
-Every image is drawn from z, so its w is known. What is lowered is the distance of w to the guess,
-each coordinate in units of its deviation, and that of the image to what the guess renders, as
-in-domain inversion does (Zhu et al. 2020, section 3.1).
+A generated image is drawn from z, so its w is known. What is lowered is the distance of w to the
+guess, each coordinate in units of its deviation, and that of the image to what the guess renders,
+as in-domain inversion does (Zhu et al. 2020, section 3.1). Of a real frame the w is not known: its
+guess is kept near the mean instead.
 """
 
 import dataclasses
 import functools
+import hashlib
 import json
 import pathlib
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, UInt8
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -30,17 +32,14 @@ from gancmri_jax.model.encoder import Encoder, from_tensors, network_for, to_ten
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.encoder import ResidualEncoder
 from gancmri_jax.networks.generator import draw_noise
-from gancmri_jax.ops.augment import bias_field, blur
 from gancmri_jax.training.checkpoint import Checkpoints
+from gancmri_jax.training.encoder_data import Known, draw_w, know, spoil_each
 from gancmri_jax.training.writer import MetricsFile, pin_config
 from gancmri_jax.version import __version__
 
 MODEL = "model.safetensors"  # in a run directory
-LEAST_PSI = 0.5  # images are truncated by a psi between this and 1
-BLUR_MOST = 1.2  # pixels
-NOISE_MOST = 0.2  # of the range from black to grey
-GAIN_SD, OFFSET_SD, BIAS = 0.1, 0.05, 0.25
 PICTURE_WEIGHT = 10.0
+MEAN_WEIGHT = 0.1  # of a real frame's distance to the mean w
 
 _REPORT, _SAVE = 50, 200  # steps between lines of metrics, and between checkpoints
 _SAMPLES = 12
@@ -53,14 +52,6 @@ class EncoderState(flax.struct.PyTreeNode):
     step: Int[Array, ""]
     params: Any
     opt: optax.OptState
-
-
-class Known(NamedTuple):
-    """What a run needs of its model: parameters, and mean and deviation of each coordinate of w."""
-
-    params: Any
-    w_avg: Float[Array, "w_dim"]
-    w_sd: Float[Array, "w_dim"]
 
 
 def default_config() -> ConfigDict:
@@ -78,23 +69,39 @@ def default_config() -> ConfigDict:
     )
 
 
-def train_encoder(model: Model, config: ConfigDict, workdir: pathlib.Path) -> Model:
+def train_encoder(
+    model: Model,
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    frames: UInt8[np.ndarray, "n h w"] | None = None,
+) -> Model:
     """Train by the configuration, leaving everything in `workdir`; return the model with it.
+
+    Args:
+        model: Whose images are to be encoded.
+        config: See `default_config`.
+        workdir: Folder of the run.
+        frames: Real frames; where there are any, half of each batch is of them.
 
     Raises:
         InputError: The configuration cannot be trained with, or `workdir` holds another run.
     """
+    model.insist_grey()
+    if frames is None:
+        frames = np.zeros((0, model.resolution, model.resolution), np.uint8)
     try:
         network = network_for(model.generator, config)
     except ValueError as error:
         raise InputError(f"{error}; raise --channel-base") from error
     try:
         (workdir / "samples").mkdir(parents=True, exist_ok=True)
-        pin_config(workdir, ConfigDict({**config, "model": model.fingerprint}))
+        digest = hashlib.sha256(frames.tobytes()).hexdigest()[:16]
+        of = {"model": model.fingerprint, "frames": digest}
+        pin_config(workdir, ConfigDict({**config, **of}))
     except OSError as error:
         raise InputError(f"{workdir}: cannot be written: {error}") from error
     jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
-    known = know(model)
+    known = know(model, frames)
     state = init_state(model, network, config)
 
     with Checkpoints(workdir / "checkpoints") as checkpoints:
@@ -103,7 +110,7 @@ def train_encoder(model: Model, config: ConfigDict, workdir: pathlib.Path) -> Mo
         done = int(state.step)
         metrics_file = MetricsFile(workdir / "metrics.jsonl", done)
         if done >= config.steps:
-            return _leave(model, state, network, config, workdir)
+            return _leave(model, state, network, config, workdir, len(frames))
 
         step = make_step(model, network, config)
         bar = tqdm(total=config.steps, initial=done, unit=" steps", desc="train-encoder")
@@ -120,17 +127,11 @@ def train_encoder(model: Model, config: ConfigDict, workdir: pathlib.Path) -> Mo
                 bar.set_postfix_str(f"w {means['w']:.3f} picture {means['picture']:.4f}")
                 seen, since = [], time.perf_counter()
             if last or done % _SAVE == 0:
-                found = _leave(model, state, network, config, workdir)
+                found = _leave(model, state, network, config, workdir, len(frames))
                 _draw_samples(found, config, workdir / "samples" / f"{done:06d}.png")
                 checkpoints.save(state, {"next_step": done})
         bar.close()
     return found
-
-
-def know(model: Model) -> Known:
-    """Measure how far each coordinate of w goes from its mean."""
-    w = model.map_w(jax.random.normal(jax.random.key(0), (10_000, model.z_dim)))
-    return Known(model.params, model.w_avg, jnp.std(w, axis=0))
 
 
 def init_state(model: Model, network: ResidualEncoder, config: ConfigDict) -> EncoderState:
@@ -154,67 +155,51 @@ def make_step(model: Model, network: ResidualEncoder, config: ConfigDict):
 
     @functools.partial(jax.jit, donate_argnums=0)
     def step(state: EncoderState, known: Known):
+        num_real = config.batch_size // 2 if len(known.frames) else 0
+        num_drawn = config.batch_size - num_real
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        drawing, noising, spoiling = jax.random.split(key, 3)
+        drawing, choosing, noising, spoiling = jax.random.split(key, 4)
         noise = draw_noise(noising, generator.resolution, config.batch_size)
 
-        def render(w):
+        def render(w, noise):
             ws = broadcast_w(w, generator.num_ws)
             return generator.apply({"params": known.params}, ws, noise, method="synthesize")
 
-        w = draw_w(drawing, generator, known, config.batch_size)
-        images = render(w)
-        shown = _spoil_each(jax.random.split(spoiling, config.batch_size), images)
+        w = draw_w(drawing, generator, known, num_drawn)
+        images = render(w, tuple(level[:num_drawn] for level in noise))
+        if num_real:
+            chosen = jax.random.randint(choosing, [num_real], 0, len(known.frames))
+            real = to_model_range(known.frames[chosen])[..., None]
+            images = jnp.concatenate([images, real])
+        shown = spoil_each(jax.random.split(spoiling, config.batch_size), images)
 
         def loss(params):
             guess = network.apply({"params": params}, shown)
-            far = jnp.mean(jnp.square((guess - w) / known.w_sd[None]))
-            picture = picture_distance(render(guess), images)
-            return far + PICTURE_WEIGHT * picture, {"w": far, "picture": picture}
+            far = jnp.square((guess[:num_drawn] - w) / known.w_sd[None])
+            astray = jnp.square((guess[num_drawn:] - known.w_avg[None]) / known.w_sd[None])
+            apart = picture_distances(render(guess, noise), images)
+            total = PICTURE_WEIGHT * jnp.mean(apart) + jnp.sum(jnp.mean(far, 1)) / len(images)
+            total += MEAN_WEIGHT * jnp.sum(jnp.mean(astray, 1)) / len(images)
+            metrics = {"w": jnp.mean(far), "picture": jnp.mean(apart[:num_drawn])}
+            if num_real:
+                metrics |= {"real/picture": jnp.mean(apart[num_drawn:])}
+                metrics |= {"real/from_mean": jnp.mean(astray)}
+            return total, metrics
 
         gradients, metrics = jax.grad(loss, has_aux=True)(state.params)
         updates, opt = optimizer.update(gradients, state.opt, state.params)
-        return EncoderState(
-            state.step + 1, optax.apply_updates(state.params, updates), opt
-        ), metrics
+        params = optax.apply_updates(state.params, updates)
+        return EncoderState(state.step + 1, params, opt), metrics
 
     return step
 
 
-def draw_w(key: PRNGKeyArray, generator: Any, known: Known, num: int) -> Float[Array, "n w_dim"]:
-    """Draw w's from z, each truncated by a psi of its own."""
-    by_z, by_psi = jax.random.split(key)
-    z = jax.random.normal(by_z, (num, generator.z_dim))
-    w = generator.apply({"params": known.params}, z, method="map")
-    psi = jax.random.uniform(by_psi, (num, 1), minval=LEAST_PSI)
-    return known.w_avg[None] + psi * (w - known.w_avg[None])
-
-
-def spoil(key: PRNGKeyArray, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
-    """Change an image as scanners do, more or less, where no anatomy moves; clip it to [−1, 1].
-
-    Brightness, contrast, a coil's bias field, blur, and noise: so that real frames, which have all
-    of them, are not strange to an encoder that learns from generated ones.
-    """
-    keys = jax.random.split(key, 6)
-    gain, offset = jax.random.normal(keys[0], [2])
-    image = (image + 1) * jnp.exp(BIAS * bias_field(keys[1], len(image)))[..., None] - 1
-    image = image * jnp.exp(GAIN_SD * gain) + OFFSET_SD * offset
-    sigma = BLUR_MOST * jax.random.uniform(keys[2]) ** 2
-    image = jax.vmap(lambda channel: blur(channel, sigma), -1, -1)(image)
-    sd = NOISE_MOST * jax.random.uniform(keys[3]) ** 3
-    return jnp.clip(image + sd * jax.random.normal(keys[4], image.shape), -1, 1)
-
-
-_spoil_each = jax.jit(jax.vmap(spoil))
-
-
-def picture_distance(a: Float[Array, "n h w c"], b: Float[Array, "n h w c"]) -> Float[Array, ""]:
-    """Return the mean squared difference of pixels, summed over a 2× pyramid down to 8²."""
+def picture_distances(a: Float[Array, "n h w c"], b: Float[Array, "n h w c"]) -> Float[Array, "n"]:
+    """Return each pair's mean squared difference, summed over a 2× pyramid down to 8²."""
     n, _, _, c = a.shape
-    difference, total = a - b, jnp.zeros(())
+    difference, total = a - b, jnp.zeros(len(a))
     while True:
-        total += jnp.mean(jnp.square(difference))
+        total += jnp.mean(jnp.square(difference), axis=(1, 2, 3))
         size = difference.shape[1]
         if size <= _COARSEST:
             return total
@@ -222,13 +207,18 @@ def picture_distance(a: Float[Array, "n h w c"], b: Float[Array, "n h w c"]) -> 
 
 
 def encoder_of(
-    model: Model, state: EncoderState, network: ResidualEncoder, config: ConfigDict
+    model: Model,
+    state: EncoderState,
+    network: ResidualEncoder,
+    config: ConfigDict,
+    num_frames: int = 0,
 ) -> Encoder:
     """Build what users get of a state, its numbers as a model file keeps them."""
     card = {
         "gancmri_jax": __version__,
         "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-        "data": "images of the model itself",
+        "data": "images of the model itself"
+        + (f", and {num_frames} real frames" if num_frames else ""),
         "trained_steps": int(state.step),
         "config": json.loads(config.to_json()),
     }
@@ -236,19 +226,20 @@ def encoder_of(
     return from_tensors(model.generator, encoder.sizes, to_tensors(encoder), card)
 
 
-def held_back_scores(model: Model, seed: int, num: int = 256) -> dict[str, float]:
-    """Score a model's encoder on images of another seed: what its guess renders beside them."""
+def generated_frames(model: Model, seed: int, num: int = 256) -> UInt8[np.ndarray, "num h w"]:
+    """Draw images from z, untruncated, to score an encoder on."""
     z = jax.random.normal(jax.random.key(seed), (num, model.z_dim))
-    w = model.map_w(z)
-    images = to_uint8(model.render(broadcast_w(w, model.num_ws)))[..., 0]
-    guess = model.encode(to_model_range(images)[..., None])
+    return to_uint8(model.render(model.map(z)))[..., 0]
+
+
+def score(model: Model, frames: UInt8[np.ndarray, "n h w"]) -> dict[str, float]:
+    """Score a model's encoder: frames beside what its guesses render, medians."""
+    guess = model.encode(to_model_range(frames)[..., None])
     found = to_uint8(model.render(broadcast_w(guess, model.num_ws)))[..., 0]
-    unexplained = jnp.sum(jnp.square(guess - w)) / jnp.sum(jnp.square(w - model.w_avg[None]))
     return {
-        "ssim": round(float(np.median(ssim(images, found))), 4),
-        "psnr_db": round(float(np.median(psnr(images, found))), 2),
-        "w_explained": round(1 - float(unexplained), 4),
-        "images": num,
+        "ssim": round(float(np.median(ssim(frames, found))), 4),
+        "psnr_db": round(float(np.median(psnr(frames, found))), 2),
+        "frames": len(frames),
     }
 
 
@@ -264,8 +255,10 @@ def _leave(
     network: ResidualEncoder,
     config: ConfigDict,
     workdir: pathlib.Path,
+    num_frames: int,
 ) -> Model:
-    found = dataclasses.replace(model, encoder=encoder_of(model, state, network, config))
+    encoder = encoder_of(model, state, network, config, num_frames)
+    found = dataclasses.replace(model, encoder=encoder)
     found.save(workdir / MODEL)
     return found
 
@@ -274,7 +267,7 @@ def _draw_samples(model: Model, config: ConfigDict, path: pathlib.Path) -> None:
     """Draw the same images as they are, as the encoder is shown them, and as it finds them."""
     z = jax.random.normal(jax.random.key(config.seed), (_SAMPLES, model.z_dim))
     images = model.synthesize(model.map(z))
-    shown = _spoil_each(jax.random.split(jax.random.key(0), _SAMPLES), images)
+    shown = spoil_each(jax.random.split(jax.random.key(0), _SAMPLES), images)
     found = model.synthesize(broadcast_w(model.encode(shown), model.num_ws))
     rows = np.concatenate([images, shown, found])[..., 0]
     write_png(path, tile(to_uint8(rows), _SAMPLES))
