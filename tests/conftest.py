@@ -64,5 +64,6 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `--kills 10` try harder to break a resumed run."""
+    """Let `--kills 10` and `--readers-seconds 60` try harder to break what must hold."""
     parser.addoption("--kills", type=int, default=3, help="how often to kill a training run")
+    parser.addoption("--readers-seconds", type=float, default=4, help="how long 20 readers answer")

@@ -64,6 +64,7 @@ def draw_ranks(path: pathlib.Path, study: Study, found: Finding) -> None:
 def draw_response_times(path: pathlib.Path, answers: Sequence[Answer]) -> None:
     """Draw the seconds each answer took, in the order in which they were given."""
     from matplotlib.figure import Figure  # slow to import
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(6, 3), dpi=120, layout="constrained")
     axes = figure.add_subplot()
@@ -75,7 +76,7 @@ def draw_response_times(path: pathlib.Path, answers: Sequence[Answer]) -> None:
         ]
         axes.plot(*zip(*points, strict=True), ".-", linewidth=0.8, markersize=4, label=reader)
     axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("answer")
     axes.set_ylabel("time in view, s")
     axes.legend(fontsize=7, frameon=False)
