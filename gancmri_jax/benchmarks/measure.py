@@ -58,6 +58,7 @@ class Result:
             unit: value,
             "settings": self.settings,
             "device": jax.devices()[0].device_kind,
+            "devices": jax.device_count(),
             "processor": platform.processor() or platform.machine(),
             "jax": jax.__version__,
             "gancmri_jax": __version__,

@@ -75,6 +75,7 @@ def command(
     from gancmri_jax.benchmarks.projection import benchmark_projection
     from gancmri_jax.benchmarks.synthesis import benchmark_synthesis
     from gancmri_jax.benchmarks.training import benchmark_training
+    from gancmri_jax.model.mesh import spread_over_cores
 
     idle = {
         "data": what != "pipeline",
@@ -97,6 +98,8 @@ def command(
     if what == "synthesis":
         result = benchmark_synthesis(*networks, batch, dtype, rounds)
     else:
+        if what == "training":
+            spread_over_cores(batch or _BATCH[what][0])
         batch = batch or _BATCH[what][jax.default_backend() != "cpu"]
         if what == "pipeline":
             result = benchmark_pipeline(size, batch, data, rounds)

@@ -26,6 +26,7 @@ def run(_: list[str]) -> None:
     # JAX is slow to import: not for --help.
     from gancmri_jax.training.loop import Terminated, train
     from gancmri_jax.training.progress import MODEL
+    from gancmri_jax.training.sharding import spread_over_cores
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_file().stem}")
@@ -39,6 +40,8 @@ def run(_: list[str]) -> None:
                 f"--distributed: JAX finds no cluster here ({_one_line(error)}); leave it out on "
                 "one machine"
             ) from error
+    else:
+        spread_over_cores(_CONFIG.value.batch_size // max(_CONFIG.value.accumulate, 1))
     try:
         train(_CONFIG.value, workdir, _TENSORBOARD.value)
     except Terminated as end:

@@ -1,10 +1,31 @@
 """One mesh over devices: what is split along its axis, `data`, and what every device has whole."""
 
+import contextlib
+import os
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+_AT_LEAST = 4  # of a batch on a device: fewer are not worth a program of their own
+
+
+def spread_over_cores(batch: int) -> None:
+    """Let JAX see as many CPU devices as there are cores, or as a batch comes out even on.
+
+    On one device XLA computes much of a small network's step on one core; a core a device takes
+    its share of everything. To be called before JAX computes; where it already has, or where
+    `XLA_FLAGS` or `JAX_NUM_CPU_DEVICES` say how many there are, nothing changes.
+    """
+    told = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if told or jax.config.jax_num_cpu_devices > 0:  # type: ignore[attr-defined]
+        return
+    cores = os.cpu_count() or 1
+    most = max(min(cores, batch // _AT_LEAST), 1)
+    devices = max(n for n in range(1, most + 1) if batch % n == 0)
+    with contextlib.suppress(RuntimeError):  # JAX has computed
+        jax.config.update("jax_num_cpu_devices", devices)
 
 
 def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
