@@ -33,12 +33,16 @@ def test_a_config_can_be_trained_with(name):
 
 def test_configs_have_the_same_keys():
     keys = [set(load_config(name)) for name in NAMES]
-    assert NAMES == ["phantom64", "ukbb256"] and keys[0] == keys[1]
+    assert NAMES == ["dsb256", "phantom64", "ukbb256"] and keys[0] == keys[1] == keys[2]
 
 
 @pytest.mark.parametrize(
     ("name", "in_generator", "in_discriminator"),
-    [("phantom64", 1_107_038, 296_369), ("ukbb256", 30_028_436, 28_863_873)],
+    [
+        ("phantom64", 1_107_038, 296_369),
+        ("ukbb256", 30_028_436, 28_863_873),
+        ("dsb256", 30_028_436, 28_863_873),
+    ],
 )
 def test_parameter_counts(name, in_generator, in_discriminator):
     config = load_config(name)
