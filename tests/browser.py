@@ -1,7 +1,4 @@
-"""Fixtures for pages: a real browser, and servers for it to visit.
-
-A test module that wants them says `pytest_plugins = ["tests.browser"]`.
-"""
+"""Fixtures for pages: a real browser, and servers for it to visit."""
 
 import contextlib
 import os
@@ -31,9 +28,12 @@ def served(app):
         taken.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium; tests that need it are skipped where there is none."""
+    """A headless Chromium; tests that need it are skipped where there is none.
+
+    It ends with its module: as long as it runs, other code of the thread cannot use asyncio.
+    """
     playwright = pytest.importorskip("playwright.sync_api")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:

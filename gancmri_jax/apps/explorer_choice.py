@@ -1,0 +1,95 @@
+"""What a pane of the explorer shows: a heart and how it moves, and the command that writes it."""
+
+import dataclasses
+import shlex
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import LatentMotion
+from gancmri_jax.model.model import Model
+from gancmri_jax.model.motion import MOTIONS, Motion, latent_motion, motions_of, resolve
+from gancmri_jax.projection.settings import Settings
+
+FACTORS = {"x2": 2, "x4": 4}  # of frame rate
+OWN = {
+    "original": "as it was loaded",
+    "projected": "its own beat, as the model draws it",
+    **{name: f"super-resolved, {factor} × the frame rate" for name, factor in FACTORS.items()},
+}
+PROJECTION = Settings(num_steps=100)
+PAPERS = ("frame-to-frame", "ed-to-es")  # the paper's two methods, which stand first
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A heart and how it moves.
+
+    Attributes:
+        motion: A name among `motions`, or for a loaded cine among `OWN` as well.
+        seed: Which heart, where no cine is chosen.
+        truncation: Its truncation psi.
+        amounts: Phenotype directions and how far to go along them.
+        cine: A loaded cine, instead of a seed.
+    """
+
+    motion: str
+    seed: int = 0
+    truncation: float = 1.0
+    amounts: tuple[tuple[str, float], ...] = ()
+    cine: str = ""
+
+    @property
+    def stem(self) -> str:
+        """Name a file of it."""
+        return f"heart-{self.seed:04d}-{self.motion}"
+
+
+def motions(model: Model) -> dict[str, LatentMotion]:
+    """Return the motions that a model has learned, by the names that `--motion` takes.
+
+    Raises:
+        InputError: There are none.
+    """
+    names = motions_of(model.trajectories)
+    papers = [name for name in PAPERS if resolve(name, model.trajectories) in names]
+    same = {resolve(name, model.trajectories) for name in papers}
+    learned = {}
+    for name in [*papers, *(name for name in names if name not in same)]:
+        try:
+            learned[name] = latent_motion(model.trajectories, Motion(name))  # type: ignore[arg-type]
+        except InputError:  # too few steps for it
+            continue
+    if not learned:
+        raise InputError("the model has learned no motion; see `gancmri fit`")
+    return learned
+
+
+def explain(motion: str, model: Model) -> str:
+    """Say what a motion is."""
+    return MOTIONS[resolve(motion, model.trajectories)][0]
+
+
+def command_line(choice: Choice, model_name: str, model: Model, frame_ms: float) -> str:
+    """Return the shell command that writes what is shown, a cine's with FILE in its file's place.
+
+    Raises:
+        InputError: No command does.
+    """
+    if choice.cine:
+        return _cine_command(choice, model_name)
+    words = ["gancmri", "synthesize", "--model", model_name, "--motion", choice.motion]
+    words += ["--videos", "1", "--seed", str(choice.seed), "--truncation", f"{choice.truncation:g}"]
+    for name, amount in choice.amounts:
+        words += ["--adjust", f"{name}={amount:+g}"]
+    words += ["--frame-ms", f"{frame_ms:g}"]
+    if model.spacing_mm is not None:
+        words += ["--spacing-mm", *(f"{mm:g}" for mm in model.spacing_mm), "--format", "nifti"]
+    return shlex.join([*words, "--format", "mp4"])
+
+
+def _cine_command(choice: Choice, model_name: str) -> str:
+    if choice.motion not in FACTORS or choice.amounts:
+        raise InputError("no command of `gancmri` makes this of a cine; download it instead")
+    words = ["gancmri", "superres", "--model", model_name, "--input", "FILE", "--residual"]
+    words += ["--closed", "--factor", str(FACTORS[choice.motion])]
+    words += ["--steps", str(PROJECTION.num_steps), "--distance", PROJECTION.distance]
+    return shlex.join([*words, "--out", "faster"])

@@ -1,0 +1,110 @@
+// Cines of the user's own: sent to the server, and followed while they are projected.
+
+import { reasonOf } from "./player.js";
+
+const EVERY_MS = 400;
+
+export class Loader {
+  /** page: `say(message, bad)`, `suffixes`, `onLoaded(cine)`, `onChanged()`. */
+  constructor(page) {
+    this.page = page;
+    this.cines = new Map(); // name → what the server last said, and a label
+    this.following = new Set();
+    this.token = document.querySelector("meta[name=token]").content;
+    this.progress = document.getElementById("progress");
+    const file = document.getElementById("file");
+    file.accept = page.suffixes.join(",");
+    file.addEventListener("change", () => {
+      if (file.files.length) this.send(file.files[0]);
+      file.value = "";
+    });
+    this.takeDrops();
+  }
+
+  takeDrops() {
+    const over = (event) => {
+      event.preventDefault();
+      document.body.classList.toggle("dragging", event.type === "dragover");
+    };
+    window.addEventListener("dragover", over);
+    window.addEventListener("dragleave", over);
+    window.addEventListener("drop", (event) => {
+      over(event);
+      const [file] = event.dataTransfer.files;
+      if (file) this.send(file);
+    });
+  }
+
+  list() {
+    return [...this.cines].map(([cine, { label }]) => [cine, label]);
+  }
+
+  has(cine) {
+    return this.cines.has(cine);
+  }
+
+  spacing(cine) {
+    return Boolean(this.cines.get(cine)?.spacing);
+  }
+
+  /** Why what a pane shows cannot be rendered yet, empty where it can. */
+  pending({ cine, motion }) {
+    if (!cine) return "";
+    const said = this.cines.get(cine);
+    if (!said) return "Waiting for the cine …";
+    if (motion === "original" || said.state === "projected") return "";
+    return said.error || "Being projected: found again in what the model has learned …";
+  }
+
+  async send(file) {
+    this.page.say(`Reading ${file.name} …`);
+    try {
+      const answer = await fetch(`/cines?name=${encodeURIComponent(file.name)}`, {
+        method: "POST",
+        headers: { "X-Gancmri-Token": this.token, "Content-Type": "application/octet-stream" },
+        body: file,
+      });
+      if (!answer.ok) throw new Error(await reasonOf(answer));
+      const { cines } = await answer.json();
+      await Promise.all(cines.map((cine) => this.follow(cine)));
+      this.page.onLoaded(cines[0]);
+    } catch (error) {
+      this.page.say(error.message, true);
+    }
+  }
+
+  /** Ask how far a cine is, now and until it is projected. */
+  async follow(cine) {
+    if (this.following.has(cine)) return;
+    this.following.add(cine);
+    await this.look(cine);
+  }
+
+  async look(cine) {
+    const answer = await fetch(`/cines/${encodeURIComponent(cine)}`);
+    const before = this.cines.get(cine);
+    if (!answer.ok) {
+      this.following.delete(cine);
+      this.cines.delete(cine);
+      this.progress.hidden = true;
+      this.page.say(await reasonOf(answer), true);
+      return;
+    }
+    const said = await answer.json();
+    const label = before?.label ?? `Cine ${this.cines.size + 1} (${said.frames} frames)`;
+    this.cines.set(cine, { ...said, label });
+    const busy = said.state === "waiting" || said.state === "projecting";
+    this.progress.hidden = !busy;
+    this.progress.value = said.share;
+    if (busy) {
+      this.page.say(`${label}: projecting, ${Math.round(100 * said.share)} %`);
+      setTimeout(() => this.look(cine), EVERY_MS);
+      if (!before) this.page.onChanged();
+      return;
+    }
+    this.following.delete(cine);
+    if (said.state === "failed") this.page.say(`${label}: ${said.error}`, true);
+    else if (before?.state !== "projected") this.page.say(`${label}: projected`);
+    this.page.onChanged();
+  }
+}

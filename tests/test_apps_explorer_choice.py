@@ -1,0 +1,62 @@
+import dataclasses
+import shlex
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gancmri_jax.apps.explorer_choice import Choice, command_line, explain, motions
+from gancmri_jax.apps.explorer_cines import Cines
+from gancmri_jax.apps.explorer_films import Films
+from gancmri_jax.cine.nifti import read_nifti
+from gancmri_jax.cli.main import gancmri
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.file import save_model
+from tests.tiny import tiny_model
+
+MODEL = dataclasses.replace(tiny_model(), card={"spacing_mm": [2.5, 2.0], "frame_ms": 18.5})
+ADJUSTED = Choice("ed-to-es", 7, 0.7, (("lv_area", -1.5),))
+
+
+def test_motions_are_those_that_the_model_has_learned_the_papers_first():
+    names = list(motions(MODEL))
+    assert names[:2] == ["frame-to-frame", "ed-to-es"]
+    assert "fourier" in names and "pca_residual" in names
+    assert not {"mean", "published", "conditioned"} & set(names)  # the first two, and not learned
+    assert "ED to ES" in explain("ed-to-es", MODEL)
+    few = {name: kept[:20] for name, kept in MODEL.trajectories.items()}
+    few["ed_to_es"] = MODEL.trajectories["ed_to_es"]
+    assert "pca_residual" not in motions(dataclasses.replace(MODEL, trajectories=few))
+    with pytest.raises(InputError, match="no motion; see `gancmri fit`"):
+        motions(dataclasses.replace(MODEL, trajectories={}))
+
+
+def test_the_command_of_what_is_shown_writes_the_same_pixels(tmp_path):
+    path = tmp_path / "my model.safetensors"
+    save_model(MODEL, path)
+    line = command_line(ADJUSTED, str(path), MODEL, 18.5)
+    assert "--adjust lv_area=-1.5" in line and "--motion ed-to-es" in line
+    program, *words = shlex.split(line)
+    assert program == "gancmri"
+    done = CliRunner().invoke(gancmri, [*words, "--out", str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 0
+    (written,) = tmp_path.glob("*.nii.gz")
+    assert written.name == "heart-0007-ed-to-es.nii.gz"
+    shown = Films(MODEL, Cines(MODEL)).film(ADJUSTED, lambda: None).cine
+    cine = read_nifti(written, "")
+    np.testing.assert_array_equal(cine.pixels, shown.pixels)
+    assert cine.spacing_mm == shown.spacing_mm == (2.5, 2.0)
+    assert cine.frame_ms == shown.frame_ms == 18.5
+
+
+def test_without_spacing_the_command_writes_no_nifti():
+    line = command_line(ADJUSTED, "demo", tiny_model(), 20)
+    assert "nifti" not in line and "spacing" not in line
+
+
+def test_only_superresolution_of_a_cine_has_a_command():
+    line = command_line(Choice("x4", cine="name"), "demo", MODEL, 20)
+    assert "gancmri superres" in line and "--factor 4" in line and "--input FILE" in line
+    for choice in (Choice("projected", cine="a"), Choice("x2", cine="a", amounts=(("ef", 1.0),))):
+        with pytest.raises(InputError, match="download it instead"):
+            command_line(choice, "demo", MODEL, 20)

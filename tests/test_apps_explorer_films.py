@@ -1,0 +1,160 @@
+import dataclasses
+import math
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+
+from gancmri_jax.apps import explorer_films
+from gancmri_jax.apps.explorer_choice import Choice
+from gancmri_jax.apps.explorer_cines import Cines, Loaded
+from gancmri_jax.apps.explorer_films import Films, shown_frame_ms
+from gancmri_jax.apps.explorer_turns import Superseded
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.preprocess import to_uint8
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.motion import Motion
+from tests.tiny import tiny_model
+from tests.tiny_segmenter import tiny_segmenter
+
+SPACED = {"spacing_mm": [2.5, 2.0], "frame_ms": 18.5}
+MODEL = dataclasses.replace(tiny_model(), segmenter=tiny_segmenter(), card=SPACED)
+PIXELS = np.random.default_rng(0).integers(0, 255, (5, 16, 16), dtype=np.uint8)
+UP = (("lv_area", 1.0),)
+
+
+def wanted():
+    """Say nothing: it is."""
+
+
+@pytest.fixture
+def films():
+    cines = Cines(MODEL)
+    cine = Cine(PIXELS, (1.5, 1.25), 40.0, "hash", ed_frame=1, es_frame=3)
+    ws = np.stack([MODEL.sample(seed) for seed in range(5)])
+    cines._loaded["loaded"] = Loaded(cine, "projected", 1.0, ws)
+    cines._loaded["new"] = Loaded(cine, "waiting")
+    return Films(MODEL, cines)
+
+
+def test_a_film_is_the_models_video_and_its_first_frame_comes_alone(films):
+    choice = Choice("ed-to-es", 3, 0.5, UP)
+    first = films.frame(choice, 20)
+    film = films.film(choice, wanted)
+    ws = MODEL.adjust(MODEL.sample(3, 0.5), dict(UP))
+    expected = to_uint8(MODEL.render(MODEL.beat(ws, Motion("ed-to-es")))[..., 0])
+    np.testing.assert_array_equal(film.cine.pixels, expected)
+    assert film.generated is None and film.cine.spacing_mm == (2.5, 2.0)
+    assert np.abs(first.astype(int) - expected[20]).max() <= 1
+    np.testing.assert_array_equal(films.frame(choice, 20), expected[20])
+
+
+def test_what_is_not_there_is_refused(films):
+    with pytest.raises(InputError, match="frame 50 is outside 0…49"):
+        films.frame(Choice("ed-to-es"), 50)
+    with pytest.raises(InputError, match="'backwards' is none of the model's: frame-to-frame"):
+        films.frame(Choice("backwards"), 0)
+    with pytest.raises(InputError, match="no rv_area among its directions"):
+        films.film(Choice("ed-to-es", amounts=(("rv_area", 1.0),)), wanted)
+    with pytest.raises(InputError, match="not loaded any more"):
+        films.film(Choice("original", cine="gone"), wanted)
+    with pytest.raises(InputError, match="still being projected"):
+        films.film(Choice("x2", cine="new"), wanted)
+
+
+def test_a_film_that_is_not_wanted_any_more_is_not_rendered(films, monkeypatch):
+    rendered = []
+    monkeypatch.setattr(
+        explorer_films, "render_uint8", lambda model, path: rendered.append(len(path))
+    )
+
+    def until_the_second_look():
+        if rendered:
+            raise Superseded
+
+    with pytest.raises(Superseded):
+        films.film(Choice("ed-to-es", 4), until_the_second_look)
+    assert rendered == [25]
+
+
+def test_the_last_films_are_kept(films, monkeypatch):
+    monkeypatch.setattr(explorer_films, "MOST_KEPT", 1)
+    first, second = Choice("ed-to-es", 1), Choice("ed-to-es", 2)
+    film = films.film(first, wanted)
+    assert films.film(first, wanted) is film
+    films.film(second, wanted)
+    assert films.film(first, wanted) is not film
+
+
+def test_a_loaded_cine_keeps_its_frames_between_those_that_are_found(films):
+    original = films.film(Choice("original", cine="loaded"), wanted)
+    np.testing.assert_array_equal(original.cine.pixels, PIXELS)
+    assert not original.generated.any()
+    faster, generated = films.film(Choice("x2", cine="loaded"), wanted)
+    np.testing.assert_array_equal(faster.pixels[::2], PIXELS)
+    assert generated.tolist() == [False, True] * 5
+    assert (faster.frame_ms, faster.ed_frame, faster.es_frame) == (20.0, 2, 6)
+    guided, generated = films.film(Choice("x2", cine="loaded", amounts=UP), wanted)
+    assert generated.all() and (guided.pixels != faster.pixels).any()
+    np.testing.assert_array_equal(films.frame(Choice("x2", cine="loaded"), 3), faster.pixels[3])
+
+
+def test_a_loaded_heart_can_be_guided_in_its_own_beat_or_in_the_models(films):
+    own = films.film(Choice("projected", cine="loaded"), wanted).cine
+    guided = films.film(Choice("projected", cine="loaded", amounts=UP), wanted).cine
+    assert own.pixels.shape == PIXELS.shape and (own.pixels != guided.pixels).any()
+    assert (own.frame_ms, own.es_frame) == (40.0, 3)
+    moved = films.film(Choice("ed-to-es", cine="loaded"), wanted).cine
+    ed = to_uint8(MODEL.synthesize(films._cines["loaded"].ws[1:2])[0, ..., 0])
+    assert np.abs(moved.pixels[0].astype(int) - ed).max() <= 1
+    assert (len(moved.pixels), moved.frame_ms, moved.ed_frame, moved.es_frame) == (
+        50,
+        18.5,
+        0,
+        None,
+    )
+
+
+def test_the_curve_has_an_area_for_each_frame_or_for_a_few(films):
+    choice = Choice("original", cine="loaded")
+    curve = films.curve(choice, wanted, coarse=False)
+    assert curve["frames"] == [0, 1, 2, 3, 4] and len(curve["areas"]) == curve["count"] == 5
+    assert curve["unit"] == "cm²" and curve["phenotypes"]["es_frame"] == 3
+    assert not any(isinstance(v, float) and math.isnan(v) for v in curve["phenotypes"].values())
+    sketch = films.curve(Choice("ed-to-es", 1), wanted, coarse=True)
+    assert sketch["frames"] == [0, 6, 12, 18, 25, 31, 37, 43] and len(sketch["areas"]) == 8
+    assert sketch["count"] == 50
+    films.model = dataclasses.replace(MODEL, segmenter=None)
+    with pytest.raises(InputError, match="no segmenter; `gancmri train-segmenter`"):
+        films.curve(choice, wanted, coarse=False)
+
+
+@pytest.mark.parametrize("form", ["mp4", "gif", "nifti", "dicom"])
+def test_downloads_say_what_they_are(films, tmp_path, form):
+    made = films.write(Choice("ed-to-es", 3), form, tmp_path)
+    assert made.name.startswith("heart-0003-ed-to-es.") and made.stat().st_size > 100
+    derived = films.write(Choice("x2", cine="loaded"), form, tmp_path)
+    assert derived.name.startswith("hash-x2.")
+    if form == "nifti":
+        assert b"synthetic" in nibabel.load(made).header["descrip"].item()
+        assert b"5 of 10 frames synthetic" in nibabel.load(derived).header["descrip"].item()
+    elif form == "dicom":
+        assert pydicom.dcmread(made).SyntheticData == "YES"
+    else:
+        assert b"synthetic, generated by a model" in made.read_bytes()
+
+
+def test_a_format_that_needs_what_is_not_known_is_refused(tmp_path):
+    model = tiny_model()
+    films = Films(model, Cines(model))
+    with pytest.raises(InputError, match="^nifti: spacing is unknown"):
+        films.write(Choice("ed-to-es"), "nifti", tmp_path)
+    with pytest.raises(InputError, match="exe is none of mp4"):
+        films.write(Choice("ed-to-es"), "exe", tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_cine_that_does_not_say_its_time_is_shown_as_a_beat_of_one_second():
+    assert shown_frame_ms(Cine(PIXELS, (1.0, 1.0), None, "a")) == 200
+    assert shown_frame_ms(Cine(PIXELS, (1.0, 1.0), 40.0, "a")) == 40
