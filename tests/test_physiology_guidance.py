@@ -1,0 +1,160 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.errors import InputError
+from gancmri_jax.latents.paths import start_at_ed
+from gancmri_jax.model.file import load_model
+from gancmri_jax.model.motion import Motion
+from gancmri_jax.physiology import guidance
+from gancmri_jax.physiology.guidance import TOLERANCE, measure_hearts, solve
+from gancmri_jax.physiology.phenotypes import measure
+from gancmri_jax.physiology.segment import segment
+from gancmri_jax.video.render import render_uint8
+from tests.tiny_segmenter import bright_segmenter
+
+
+class Discs:
+    """In place of a model: a heart is an ellipse, its half axes in millimetres in ws[0, :2]."""
+
+    resolution, spacing_mm, segmenter = 64, (2.0, 2.0), bright_segmenter(2.0)
+
+    def __init__(self, law=lambda amounts: amounts):
+        self.law = law
+        self.directions = {
+            "lv_area": jnp.array([[1.0, 1.0]]),
+            "sphericity_index": jnp.array([[1.0, -1.0]]),
+        }
+
+    def insist_grey(self):
+        """Ellipses are."""
+
+    def render(self, ws):
+        rows, columns = np.mgrid[:64, :64] * 2.0 - 63
+        images = []
+        for a, b in self.law(np.asarray(ws)[:, 0]):
+            radius = np.hypot(rows / a, columns / b) if min(a, b) > 0 else np.full((64, 64), 9.0)
+            # Three quarters of the way from dark to bright, where the segmenter looks, lie at 1.
+            images.append(np.clip(20 * (1.025 - radius), -1, 1))
+        return np.stack(images)[..., None]
+
+
+def heart(a=20.0, b=30.0):
+    return jnp.array([[a, b]])
+
+
+def test_an_ellipse_is_measured_by_hand():
+    found = measure_hearts(Discs(), jnp.stack([heart(), heart(20, 25)]))
+    np.testing.assert_allclose(found["lv_area_ed_cm2"], np.pi * 2 * np.array([3, 2.5]), rtol=0.03)
+    np.testing.assert_allclose(found["sphericity_index"], [20 / 30, 20 / 25], rtol=0.03)
+
+
+def test_a_heart_is_the_same_in_any_company():
+    together = measure_hearts(Discs(), jnp.stack([heart(15 + i, 30) for i in range(11)]))
+    alone = measure_hearts(Discs(), heart(18, 30)[None])
+    for column, values in together.items():
+        assert values[3] == pytest.approx(alone[column][0], rel=1e-5)
+
+
+def test_no_ventricle_is_no_number():
+    found = measure_hearts(Discs(), heart(-1, 30)[None])
+    assert np.isnan(found["lv_area_ed_cm2"]).all() and np.isnan(found["sphericity_index"]).all()
+
+
+def test_an_area_is_found():
+    start = measure_hearts(Discs(), heart()[None])["lv_area_ed_cm2"][0]
+    solution = solve(Discs(), heart(), {"lv_area_ed_cm2": start * 1.07})
+    assert solution.reached["lv_area_ed_cm2"] == pytest.approx(start * 1.07, rel=TOLERANCE)
+    (amount,) = solution.amounts.values()
+    np.testing.assert_allclose(solution.ws, heart() + amount * jnp.array([[1.0, 1.0]]))
+    again = measure_hearts(Discs(), solution.ws[None])["lv_area_ed_cm2"][0]
+    assert again == pytest.approx(solution.reached["lv_area_ed_cm2"], rel=1e-5)
+
+
+def test_a_plateau_does_not_stop_the_search():
+    def law(axes):  # the ellipse grows only between 20.5 and 21
+        return 20 + 2 * np.clip(axes - 20.5, 0, 0.5) + [0, 10]
+
+    model = Discs(lambda axes: law(axes[:, :1]))
+    low, high = measure_hearts(model, jnp.stack([heart(20), heart(24)]))["lv_area_ed_cm2"]
+    target = 0.7 * low + 0.3 * high
+    assert solve(model, heart(20), {"lv_area_ed_cm2": target}).reached[
+        "lv_area_ed_cm2"
+    ] == pytest.approx(target, rel=TOLERANCE)
+
+
+def test_two_targets_are_met_together():
+    targets = {"lv_area_ed_cm2": 20.5, "sphericity_index": 0.75}
+    solution = solve(Discs(), heart(), targets)
+    for column, value in targets.items():
+        assert solution.reached[column] == pytest.approx(value, rel=TOLERANCE)
+    a, b = np.asarray(solution.ws)[0]
+    assert a / b == pytest.approx(0.75, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ({"lv_area_ed_cm2": 90.0}, r"lv_area_ed_cm2 = 90 cannot .* -3 to 4 it measures 14.* to 25"),
+        (
+            {"lv_area_ed_cm2": 20.0, "sphericity_index": 0.2},
+            "cannot be reached together .* nearest",
+        ),
+        ({"ef_percent": 60.0}, "ef_percent cannot be a target; what is measured is lv_area_ed_cm2"),
+    ],
+)
+def test_what_cannot_be_reached_is_refused(targets, said):
+    with pytest.raises(InputError, match=said):
+        solve(Discs(), heart(), targets)
+
+
+def test_a_jump_over_the_target_is_refused():
+    model = Discs(lambda axes: np.where(axes[:, :1] > 21.3, 25.0, 15.0) + [0, 10])
+    with pytest.raises(InputError, match="cannot be reached"):
+        solve(model, heart(), {"lv_area_ed_cm2": 20.0})
+
+
+def test_a_heart_without_a_ventricle_is_refused():
+    model = Discs(lambda axes: -np.ones_like(axes))
+    for targets in ({"lv_area_ed_cm2": 20.0}, {"lv_area_ed_cm2": 20.0, "sphericity_index": 0.6}):
+        with pytest.raises(InputError, match="no left ventricle is found"):
+            solve(model, heart(), targets)
+
+
+def test_what_measuring_needs_is_named():
+    lost = Discs()
+    lost.segmenter = None
+    with pytest.raises(InputError, match="the model has no segmenter"):
+        measure_hearts(lost, heart()[None])
+    lost = Discs()
+    lost.spacing_mm = None
+    with pytest.raises(InputError, match="the model has no spacing on its card"):
+        measure_hearts(lost, heart()[None])
+    lost = Discs()
+    del lost.directions["lv_area"]
+    with pytest.raises(InputError, match="no lv_area among its directions"):
+        solve(lost, heart(), {"lv_area_ed_cm2": 20.0})
+
+
+def test_a_guided_heart_keeps_its_phenotype_through_the_video():
+    model = load_model("demo")
+    start = start_at_ed(model.sample(1), model.trajectories["ed_to_es"])
+    target = 0.9 * measure_hearts(model, start[None])["lv_area_ed_cm2"][0]
+    solution = solve(model, start, {"lv_area_ed_cm2": target})
+    ws = model.adjust(model.sample(1), solution.amounts)
+    path = model.beat(ws, Motion(num_frames=8))
+    np.testing.assert_allclose(path[0], solution.ws, atol=1e-4)
+    pixels = render_uint8(model, path)
+    cine = Cine(pixels, model.spacing_mm, model.frame_ms, "guided")
+    found = measure(cine, segment(model.segmenter, cine))
+    # The video's frames are windowed together, the heart on its own.
+    assert found.phenotypes["lv_area_ed_cm2"] == pytest.approx(target, rel=0.03)
+    assert found.areas_cm2[0] > found.areas_cm2[3]
+
+
+def test_directions_have_the_names_that_fit_gives_them():
+    from gancmri_jax.model.fit import direction_name
+
+    for column, name in guidance.DIRECTIONS.items():
+        assert direction_name(column) == name
