@@ -12,6 +12,8 @@ from gancmri_jax.cine.subject import KEY_FILE_VARIABLE
 from gancmri_jax.errors import InputError
 from gancmri_jax.weights.cache import CACHE_VARIABLE
 
+pytest_plugins = ["tests.browser"]
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from gancmri_jax.apps.study_answers import read_answers, record
-from gancmri_jax.apps.study_readers import progress
-from gancmri_jax.apps.study_store import next_screens, open_study
+from gancmri_jax.apps.study_store import next_screens, open_study, progress
 from gancmri_jax.errors import InputError
 from tests.readers import make_study, write_gifs, write_niftis
 
@@ -152,7 +151,7 @@ def test_two_processes_do_not_double_an_answer(path):
 ANSWER_ALL = """
 import json, pathlib, sys
 from gancmri_jax.apps.study_answers import record
-from gancmri_jax.apps.study_store import next_screens, open_study
+from gancmri_jax.apps.study_store import next_screens, open_study, progress
 with open_study(pathlib.Path(sys.argv[1])) as connection:
     for reader in (1, 2):
         while screens := next_screens(connection, reader, 1):

@@ -4,11 +4,12 @@ import stat
 import numpy as np
 import pytest
 
-from gancmri_jax.apps.study_readers import add_reader, progress, renew_token
+from gancmri_jax.apps.study_readers import add_reader, renew_token
 from gancmri_jax.apps.study_store import (
     next_screens,
     open_study,
     pixels_of,
+    progress,
     read_study,
     reader_of,
     transaction,

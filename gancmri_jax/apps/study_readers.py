@@ -6,7 +6,7 @@ import sqlite3
 import numpy as np
 
 from gancmri_jax.apps.study_design import schedule
-from gancmri_jax.apps.study_store import hash_token, progress_of, read_study
+from gancmri_jax.apps.study_store import hash_token, read_study
 from gancmri_jax.errors import InputError
 
 
@@ -62,9 +62,3 @@ def renew_token(connection: sqlite3.Connection, name: str) -> str:
         names = [known for (known,) in connection.execute("SELECT name FROM reader ORDER BY id")]
         raise InputError(f"{name}: no such reader; there are {', '.join(names)}")
     return token
-
-
-def progress(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
-    """Return how many screens each reader has answered, and of how many."""
-    readers = connection.execute("SELECT name, id FROM reader ORDER BY id").fetchall()
-    return {name: progress_of(connection, reader) for name, reader in readers}

@@ -10,14 +10,13 @@ from typing import Any
 from gancmri_jax.apps.study_analysis import Finding, analyse
 from gancmri_jax.apps.study_answers import Answer, read_answers
 from gancmri_jax.apps.study_plots import draw_fooled, draw_ranks, draw_response_times
-from gancmri_jax.apps.study_readers import progress
 from gancmri_jax.apps.study_report_parts import (
     as_markdown,
     as_page,
     format_rate,
     report_parts,
 )
-from gancmri_jax.apps.study_store import REAL, Study, open_study, read_study
+from gancmri_jax.apps.study_store import REAL, Study, open_study, progress, read_study
 from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 

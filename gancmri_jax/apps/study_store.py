@@ -193,6 +193,12 @@ def progress_of(connection: sqlite3.Connection, reader: int) -> tuple[int, int]:
     return done, total
 
 
+def progress(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """Return how many screens each reader has answered, and of how many."""
+    readers = connection.execute("SELECT name, id FROM reader ORDER BY id").fetchall()
+    return {name: progress_of(connection, reader) for name, reader in readers}
+
+
 def next_screens(connection: sqlite3.Connection, reader: int, count: int) -> list[Screen]:
     """Return a reader's next screens that are not answered, in order."""
     rows = connection.execute(

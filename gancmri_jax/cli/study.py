@@ -196,9 +196,8 @@ def serve(
     insist_packages()
     from gancmri_jax.apps.serve import is_loopback
     from gancmri_jax.apps.serve import serve as serve_app
-    from gancmri_jax.apps.study_readers import progress
     from gancmri_jax.apps.study_server import study_app
-    from gancmri_jax.apps.study_store import open_study, reader_of
+    from gancmri_jax.apps.study_store import open_study, progress, reader_of
     from gancmri_jax.errors import InputError
 
     with open_study(path) as connection:
