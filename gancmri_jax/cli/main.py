@@ -15,7 +15,9 @@ VERBS = {
     "train-segmenter": "Train a network that finds the heart's chambers.",
     "train-encoder": "Train a network that guesses an image's latent code.",
     "segment": "Find the chambers in cines, and measure the left ventricle.",
+    "compare-projections": "Say how well frames are found in several ways.",
     "fit": "Learn motion and phenotype directions from latent codes.",
+    "guide": "Say how well directions rule what hearts measure.",
     "superres": "Raise the frame rate of real cines.",
     "compare-superres": "Say how well frames that were taken away are found again.",
     "convert": "Make a model of another project's StyleGAN2.",
@@ -28,6 +30,7 @@ VERBS = {
     "runs": "Draw and compare the curves of training runs.",
     "evaluate": "Say in numbers how good generated hearts are.",
     "memorisation": "Say whether a model copies the hearts it was trained on.",
+    "reproduce": "Rerun the paper on phantoms, and write one report.",
     "weights": "Fetch pretrained networks, and say where they come from.",
     "benchmark": "Say how fast this machine is, and how much of it is used.",
 }

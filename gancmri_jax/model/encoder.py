@@ -57,7 +57,7 @@ def network_for(generator: Generator, sizes: dict[str, Any]) -> ResidualEncoder:
     Raises:
         KeyError, TypeError, ValueError: The sizes are no encoder's.
     """
-    own = {name: int(sizes[name]) for name in _SIZES}
+    own: dict[str, Any] = {name: int(sizes[name]) for name in _SIZES}
     if min(own.values()) < 1 or own["channel_base"] < generator.resolution:
         raise ValueError(f"an encoder of {generator.resolution}² cannot have the sizes {own}")
     return ResidualEncoder(generator.resolution, generator.w_dim, **own)

@@ -190,11 +190,12 @@ def read_header(name: str | os.PathLike[str]) -> Header:
     try:
         sizes = json.loads(metadata["generator"])
         generator = {key: int(sizes[key]) for key in _SIZES}
-        parts = [
+        segmenter, encoder, discriminator = (
             json.loads(metadata[part]) if part in metadata else None
             for part in (SEGMENTER, ENCODER, DISCRIMINATOR)
-        ]
-        return Header(path, generator, *parts, json.loads(metadata["card"]), shapes)
+        )
+        card = json.loads(metadata["card"])
+        return Header(path, generator, segmenter, encoder, discriminator, card, shapes)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: its metadata is not a model's: {error}") from error
 

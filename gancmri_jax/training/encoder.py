@@ -61,7 +61,7 @@ def default_config() -> ConfigDict:
             channel_base=1024,
             channel_max=64,
             hidden=128,
-            steps=3000,
+            steps=1600,
             batch_size=16,
             learning_rate=3e-3,
             seed=6001,
@@ -174,7 +174,7 @@ def make_step(model: Model, network: ResidualEncoder, config: ConfigDict):
         shown = spoil_each(jax.random.split(spoiling, config.batch_size), images)
 
         def loss(params):
-            guess = network.apply({"params": params}, shown)
+            guess: Any = network.apply({"params": params}, shown)
             far = jnp.square((guess[:num_drawn] - w) / known.w_sd[None])
             astray = jnp.square((guess[num_drawn:] - known.w_avg[None]) / known.w_sd[None])
             apart = picture_distances(render(guess, noise), images)

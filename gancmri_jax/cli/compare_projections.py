@@ -1,0 +1,113 @@
+"""`gancmri compare-projections`: say how well, how smoothly and how fast frames can be found."""
+
+import pathlib
+import sys
+from collections.abc import Callable
+
+import click
+from tqdm import tqdm
+
+from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cli.projecting import projects_cines
+from gancmri_jax.cli.reading import reads_cines
+
+
+@click.command("compare-projections")
+@reads_cines
+@projects_cines
+@click.option(
+    "--few-steps",
+    "few",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Of the short searches.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test", "all"]),
+    default="test",
+    show_default=True,
+    help="Of records, which subjects.",
+)
+@click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
+@click.option(
+    "--frames",
+    type=click.IntRange(3),
+    help="So many of each video, at equal parts of its beat.  [default: all]",
+)
+@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+def command(
+    name: str,
+    source: pathlib.Path,
+    reading: ReadOptions,
+    keep_ids: bool,
+    steps: int,
+    few: int,
+    distance: str,
+    batch_size: int | None,
+    seed: int,
+    split: str,
+    videos: int | None,
+    frames: int | None,
+    out: pathlib.Path,
+) -> None:
+    """Project whole beats in several ways, and put what came of them into one table.
+
+    Ways differ in mode, space, where the search starts, and its steps. OUT gets table.md, table.csv
+    and pictures.png, which shows the first video's frames over what was found of them: handle it
+    as you handle the data. The same command goes on with the ways that are not done yet.
+    """
+    from gancmri_jax.cine.read import read_model_cines
+    from gancmri_jax.experiments.projection_report import draw, header, write_csv, write_markdown
+    from gancmri_jax.experiments.projection_table import (
+        compare,
+        found_frames,
+        perceptual_distance,
+        thin_out,
+        ways,
+    )
+    from gancmri_jax.model.file import load_model
+
+    model = load_model(name)
+    model.insist_grey()
+    cines = read_model_cines(
+        source,
+        model.resolution,
+        keep_ids=keep_ids,
+        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
+        options=reading,
+        split=None if split == "all" else split,
+        most=videos,
+    )
+    cines = [thin_out(cine, frames) for cine in cines]
+    compared = ways(steps, few, model.encoder is not None)
+    with tqdm(total=1, file=sys.stderr, leave=False) as bar:
+
+        def on_start(way: str, frame_steps: int) -> Callable[[float], object]:
+            bar.set_description(way)
+            bar.reset(max(frame_steps, 1))
+            return bar.update
+
+        rows = compare(
+            model,
+            cines,
+            out,
+            compared,
+            distance=distance,  # type: ignore[arg-type]
+            batch_size=batch_size,
+            seed=seed,
+            tell=lambda line: tqdm.write(line, file=sys.stdout),
+            on_start=on_start,
+        )
+    measured = perceptual_distance(model)
+    perceptual = measured[0] if measured else "perceptual"
+    told = header(model, cines, distance)  # type: ignore[arg-type]
+    write_markdown(out / "table.md", rows, perceptual, told)
+    write_csv(out / "table.csv", rows, perceptual)
+    found = [(row, found_frames(model, cines[0], out, row.way)) for row in rows]
+    draw(out / "pictures.png", cines[0].pixels, found)
+    click.echo((out / "table.md").read_text())
+    if model.encoder is None:
+        click.echo("the model has no encoder; `gancmri train-encoder` makes one to start from")
+    click.echo(f"wrote {out / 'table.md'}, {out / 'table.csv'} and {out / 'pictures.png'}")
