@@ -22,6 +22,7 @@ from gancmri_jax.errors import InputError
 
 HERE = pathlib.Path(__file__).parent
 LOOPBACK = "127.0.0.1"
+OPEN_TO_ALL = "Whoever reaches this address on the network can use the page, and sees what it shows."
 
 
 def web_app(
@@ -103,16 +104,18 @@ def serve(
     *,
     open_browser: bool,
     path: str = "/",
+    on_network: str = OPEN_TO_ALL,
     say: Callable[[str], object] = print,
 ) -> None:
     """Serve until Ctrl-C, and open the page in a browser.
 
     Args:
         app: See `web_app`.
-        host: Where to listen; what is not this machine alone is warned of.
+        host: Where to listen.
         port: Where to listen, 0 for any that is free.
         open_browser: Whether to open it.
         path: Of the page to open.
+        on_network: What is said where others than this machine can reach it.
         say: Is told the address.
 
     Raises:
@@ -124,7 +127,7 @@ def serve(
     url = f"http://{shown}:{port}{path}"
     say(f"{url}  (Ctrl-C ends it)")
     if not is_loopback(address):
-        say("Whoever reaches this address on the network can use the page, and sees what it shows.")
+        say(on_network)
     running = server(app)
     if open_browser:
         threading.Thread(target=_open, args=(running, url), daemon=True).start()

@@ -210,7 +210,14 @@ def serve(
         for reader, (done, total) in progress(connection).items():
             click.echo(f"{reader}: {done} of {total} answered")
         app = study_app(connection, names)
-        serve_app(app, host, port, open_browser=local and not no_browser, say=click.echo)
+        serve_app(
+            app,
+            host,
+            port,
+            open_browser=local and not no_browser,
+            on_network="Readers' links begin with this machine's address, or with a --name.",
+            say=click.echo,
+        )
 
 
 @command.command("report")
@@ -238,4 +245,4 @@ def _print_tokens(tokens: dict[str, str]) -> None:
     click.echo("Links, to be kept now, since they are written nowhere:")
     for name, token in tokens.items():
         click.echo(f"  {name}: ADDRESS/#{token}")
-    click.echo("where ADDRESS is what `gancmri study serve` prints.")
+    click.echo("where ADDRESS is the one that `gancmri study serve` prints.")
