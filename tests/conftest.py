@@ -66,6 +66,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `--kills 10` and `--readers-seconds 60` try harder to break what must hold."""
+    """Let `--kills 10` and `--readers-seconds 60` try harder to break what must hold.
+
+    `--screenshots docs` takes the documents' pictures of pages again.
+    """
     parser.addoption("--kills", type=int, default=3, help="how often to kill a training run")
     parser.addoption("--readers-seconds", type=float, default=4, help="how long 20 readers answer")
+    parser.addoption("--screenshots", type=pathlib.Path, help="folder for the documents' pictures")

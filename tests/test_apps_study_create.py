@@ -126,6 +126,17 @@ def test_a_super_resolved_heart_does_not_stand_beside_its_source(hearts, tmp_pat
         assert not any(sr.startswith(hash_subject(real, key)) for real, sr in pairs)
 
 
+def test_a_name_that_only_begins_alike_is_another_hearts(hearts, tmp_path):
+    """Of "heart0" are "heart0" and "heart0-0000-x2", but not "heart000"."""
+    real = write_niftis(tmp_path / "real", 1)
+    (real / "heart000.nii.gz").rename(real / "heart0.nii.gz")
+    asked = {"items": 1, "repeats": 0}
+    make_study(tmp_path / "study.db", real, {"x": hearts / "real"}, **asked)
+    sr = write_niftis(tmp_path / "sr", 1, name="heart0-")
+    with pytest.raises(InputError, match="sr: has no cine left but of the very heart"):
+        make_study(tmp_path / "other.db", real, {"sr": sr}, **asked)
+
+
 def test_tokens_are_kept_as_hashes_alone_and_the_file_is_the_owners(hearts, tmp_path):
     path = tmp_path / "study.db"
     tokens = make_study(path, hearts / "real", {"fake": hearts / "fake"}, readers=2)

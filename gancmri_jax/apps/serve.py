@@ -22,7 +22,9 @@ from gancmri_jax.errors import InputError
 
 HERE = pathlib.Path(__file__).parent
 LOOPBACK = "127.0.0.1"
-OPEN_TO_ALL = "Whoever reaches this address on the network can use the page, and sees what it shows."
+OPEN_TO_ALL = (
+    "Whoever reaches this address on the network can use the page, and sees what it shows."
+)
 
 
 def web_app(
@@ -61,6 +63,7 @@ def page(request: Request, template: str, **context: Any) -> HTMLResponse:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined
     )
+    environment.policies["json.dumps_kwargs"] = {}  # keys in their own order
     content = environment.get_template(template).render(token=request.app.state.token, **context)
     return HTMLResponse(content)
 

@@ -97,7 +97,7 @@ def draw_videos(
     columns = [[number for number, _ in written[REAL]]]
     for kind in study.synthetic:
         same = [
-            [theirs.startswith((ours, hash_subject(ours, key))) for _, theirs in written[kind]]
+            [_is_of_heart(theirs, (ours, hash_subject(ours, key))) for _, theirs in written[kind]]
             for _, ours in written[REAL]
         ]
         try:
@@ -156,9 +156,14 @@ def _write_videos(connection, study, plan, kind, cines, say, progress) -> list[t
         else:
             raise InputError(
                 f"{plan.paths[kind]}: holds {len(written)} cines that can be shown, and "
-                f"{plan.items} are needed; give more, or --items {len(written)}"
+                f"{plan.items} are needed; give more, or lower --items"
             )
     return written
+
+
+def _is_of_heart(synthetic: str, names: tuple[str, str]) -> bool:
+    """Tell whether a subject is a real one under its name or hash, as `superres` names videos."""
+    return any(synthetic == name or synthetic.startswith(f"{name}-") for name in names)
 
 
 def _stored_name(plan: Plan, kind: str, subject: str) -> str:
