@@ -77,11 +77,11 @@ def explorer_app(
     turns = Turns()
     cines = Cines(model, turns.give_way)
     films = Films(model, cines)
-    films.warm()
-    app.state.close = cines.close
+    first = Choice(next(iter(films.motions)), truncation=TRUNCATION)
+    films.warm(first)
     if model.segmenter is not None:
-        first = Choice(next(iter(films.motions)))
         threading.Thread(target=films.curve, args=(first, lambda: None, False), daemon=True).start()
+    app.state.close = cines.close
 
     @app.exception_handler(Superseded)
     async def superseded(_: Request, __: Exception) -> Response:

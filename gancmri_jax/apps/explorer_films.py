@@ -58,12 +58,12 @@ class Films:
         self._keeping = threading.Lock()
         self._rendering = threading.Lock()
 
-    def warm(self) -> None:
-        """Compile what a first request would otherwise wait for."""
+    def warm(self, first: Choice) -> None:
+        """Compile what a first request would otherwise wait for, and render what it will be."""
+        amounts = tuple((name, 0.5) for name in self.model.directions)
         for name in self.motions:
-            choice = Choice(name, amounts=tuple((name, 0.5) for name in self.model.directions))
-            self.frame(choice, 0)
-            self.film(choice, lambda: None)
+            self.frame(Choice(name, amounts=amounts), 0)
+        self.film(first, lambda: None)
 
     def frame(self, choice: Choice, index: int) -> UInt8[np.ndarray, "h w"]:
         """Render one frame, alone; `film` may differ from it by a grey level.

@@ -53,7 +53,7 @@ export class Loader {
     const said = this.cines.get(cine);
     if (!said) return "Waiting for the cine …";
     if (motion === "original" || said.state === "projected") return "";
-    return said.error || "Being projected: found again in what the model has learned …";
+    return said.error || "Being found among what the model has learned …";
   }
 
   async send(file) {
@@ -97,14 +97,15 @@ export class Loader {
     this.progress.hidden = !busy;
     this.progress.value = said.share;
     if (busy) {
-      this.page.say(`${label}: projecting, ${Math.round(100 * said.share)} %`);
+      const share = said.share ? `${Math.round(100 * said.share)} %` : "getting ready";
+      this.page.say(`${label}: being found in the model, ${share}`);
       setTimeout(() => this.look(cine), EVERY_MS);
       if (!before) this.page.onChanged();
       return;
     }
     this.following.delete(cine);
     if (said.state === "failed") this.page.say(`${label}: ${said.error}`, true);
-    else if (before?.state !== "projected") this.page.say(`${label}: projected`);
+    else if (before?.state !== "projected") this.page.say(`${label}: found in the model`);
     this.page.onChanged();
   }
 }
