@@ -33,12 +33,17 @@ def changed_by_a_pixel(cine):
 CINES = [make_cine("a", 3, es_frame=2), make_cine("bb", 4)]
 
 
-def test_es_is_taken_from_the_records_or_from_the_farthest_frame():
+def test_where_es_comes_from():
     assert (describe(CINES[0]).es_frame, describe(CINES[0]).es_source) == (2, "records")
     pixels = np.zeros((4, 8, 8), np.uint8)
     pixels[1], pixels[2], pixels[3] = 10, 30, 20
-    described = describe(Cine(pixels, (1.0, 1.0), None, "c"))
+    bare = Cine(pixels, (1.0, 1.0), None, "c")
+    described = describe(bare)
     assert (described.es_frame, described.es_source) == (2, "distance")
+    described = describe(dataclasses.replace(bare, es_frame=1), lambda cine: (3, "segmenter"))
+    assert (described.es_frame, described.es_source) == (3, "segmenter")
+    with pytest.raises(InputError, match=r"c: ES frame 4 \(phenotypes\) is none of its 4 frames"):
+        describe(bare, lambda cine: (4, "phenotypes"))
 
 
 def test_which_frames():
@@ -104,23 +109,26 @@ def test_a_rerun_does_what_is_missing_and_nothing_else(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"cines": CINES[:1]},
-        {"cines": [CINES[0], changed_by_a_pixel(CINES[1])]},
-        {"settings": Settings(num_steps=3)},
-        {"model": tiny_model(seed=1, resolution=8)},
-        {"which": "ed"},
+        ({"cines": CINES[:1]}, "other videos"),
+        ({"cines": [CINES[0], changed_by_a_pixel(CINES[1])]}, "other videos"),
+        ({"settings": Settings(num_steps=3)}, "num_steps 2, now 3"),
+        ({"settings": Settings(num_steps=2, stop_at=0.1)}, "stop_at None, now 0.1"),
+        ({"model": tiny_model(seed=1, resolution=8)}, "another model"),
+        ({"which": "ed"}, "which ed-es, now ed"),
+        ({"mode": "neighbour"}, "mode frames, now neighbour, later_steps None, now 1"),
     ],
-    ids=["videos", "pixels", "steps", "model", "frames"],
+    ids=["videos", "pixels", "steps", "stop", "model", "frames", "mode"],
 )
-def test_a_store_made_otherwise_is_left_alone(model, tmp_path, change):
+def test_a_store_made_otherwise_is_left_alone(model, tmp_path, change, said):
     arguments = {"model": model, "cines": CINES, "settings": SETTINGS, "which": "ed-es"}
     out = tmp_path / "z.zarr"
     project_study(out=out, **arguments)
     before = read_latents(out)[0].ws
-    with pytest.raises(InputError, match=r"z\.zarr: .*choose another --out"):
+    with pytest.raises(InputError, match=r"z\.zarr: .*choose another --out") as refused:
         project_study(out=out, **(arguments | change))
+    assert f"({said}" in str(refused.value)
     np.testing.assert_array_equal(read_latents(out)[0].ws, before)
 
 
@@ -141,3 +149,66 @@ def test_cines_of_one_subject_have_keys_of_their_own(model, tmp_path):
     project_study(model, twins, tmp_path / "z.zarr", SETTINGS, which="ed")
     ws = read_latents(tmp_path / "z.zarr")[0].ws[:, 0]
     assert not np.array_equal(ws[0], ws[1])
+
+
+def test_cines_are_read_as_they_are_asked_for(model, tmp_path):
+    """A study need not fit into memory: no cine is held on to but those of a batch."""
+
+    class Lazy(list):
+        alive = 0
+
+        def __getitem__(self, index):
+            class Counted(Cine):
+                def __del__(self):
+                    Lazy.alive -= 1
+
+            Lazy.alive += 1
+            most.append(Lazy.alive)
+            return Counted(**vars(super().__getitem__(index)))
+
+        def __iter__(self):
+            return (self[index] for index in range(len(self)))
+
+    most = []
+    cines = [make_cine(f"s{index}", 3) for index in range(6)]
+    project_study(model, Lazy(cines), tmp_path / "z", SETTINGS, which="ed", batch_size=1)
+    assert read_latents(tmp_path / "z")[0].subjects == [f"s{index}" for index in range(6)]
+    assert max(most) <= 3
+
+
+def test_two_processes_share_a_study(model, tmp_path):
+    """Each takes every second video; together they do all, as one does."""
+    cines = [make_cine(name, 2) for name in ("a", "bb", "ccc")]
+    for share in ((0, 2), (1, 2)):
+        started = []
+        project_study(
+            model,
+            cines,
+            tmp_path / "two",
+            SETTINGS,
+            batch_size=1,
+            share=share,
+            on_start=lambda todo, done: started.append((todo, done)),  # noqa: B023
+        )
+        assert started == [((4, 0), (2, 0))[share[0]]]
+    project_study(model, cines, tmp_path / "one", SETTINGS, batch_size=1)
+    two, one = (read_latents(tmp_path / name)[0] for name in ("two", "one"))
+    assert two.subjects == one.subjects
+    np.testing.assert_array_equal(two.ws, one.ws)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "said"),
+    [
+        (np.full((2, 8, 8), 7, np.uint8), "a: frame 0 is empty, all its pixels are 7"),
+        (np.zeros((0, 8, 8), np.uint8), r"a: frames of shape \(0, 8, 8\) cannot be projected"),
+        (np.zeros((2, 4, 8), np.uint8), "grey ones of 8 × 8; prepare the cines with --size 8"),
+        (np.zeros((2, 8, 8, 3), np.uint8), "cannot be projected"),
+    ],
+    ids=["constant", "none", "size", "colour"],
+)
+def test_what_cannot_be_projected_is_said_before_anything_is_made(model, tmp_path, pixels, said):
+    bad = Cine(pixels, (1.0, 1.0), 20.0, "a", es_frame=1)
+    with pytest.raises(InputError, match=said):
+        project_study(model, [CINES[0], bad], tmp_path / "z.zarr", SETTINGS)
+    assert not list(tmp_path.iterdir())

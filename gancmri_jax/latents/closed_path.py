@@ -12,11 +12,12 @@ from jaxtyping import Array, Float
 def wave_basis(num_frames: int, num_harmonics: int) -> Float[np.ndarray, "t 2*k"]:
     """Return cos(2πkt/T)/k and sin(2πkt/T)/k of each frame t of a beat of T frames.
 
-    Harmonics that T frames do not tell from slower ones, k ≥ T/2, are zero.
+    Harmonics that turn by more than a right angle between two frames, k > T/4, are zero: a path of
+    few frames would else be as rough as any.
     """
     orders = np.arange(1, num_harmonics + 1)
     angle = 2 * np.pi * np.arange(num_frames)[:, None] * orders / num_frames
-    scale = np.where(2 * orders < num_frames, 1 / orders, 0)
+    scale = np.where(4 * orders <= num_frames, 1 / orders, 0)
     return np.concatenate([np.cos(angle) * scale, np.sin(angle) * scale], axis=1)
 
 

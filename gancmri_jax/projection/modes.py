@@ -70,7 +70,7 @@ def by_frames(work: Work) -> Iterator[tuple[int, VideoCodes]]:
             _keys(work, batch),
             work.settings,
             work.statistics,
-            lambda steps, own=own: work.on_steps(steps * own),
+            functools.partial(_tell, work, own),
         )
         for index, job in enumerate(batch):
             found[job] = jax.tree.map(lambda x, i=index: np.asarray(x[i]), projection)
@@ -103,7 +103,7 @@ def by_neighbours(work: Work) -> Iterator[tuple[int, VideoCodes]]:
                 _keys(work, now),
                 settings,
                 work.statistics,
-                lambda steps, weight=weight: work.on_steps(steps * weight),
+                functools.partial(_tell, work, weight),
                 chain[-1] if chain else None,
             )
             # A later frame's curve has fewer looks than the first one's.
@@ -135,7 +135,7 @@ def jointly(work: Work) -> Iterator[tuple[int, VideoCodes]]:
             _keys(work, [(video, 0) for video in batch]),
             work.settings,
             work.statistics,
-            lambda steps, own=own: work.on_steps(steps * own),
+            functools.partial(_tell, work, own),
             at_once=at_once,
         )
         for row, video in enumerate(batch):
@@ -164,6 +164,10 @@ def frame_key(seed: int, name: str, frame: int) -> jax.Array:
     """Return the key of a frame, which depends on nothing but its video's name and its number."""
     key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
     return jax.random.fold_in(key, frame)
+
+
+def _tell(work: Work, weight: float, steps: int) -> None:
+    work.on_steps(steps * weight)
 
 
 def _keys(work: Work, jobs: Sequence[tuple[int, int]]) -> jax.Array:

@@ -12,10 +12,18 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.closed_path import wave_basis, waves_of
 from gancmri_jax.latents.truncation import broadcast_w
+from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import Noise, draw_noise
 from gancmri_jax.projection.distance import image_features
-from gancmri_jax.projection.search import Clips, Found, Variables, search
+from gancmri_jax.projection.search import (
+    Clips,
+    Found,
+    Variables,
+    gradient,
+    search,
+    single_frames,
+)
 from gancmri_jax.projection.settings import Settings
 
 
@@ -76,6 +84,34 @@ def project(
         InputError: The model lacks what the distance or the start needs, or the targets are not
             images as the model makes them.
     """
+    clips, variables = _single_frames(model, targets, keys, settings, statistics, neighbours)
+    found = _search(model, clips, variables, settings, statistics, on_steps)
+    ws, noise, distances = jax.tree.map(jnp.asarray, found[:3])
+    return Projection(ws[:, 0], noise, distances[:, 0], found.steps, found.curve)
+
+
+def first_gradient(
+    model: Model,
+    targets: Float[Array, "n h w c"],
+    keys: PRNGKeyArray,
+    settings: Settings,
+    statistics: WStatistics,
+) -> Variables:
+    """Return the gradient of `project`'s loss where it starts, with no noise added to w."""
+    clips, variables = _single_frames(model, targets, keys, settings, statistics)
+    features = image_features(settings.distance, model)
+    return gradient(model.generator, model.params, features, clips, variables, settings)
+
+
+def _single_frames(
+    model: Model,
+    targets: Float[Array, "n h w c"],
+    keys: PRNGKeyArray,
+    settings: Settings,
+    statistics: WStatistics,
+    neighbours: Projection | None = None,
+) -> tuple[Clips, Variables]:
+    """Return clips of one frame each, and where to begin."""
     targets = _checked(model, targets)
     rows = _rows(model, settings)
     if neighbours is not None:
@@ -84,16 +120,7 @@ def project(
     else:
         identity = broadcast_w(_start(model, targets, settings, statistics), rows)
         noise = _draw(keys, model.resolution)
-    clips = Clips(
-        targets[None, :, None],
-        basis=jnp.zeros((1, len(targets), 1, 0), identity.dtype),
-        weights=jnp.ones((1, len(targets), 1), identity.dtype),
-        keys=keys,
-    )
-    waves = jnp.zeros((len(targets), 0, *identity.shape[1:]), identity.dtype)
-    variables = Variables(jnp.array(identity), waves, noise)
-    found = _search(model, clips, variables, settings, statistics, on_steps)
-    return Projection(found.ws[:, 0], found.noise, found.distances[:, 0], *found[3:])
+    return single_frames(targets, keys), Variables.of_frames(jnp.array(identity), noise)
 
 
 def project_beats(
@@ -186,23 +213,27 @@ def _rows(model: Model, settings: Settings) -> int:
     return {"w": 1, "w+": model.num_ws}[settings.space]
 
 
-def check_start(model: Model, settings: Settings) -> None:
-    """See that a search can begin as the settings say.
+def start_provenance(model: Model, settings: Settings) -> dict[str, str]:
+    """Return what the start of a search depends on besides its name.
 
     Raises:
-        InputError: It cannot.
+        InputError: The model has no encoder to start from.
     """
-    if settings.start == "encoder" and model.encoder is None:
+    return {"encoder": _encoder(model).fingerprint} if settings.start == "encoder" else {}
+
+
+def _encoder(model: Model) -> Encoder:
+    if model.encoder is None:
         raise InputError(
             "--start encoder: the model has no encoder; train one by `gancmri train-encoder`, or "
             "start from the mean"
         )
+    return model.encoder
 
 
 def _start(model, targets, settings, statistics) -> Float[Array, "n w_dim"]:
-    check_start(model, settings)
     if settings.start == "encoder":
-        return model.encode(targets)
+        return _encoder(model)(targets)
     return jnp.repeat(statistics.mean[None], len(targets), axis=0)
 
 

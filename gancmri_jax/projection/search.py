@@ -39,12 +39,34 @@ class Clips(NamedTuple):
     keys: PRNGKeyArray
 
 
+def single_frames(targets: Float[Array, "n h w c"], keys: PRNGKeyArray) -> Clips:
+    """Return a clip for each image."""
+    alone = (1, len(targets), 1)
+    return Clips(
+        targets[None, :, None],
+        basis=jnp.zeros((*alone, 0), targets.dtype),
+        weights=jnp.ones(alone, targets.dtype),
+        keys=keys,
+    )
+
+
 class Variables(NamedTuple):
     """What the search moves; with one row, all rows of ws are alike."""
 
     identity: Float[Array, "v rows w_dim"]
     waves: Float[Array, "v k rows w_dim"]
     noise: Noise
+
+    @classmethod
+    def of_frames(cls, identity: Float[Array, "n rows w_dim"], noise: Noise) -> "Variables":
+        """Return those of single frames, which have no waves."""
+        waves = jnp.zeros((len(identity), 0, *identity.shape[1:]), identity.dtype)
+        return cls(identity, waves, noise)
+
+    @property
+    def adam(self) -> Any:
+        """Adam's state before the first step."""
+        return _adam().init(self)
 
 
 class Found(NamedTuple):
@@ -89,20 +111,20 @@ def search(
         on_steps: Told the steps done since it was last told, or spared since all clips stopped.
     """
     params, features, clips, variables = _place(params, features, clips, variables)
-    exact = _features(features, clips.targets)
+    exact = target_features(features, clips.targets)
     fast_generator, fast_features, fast = generator, features, exact
     if settings.dtype == "bfloat16":
         fast_generator = generator.clone(dtype=jnp.bfloat16)
         fast_features = _in_bfloat16(features)
-        fast = _features(fast_features, clips.targets.astype(jnp.bfloat16))
-    state: tuple[Variables, Any] = variables, _adam().init(variables)
+        fast = target_features(fast_features, clips.targets.astype(jnp.bfloat16))
+    state: tuple[Variables, Any] = variables, variables.adam
     num_clips, done = len(clips.keys), 0
     stopped = np.zeros(num_clips, bool)
     steps = np.zeros(num_clips, np.int32)
     curve = np.full((num_clips, settings.num_looks), np.nan, np.float64)
     for look in range(settings.num_looks):
         chunk = min(settings.chunk, settings.num_steps - done)
-        state = _optimize(
+        state = take_steps(
             fast_generator,
             settings,
             chunk,
@@ -117,8 +139,8 @@ def search(
         )
         done += chunk
         steps[~stopped] += chunk
-        seen = _distances(generator, params, features, clips, exact, state[0])
-        mean = np.sum(np.asarray(seen) * np.asarray(clips.weights), axis=(0, 2))
+        distances = _distances(generator, params, features, clips, exact, state[0])
+        mean = np.sum(np.asarray(distances) * np.asarray(clips.weights), axis=(0, 2))
         curve[~stopped, look] = mean[~stopped]
         on_steps(chunk)
         if settings.stop_at is not None:
@@ -149,7 +171,7 @@ def gradient(
     settings: Settings,
 ) -> Variables:
     """Return the gradient of a search's loss where it stands, with no noise added to w."""
-    target = _features(features, clips.targets)
+    target = target_features(features, clips.targets)
     nothing = jnp.zeros_like(variables.identity)
     compute = functools.partial(_gradient, generator, settings)
     return jax.jit(compute)(params, features, clips, target, 1.0, variables, nothing)
@@ -165,14 +187,7 @@ def step_bytes(
     generator = generator.clone(dtype=dtype)
 
     def step(params, features, targets, identity, noise):
-        clips = Clips(
-            targets[None, :, None],
-            jnp.zeros((1, num_frames, 1, 0)),
-            jnp.ones((1, num_frames, 1)),
-            keys,
-        )
-        waves = jnp.zeros((num_frames, 0, *identity.shape[1:]))
-        variables = Variables(identity, waves, noise)
+        clips, variables = single_frames(targets, keys), Variables.of_frames(identity, noise)
         if dtype == jnp.bfloat16:
             features, targets = _in_bfloat16(features), targets.astype(dtype)
         seen = features(targets)[None]
@@ -212,8 +227,8 @@ def _in_bfloat16(features):
 
 
 def _by_clip(x: Float[Array, "group v t *rest"]) -> Float[np.ndarray, "v group*t *rest"]:
-    x = np.asarray(x).swapaxes(0, 1)
-    return x.reshape(x.shape[0], -1, *x.shape[3:])
+    array = np.asarray(x).swapaxes(0, 1)
+    return array.reshape(array.shape[0], -1, *array.shape[3:])
 
 
 @functools.partial(jax.jit, static_argnums=2)
@@ -233,7 +248,7 @@ def _render(generator, params, ws, noise):
 
 
 @jax.jit
-def _features(features, targets):
+def target_features(features, targets):
     """Return what a distance sees of all frames [group v*t d]."""
     return jax.lax.map(lambda group: features(group.reshape(-1, *group.shape[2:])), targets)
 
@@ -244,7 +259,7 @@ def _halved(noise):
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _distances(generator, params, features, clips, target_features, variables):
+def _distances(generator, params, features, clips, seen, variables):
     """Return each frame's distance [group v t]."""
 
     def of_group(group):
@@ -253,17 +268,14 @@ def _distances(generator, params, features, clips, target_features, variables):
         return jnp.sum(jnp.square(found - target), axis=1).reshape(ws.shape[:2])
 
     ws = _codes(variables, clips.basis, generator.num_ws)
-    return jax.lax.map(of_group, (ws, target_features))
+    return jax.lax.map(of_group, (ws, seen))
 
 
-def _gradient(
-    generator, settings, params, features, clips, target_features, deviation, variables, added
-):
+def _gradient(generator, settings, params, features, clips, seen, deviation, variables, added):
     """Return the gradient of the loss where `added` [v rows w_dim] is put on w."""
+    render: Callable[..., Any] = functools.partial(_render, generator)
     if settings.remat:
-        features = jax.checkpoint(features)
-    render = functools.partial(_render, generator)
-    render = jax.checkpoint(render) if settings.remat else render
+        render, features = jax.checkpoint(render), jax.checkpoint(features)
 
     def distance(variables, basis, weights, target):
         moved = variables._replace(identity=variables.identity + added)
@@ -282,7 +294,7 @@ def _gradient(
         return settings.noise_weight * jnp.sum(autocorrelation(variables.noise))
 
     gradients = jax.grad(white)(variables)
-    groups = clips.basis, clips.weights, target_features
+    groups = clips.basis, clips.weights, seen
     if len(clips.targets) == 1:
         more = jax.grad(distance)(variables, *(x[0] for x in groups))
         return jax.tree.map(jnp.add, gradients, more)
@@ -294,20 +306,23 @@ def _gradient(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=9)
-def _optimize(
+def take_steps(
     generator,
     settings,
     num_steps,
     params,
     features,
     clips,
-    target_features,
+    seen: Float[Array, "group v*t d"],
     deviation,
     stopped: Bool[Array, "v"] | None,
     state,
     first,
 ):
-    """Take `num_steps` steps from step `first` on, as one program; stopped clips stay."""
+    """Take `num_steps` steps from step `first` on, as one program; stopped clips stay.
+
+    `seen` are the targets' features; `state`, the variables and Adam's, is taken over.
+    """
 
     def kept(old, new):
         if stopped is None or old.ndim == 0:  # Adam's count, which all clips share
@@ -326,7 +341,7 @@ def _optimize(
             params,
             features,
             clips,
-            target_features,
+            seen,
             deviation,
             variables,
             draws * (deviation * w_noise(index, settings)),

@@ -60,7 +60,7 @@ class Settings:
         least = max(_LEAST_CHUNK, self.num_steps // _CHUNKS)
         if self.num_steps <= least:
             return self.num_steps
-        even = (n for n in range(least, 2 * least) if self.num_steps % n == 0)
+        even = (n for n in range(least, 3 * least) if self.num_steps % n == 0)
         return next(even, least)
 
     @property

@@ -18,7 +18,7 @@ from gancmri_jax.model.model import Model
 from gancmri_jax.projection.batch import suitable_batch
 from gancmri_jax.projection.distance import chosen, distance_provenance
 from gancmri_jax.projection.modes import MODES, Mode, Work, frame_key
-from gancmri_jax.projection.projector import Settings, check_start, w_statistics
+from gancmri_jax.projection.projector import Settings, start_provenance, w_statistics
 from gancmri_jax.projection.store import EsSource, LatentStore, Video
 
 __all__ = ["Mode", "Which", "describe", "frame_key", "frames_of", "project_study"]
@@ -72,7 +72,6 @@ def project_study(
             the model lacks what the settings need.
     """
     model.insist_grey()
-    check_start(model, settings)
     settings = dataclasses.replace(settings, distance=chosen(settings.distance, model))
     if mode == "joint" and which != "all":
         raise InputError(f"--mode joint finds a whole beat's path; leave out --frames {which}")
@@ -86,7 +85,7 @@ def project_study(
         "seed": seed,
         **{name: value for name, value in vars(settings).items() if name != "remat"},
         **({"later_steps": later} if mode == "neighbour" else {}),
-        **({"encoder": model.encoder.fingerprint} if settings.start == "encoder" else {}),
+        **start_provenance(model, settings),
         **distance_provenance(settings.distance, model),
     }
 
