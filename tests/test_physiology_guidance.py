@@ -8,7 +8,7 @@ from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology import guidance
-from gancmri_jax.physiology.guidance import TOLERANCE, measure_hearts, solve
+from gancmri_jax.physiology.guidance import TOLERANCE, Solution, guide_heart, measure_hearts, solve
 from gancmri_jax.physiology.phenotypes import measure
 from gancmri_jax.physiology.segment import segment
 from gancmri_jax.video.render import render_uint8
@@ -141,8 +141,8 @@ def test_a_guided_heart_keeps_its_phenotype_through_the_video():
     model = load_model("demo")
     start = start_at_ed(model.sample(1), model.trajectories["ed_to_es"])
     target = 0.9 * measure_hearts(model, start[None])["lv_area_ed_cm2"][0]
-    solution = solve(model, start, {"lv_area_ed_cm2": target})
-    ws = model.adjust(model.sample(1), solution.amounts)
+    ws, solution = guide_heart(model, model.sample(1), {"lv_area_ed_cm2": target})
+    np.testing.assert_allclose(ws, model.adjust(model.sample(1), solution.amounts), atol=1e-4)
     path = model.beat(ws, Motion(num_frames=8))
     np.testing.assert_allclose(path[0], solution.ws, atol=1e-4)
     pixels = render_uint8(model, path)
@@ -158,3 +158,8 @@ def test_directions_have_the_names_that_fit_gives_them():
 
     for column, name in guidance.DIRECTIONS.items():
         assert direction_name(column) == name
+
+
+def test_a_solution_is_told_in_one_line():
+    solution = Solution(heart(), {"lv_area": -0.314}, {"lv_area_ed_cm2": 28.0123})
+    assert str(solution) == "lv_area_ed_cm2 28.01 at ED, moved by lv_area -0.31"

@@ -12,6 +12,8 @@ from gancmri_jax.cli.reading import SPACING_MM
 from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
 from gancmri_jax.errors import InputError
 
+_FORMS = {"amounts": "lv_area=+1.5", "targets": "lv_area_ed_cm2=28"}
+
 
 def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
     """Read `name=amount` options."""
@@ -23,7 +25,9 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
         except ValueError:
             value = math.nan
         if not (name and equals and math.isfinite(value)):
-            raise click.BadParameter(f"{text!r} is not of the form lv_area=+1.5", param=option)
+            raise click.BadParameter(
+                f"{text!r} is not of the form {_FORMS[option.name]}", param=option
+            )
         if name in amounts:
             raise click.BadParameter(f"{name} stands twice", param=option)
         amounts[name] = value
@@ -65,6 +69,14 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     help="Move along a phenotype direction first, e.g. lv_area=+1.5; repeat for more.",
 )
 @click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    callback=_amounts,
+    help="Find how far to move along a direction, so that the heart measures this at ED, e.g. "
+    "lv_area_ed_cm2=28 or sphericity_index=0.55; repeat for both at once.",
+)
+@click.option(
     "--components",
     type=click.IntRange(1),
     help="Principal components that pca_residual takes away; 32, as the paper, by default.",
@@ -94,6 +106,7 @@ def command(
     seed: int,
     truncation: float,
     amounts: dict[str, float],
+    targets: dict[str, float],
     components: int | None,
     frame_ms: float,
     formats: tuple[str, ...],
@@ -104,6 +117,7 @@ def command(
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
+    from gancmri_jax.physiology.guidance import guide_heart
     from gancmri_jax.video.render import render_uint8
 
     if components is not None and method != "pca_residual":
@@ -118,6 +132,12 @@ def command(
     paths = {}
     for heart in range(seed, seed + videos):
         ws = model.adjust(model.sample(heart, truncation), amounts)
+        if targets:
+            try:
+                ws, solution = guide_heart(model, ws, targets)
+            except InputError as error:
+                raise InputError(f"heart {heart}: {error}") from error
+            click.echo(f"heart {heart}: {solution}")
         paths[heart] = model.beat(ws, motion)
     try:
         out.mkdir(parents=True, exist_ok=True)

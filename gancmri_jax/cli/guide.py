@@ -1,0 +1,89 @@
+"""`gancmri guide`: how well amounts along phenotype directions rule what hearts measure."""
+
+import json
+import pathlib
+
+import click
+from tqdm import tqdm
+
+from gancmri_jax.errors import InputError
+
+
+@click.command("guide")
+@click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
+@click.option(
+    "--phenotype",
+    "names",
+    multiple=True,
+    help="Direction, e.g. lv_area; repeat for more.  [default: all whose phenotype is measured]",
+)
+@click.option("--hearts", default=32, show_default=True, type=click.IntRange(2))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Of the first heart.",
+)
+@click.option("--json", "report", type=click.Path(path_type=pathlib.Path, dir_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Folder for guidance.png and cross-talk.png.",
+)
+def command(
+    name: str,
+    names: tuple[str, ...],
+    hearts: int,
+    seed: int,
+    report: pathlib.Path | None,
+    out: pathlib.Path | None,
+) -> None:
+    """Move hearts by 51 amounts in [−2, 3] along each direction, and measure them at ED.
+
+    For each phenotype it prints Pearson's r between amount and measurement, the median over hearts
+    with its 95 % interval and p value, r of all hearts pooled, the share of steps that raise the
+    phenotype, and what an amount of 1 does to each phenotype in standard deviations of the hearts
+    as they are.
+    """
+    from gancmri_jax.cine.whole import whole
+    from gancmri_jax.model.file import load_model
+    from gancmri_jax.physiology.guidance import DIRECTIONS
+    from gancmri_jax.physiology.guidance_figure import draw_cross_talk, draw_guidance
+    from gancmri_jax.physiology.guidance_report import measure_guidance, summarise
+
+    model = load_model(name)
+    names = tuple(dict.fromkeys(names))
+    asked = len(names) or sum(known in model.directions for known in DIRECTIONS.values())
+    try:
+        if report is not None:
+            report.parent.mkdir(parents=True, exist_ok=True)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be made: {error.strerror}") from error
+    with tqdm(total=asked * hearts, unit=" hearts", desc="guide") as bar:
+        guidance = measure_guidance(model, names, hearts, seed, bar.update)
+    found = summarise(guidance, model)
+    for phenotype, said in found.items():
+        effects = ", ".join(
+            f"{column} {_told(x, '+.2f')}" for column, x in said["cross_talk"].items()
+        )
+        low, high = (_told(end, ".3f") for end in said["ci95"])
+        click.echo(
+            f"{phenotype}: r {_told(said['pearson_r'], '.3f')} (95 % {low} to {high}, p "
+            f"{_told(said['p_value'], '.1e')}), pooled {_told(said['pearson_r_pooled'], '.3f')}; "
+            f"{said['monotonicity']:.0%} of steps rise; {_told(said['lowest'], '.3g')} to "
+            f"{_told(said['highest'], '.3g')}; c = 1 moves {effects} SD"
+        )
+    if report is not None:
+        with whole(report) as part:
+            part.write_text(json.dumps(found, indent=2) + "\n")
+    if out is not None:
+        draw_guidance(out / "guidance.png", model, guidance, found)
+        draw_cross_talk(out / "cross-talk.png", found)
+        click.echo(f"drawn in {out}")
+
+
+def _told(value: float | None, form: str) -> str:
+    return "unknown" if value is None else format(value, form)
