@@ -61,7 +61,7 @@ def default_config() -> ConfigDict:
             channel_base=1024,
             channel_max=64,
             hidden=128,
-            steps=1600,
+            steps=1200,
             batch_size=16,
             learning_rate=3e-3,
             seed=6001,
