@@ -17,7 +17,6 @@ class Scale:
         clips: Videos of each set behind the distances of videos.
         moving: Videos of each kind whose movement is measured.
         hearts: Generated hearts that are guided.
-        amounts: Values of c along a direction.
         trials: Videos that are timed.
     """
 
@@ -30,7 +29,6 @@ class Scale:
     clips: int
     moving: int
     hearts: int
-    amounts: int
     trials: int
 
 
@@ -45,7 +43,6 @@ PAPER = Scale(
     clips=1000,
     moving=100,
     hearts=32,
-    amounts=51,
     trials=100,
 )
 
@@ -59,6 +56,5 @@ QUICK = Scale(
     clips=32,
     moving=24,
     hearts=8,
-    amounts=51,
     trials=5,
 )
