@@ -80,7 +80,9 @@ def test_readers_do_not_reach_each_others_screens_and_answers(url, path, tokens,
         taken = reader.post("/answer", json=some_answer(theirs, 1))
         assert taken.status_code == 400 and "not yours" in taken.json()["error"]
         assert reader.get("/next").json() == mine
-    for way in ("answer", "answers", "report", "study.db", "static/../study.db", "openapi.json"):
+    pages = ["answer", "answers", "report", "study.db", "static/../study.db", "openapi.json"]
+    stimuli = ["", "..%2f..%2fstudy.db", "' OR '1'='1", f"{name}%00"]
+    for way in [*pages, *(f"stimulus/{end}" for end in stimuli)]:
         assert reader.get(f"/{way}").status_code in (404, 405)
 
 
@@ -271,10 +273,8 @@ class Crowd:
     def read(self, url, path, token, number, pause_s):
         with client(url, path, token) as reader:
             try:
-                while not self.stop.is_set():
-                    view = reader.get("/next").json()
-                    if not view["screens"]:
-                        return
+                view = reader.get("/next").json()
+                while view["screens"] and not self.stop.is_set():
                     for name in view["screens"][0]["stimuli"]:
                         reader.get(f"/stimulus/{name}").raise_for_status()
                     sent = some_answer(view, (number + view["done"]) % 2)
@@ -285,6 +285,7 @@ class Crowd:
                         self.seconds.append(time.perf_counter() - start)
                         answer.raise_for_status()
                         self.acknowledged.append((sent["screen"], sent["chosen"]))
+                    view = answer.json()
             except httpx.TransportError:
                 pass
             except httpx.HTTPStatusError as error:

@@ -202,8 +202,8 @@ def progress(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
 def next_screens(connection: sqlite3.Connection, reader: int, count: int) -> list[Screen]:
     """Return a reader's next screens that are not answered, in order."""
     rows = connection.execute(
-        "SELECT id, name FROM screen WHERE reader = ? AND id NOT IN (SELECT screen FROM answer) "
-        "ORDER BY position LIMIT ?",
+        "SELECT id, name FROM screen LEFT JOIN answer ON answer.screen = screen.id "
+        "WHERE reader = ? AND answer.screen IS NULL ORDER BY position LIMIT ?",
         (reader, count),
     ).fetchall()
     screens = []
