@@ -51,7 +51,7 @@ def test_a_trained_encoder_is_scored_and_left_in_its_model(tmp_path, monkeypatch
     assert left.encoder.card["held_back"]["test split"]["ssim"] == 0.75
 
 
-def test_options_are_what_the_embedded_one_was_trained_with():
+def test_options_are_the_configurations():
     defaults = {parameter.name: parameter.default for parameter in command.params}
     config = default_config()
     for name in config:

@@ -56,11 +56,13 @@ def command(
 
     Ways differ in mode, space, where the search starts, and its steps. OUT gets table.md, table.csv
     and pictures.png, which shows the first video's frames over what was found of them: handle it
-    as you handle the data. The same command goes on with the ways that are not done yet.
+    as you handle the data. The table grows as ways are done, and the same command goes on with the
+    others.
     """
     from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.experiments.projection_report import draw, header, write_csv, write_markdown
     from gancmri_jax.experiments.projection_table import (
+        Row,
         compare,
         found_frames,
         perceptual_distance,
@@ -81,7 +83,10 @@ def command(
         most=videos,
     )
     cines = [thin_out(cine, frames) for cine in cines]
-    compared = ways(steps, few, model.encoder is not None)
+    measured = perceptual_distance(model)
+    perceptual = measured[0] if measured else "perceptual"
+    told = header(model, cines, distance)  # type: ignore[arg-type]
+    rows: list[Row] = []
     with tqdm(total=1, file=sys.stderr, leave=False) as bar:
 
         def on_start(way: str, frame_steps: int) -> Callable[[float], object]:
@@ -89,22 +94,20 @@ def command(
             bar.reset(max(frame_steps, 1))
             return bar.update
 
-        rows = compare(
+        for row in compare(
             model,
             cines,
             out,
-            compared,
+            ways(steps, few, model.encoder is not None),
             distance=distance,  # type: ignore[arg-type]
             batch_size=batch_size,
             seed=seed,
             tell=lambda line: tqdm.write(line, file=sys.stdout),
             on_start=on_start,
-        )
-    measured = perceptual_distance(model)
-    perceptual = measured[0] if measured else "perceptual"
-    told = header(model, cines, distance)  # type: ignore[arg-type]
-    write_markdown(out / "table.md", rows, perceptual, told)
-    write_csv(out / "table.csv", rows, perceptual)
+        ):
+            rows.append(row)
+            write_markdown(out / "table.md", rows, perceptual, told)
+            write_csv(out / "table.csv", rows, perceptual)
     found = [(row, found_frames(model, cines[0], out, row.way)) for row in rows]
     draw(out / "pictures.png", cines[0].pixels, found)
     click.echo((out / "table.md").read_text())

@@ -35,7 +35,7 @@ import click
     type=click.IntRange(1),
     help="Width of the layer before the last.",
 )
-@click.option("--steps", default=1200, show_default=True, type=click.IntRange(1))
+@click.option("--steps", default=3000, show_default=True, type=click.IntRange(1))
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=6001, show_default=True, type=click.IntRange(0, 2**31))
 def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: int) -> None:

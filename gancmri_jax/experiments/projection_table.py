@@ -9,7 +9,7 @@ import math
 import pathlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -86,25 +86,19 @@ def ways(steps: int, few: int, encoder: bool) -> list[Way]:
         few: Of a short search.
         encoder: The model has one to start from.
     """
-    listed = [
-        Way("frames", "w", 0.0, "mean", steps),
-        Way("frames", "w+", 0.0, "mean", steps),
-        Way("frames", "w+", PULL, "mean", steps),
-        Way("neighbour", "w", 0.0, "mean", steps),
-        Way("joint", "w", 0.0, "mean", steps),
-        Way("frames", "w", 0.0, "mean", few),
-        Way("joint", "w", 0.0, "mean", few),
-    ]
+    listed = [Way("frames", "w", 0.0, "mean", steps), Way("frames", "w", 0.0, "mean", few)]
     if encoder:
-        listed += [
-            Way("frames", "w", 0.0, "encoder", 0),
-            Way("frames", "w", 0.0, "encoder", max(few // 2, 1)),
-            Way("frames", "w", 0.0, "encoder", few),
-            Way("frames", "w+", 0.0, "encoder", few),
-            Way("frames", "w+", PULL, "encoder", few),
-            Way("neighbour", "w", 0.0, "encoder", few),
-            Way("joint", "w", 0.0, "encoder", few),
-        ]
+        listed += [Way("frames", "w", 0.0, "encoder", n) for n in (0, max(few // 2, 1), few)]
+    others: list[tuple[Mode, Space, float]] = [
+        ("joint", "w", 0.0),
+        ("neighbour", "w", 0.0),
+        ("frames", "w+", 0.0),
+        ("frames", "w+", PULL),
+    ]
+    for mode, space, pull in others:
+        listed.append(Way(mode, space, pull, "mean", steps))
+        if encoder:
+            listed.append(Way(mode, space, pull, "encoder", few))
     return list(dict.fromkeys(listed))
 
 
@@ -139,8 +133,10 @@ def compare(
     seed: int = 0,
     tell: Callable[[str], object] = lambda line: None,
     on_start: Callable[[str, int], Callable[[float], object]] = lambda what, of: lambda n: None,
-) -> list[Row]:
+) -> Iterator[Row]:
     """Project the cines in each way, and measure what was found; ways that are done stay done.
+
+    Yields the rows one by one, as they are done.
 
     Args:
         model: The generator.
@@ -178,14 +174,10 @@ def compare(
         took = search(model, cines, _store(out, way), way, distance, batch_size, seed, told)
         return {**measure(model, cines, out, way), "search_seconds": round(took, 2)}
 
-    rows = []
     for way in compared:
         result = journal.stage(way.slug, functools.partial(project_and_measure, way), _say)
         names = ("perceptual", "ssim", "psnr", "roughness", "search_seconds")
-        rows.append(
-            Row(way, *(math.nan if result[name] is None else result[name] for name in names))
-        )
-    return rows
+        yield Row(way, *(math.nan if result[name] is None else result[name] for name in names))
 
 
 def search(

@@ -41,7 +41,7 @@ MODEL = "model.safetensors"  # in a run directory
 PICTURE_WEIGHT = 10.0
 MEAN_WEIGHT = 0.1  # of a real frame's distance to the mean w
 
-_REPORT, _SAVE = 50, 200  # steps between lines of metrics, and between checkpoints
+_REPORT, _SAVE = 50, 100  # steps between lines of metrics, and between checkpoints
 _SAMPLES = 12
 _COARSEST = 8
 
@@ -55,13 +55,13 @@ class EncoderState(flax.struct.PyTreeNode):
 
 
 def default_config() -> ConfigDict:
-    """Return what the embedded encoder was trained with."""
+    """Return what suits the embedded model; the card of its encoder says what that had."""
     return ConfigDict(
         dict(
             channel_base=1024,
             channel_max=64,
             hidden=128,
-            steps=1200,
+            steps=3000,
             batch_size=16,
             learning_rate=3e-3,
             seed=6001,
