@@ -61,7 +61,14 @@ def cines(model, square):
 
 def knowing(model, square):
     """Return the model with an encoder that knows the codes of `cines`."""
-    return dataclasses.replace(model, encoder=lambda images: square)  # type: ignore[arg-type]
+
+    class Knowing:
+        fingerprint = "knowing"
+
+        def __call__(self, images):
+            return square
+
+    return dataclasses.replace(model, encoder=Knowing())  # type: ignore[arg-type]
 
 
 def test_what_is_found_exactly_measures_so(model, square, cines, tmp_path):
@@ -132,14 +139,19 @@ def test_a_search_that_broke_off_begins_again(compared, model, cines, monkeypatc
     assert not list((tmp_path / "stages").iterdir())
 
 
-def test_a_model_with_an_encoder_is_compared_from_it_too():
+def test_a_model_with_an_encoder_is_compared_from_it_too(model):
     assert {way.start for way in ways(1000, 100, False)} == {"mean"}
     listed = ways(1000, 100, True)
     assert Way("frames", "w", 0.0, "encoder", 50) in listed and GUESS in listed
     assert {way.mode for way in listed} == {"frames", "neighbour", "joint"}
     assert {(way.space, way.pull_to_w) for way in listed} == {("w", 0), ("w+", 0), ("w+", PULL)}
-    assert len({way.slug for way in listed}) == len(listed) == 13
+    assert len({way.slug(model) for way in listed}) == len(listed) == 13
     assert len(ways(100, 100, False)) == 5  # none twice
+
+
+def test_another_encoder_does_its_own_ways_again_and_no_others(model):
+    other = dataclasses.replace(model, encoder=encoding_model(seed=1).encoder)
+    assert GUESS.slug(model) != GUESS.slug(other) and SHORT.slug(model) == SHORT.slug(other)
 
 
 def test_frames_at_equal_parts_of_the_beat():

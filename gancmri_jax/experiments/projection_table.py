@@ -48,11 +48,13 @@ class Way(NamedTuple):
     start: Start
     steps: int
 
-    @property
-    def slug(self) -> str:
-        """Return a name for files."""
+    def slug(self, model: Model) -> str:
+        """Return a name for files, which tells one encoder from another."""
         space = f"{self.space}-pulled" if self.pull_to_w else self.space
-        return f"{self.mode}-{space}-{self.start}-{self.steps}"
+        name = f"{self.mode}-{space}-{self.start}-{self.steps}"
+        if self.start == "encoder" and model.encoder is not None:
+            name += f"-{model.encoder.fingerprint}"
+        return name
 
     def __str__(self) -> str:
         space = f"{self.space} pulled" if self.pull_to_w else self.space
@@ -159,7 +161,6 @@ def compare(
         digest.update(np.ascontiguousarray(cine.pixels).data)
     settings = {
         "model": model.fingerprint,
-        "encoder": None if model.encoder is None else model.encoder.fingerprint,
         "videos": digest.hexdigest()[:16],
         "distance": distance,
         "perceptual distance": perceptual[0] if perceptual else None,
@@ -171,11 +172,11 @@ def compare(
 
     def project_and_measure(way: Way) -> Result:
         told = on_start(str(way), way.steps * frames)
-        took = search(model, cines, _store(out, way), way, distance, batch_size, seed, told)
+        took = search(model, cines, _store(model, out, way), way, distance, batch_size, seed, told)
         return {**measure(model, cines, out, way), "search_seconds": round(took, 2)}
 
     for way in compared:
-        result = journal.stage(way.slug, functools.partial(project_and_measure, way), _say)
+        result = journal.stage(way.slug(model), functools.partial(project_and_measure, way), _say)
         names = ("perceptual", "ssim", "psnr", "roughness", "search_seconds")
         yield Row(way, *(math.nan if result[name] is None else result[name] for name in names))
 
@@ -274,7 +275,7 @@ def _codes(
         guesses = [model.encode(to_model_range(cine.pixels)[..., None]) for cine in cines]
         noise = [np.asarray(level) for level in model.noise]
         return [(broadcast_w(w, model.num_ws), noise) for w in guesses]
-    codes, _ = read_latents(store := _store(out, way))
+    codes, _ = read_latents(store := _store(model, out, way))
     return [
         (
             jnp.asarray(codes.ws[video, : len(cine.pixels)]),
@@ -284,8 +285,8 @@ def _codes(
     ]
 
 
-def _store(out: pathlib.Path, way: Way) -> pathlib.Path:
-    return out / "stores" / f"{way.slug}.zarr"
+def _store(model: Model, out: pathlib.Path, way: Way) -> pathlib.Path:
+    return out / "stores" / f"{way.slug(model)}.zarr"
 
 
 def _mean(
