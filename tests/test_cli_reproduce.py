@@ -1,0 +1,34 @@
+import pytest
+from click.testing import CliRunner
+
+from gancmri_jax.cli.main import gancmri
+from gancmri_jax.errors import InputError
+from gancmri_jax.experiments import reproduce as module
+from gancmri_jax.experiments.scale import PAPER, QUICK
+
+
+def call(*words):
+    return CliRunner().invoke(gancmri, ["reproduce", *map(str, words)], catch_exceptions=False)
+
+
+def test_quick_takes_the_embedded_model_and_few_samples(tmp_path, monkeypatch):
+    seen = []
+
+    def reproduce(out, scale, *, model_name, config, seed, tell, on_start):
+        seen.append((scale, model_name, seed))
+        tell("fit: done")
+        return out / "report.md"
+
+    monkeypatch.setattr(module, "reproduce", reproduce)
+    result = call("--out", tmp_path, "--quick")
+    assert result.exit_code == 0 and "fit: done" in result.output
+    assert f"wrote {tmp_path / 'report.md'} and {tmp_path / 'report.html'}" in result.output
+    call("--out", tmp_path, "--seed", 3)
+    call("--out", tmp_path, "--quick", "--model", "runs/a")
+    assert seen == [(QUICK, "demo", 1), (PAPER, None, 3), (QUICK, "runs/a", 1)]
+
+
+def test_without_a_model_it_needs_a_configuration(tmp_path):
+    with pytest.raises(InputError, match="c.py: no such configuration to train by; give --config"):
+        call("--out", tmp_path / "run", "--config", tmp_path / "c.py")
+    assert not (tmp_path / "run").exists()
