@@ -10,7 +10,8 @@ from tests.tiny import tiny_model
 
 
 def compare(model, source, out):
-    options = ["--model", model, "--input", source, "--out", out, "--steps", 1, "--batch-size", 4]
+    options = ["--model", model, "--input", source, "--out", out, "--steps", 1]
+    options += ["--batch-size", 4, "--distance", "multiscale_pixel"]
     arguments = ["compare-superres", *map(str, options)]
     return CliRunner().invoke(gancmri, arguments, catch_exceptions=False)
 

@@ -31,7 +31,7 @@ from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.fit import fit_directions, fit_motion, with_fit
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
-from gancmri_jax.projection.settings import Settings
+from gancmri_jax.projection.settings import Settings, Start
 from gancmri_jax.projection.store import read_latents
 from gancmri_jax.projection.study import project_study
 from gancmri_jax.training.loop import train
@@ -117,7 +117,7 @@ def reproduce(
     beats = train_set[: scale.beats]
     pairs = train_set[scale.beats : scale.beats + scale.pairs] or beats
     halved = test_set[: scale.halved]
-    project = functools.partial(_project, model, out, scale.projection_steps, seed, on_start)
+    project = functools.partial(_project, model, out, scale, seed, on_start)
     for name, cines, which in (
         ("beats", beats, "all"),
         ("pairs", pairs, "ed-es"),
@@ -249,15 +249,16 @@ def _train(config: ConfigDict, records: pathlib.Path, workdir: pathlib.Path) -> 
 def _project(
     model: Model,
     out: pathlib.Path,
-    steps: int,
+    scale: Scale,
     seed: int,
     on_start: Progress,
     name: str,
     cines: Sequence[Cine],
     which: Any,
 ) -> Result:
-    start = "mean" if model.encoder is None else "encoder"
-    settings = Settings(steps, start=start)  # type: ignore[arg-type]
+    start: Start = "mean" if model.encoder is None else "encoder"
+    steps = scale.projection_steps
+    settings = Settings(steps, distance=scale.distance, start=start)
     bar: dict[str, Callable[[int], object]] = {}
     taken = 0.0  # steps of all frames together
 
@@ -279,7 +280,7 @@ def _project(
         on_start=begin,
         on_steps=advance,
     )
-    codes = _codes(out, name)
+    codes, provenance = read_latents(_store(out, name))
     distances = codes.distances[codes.valid]
     return {
         "videos": len(codes.subjects),
@@ -287,7 +288,7 @@ def _project(
         "steps": steps,
         "start": start,
         "mean_distance": float(distances.mean()),
-        "distance": f"{settings.distance} distance {distances.mean():.4f}",
+        "distance": f"{provenance['distance']} distance {distances.mean():.4f}",
     }
 
 

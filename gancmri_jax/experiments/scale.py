@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from gancmri_jax.projection.distance import Distance
+
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
@@ -13,6 +15,7 @@ class Scale:
         pairs: Videos whose ED and ES frames are projected, behind k_ED→ES and the directions.
         halved: Test videos whose every second frame is found again.
         projection_steps: Of each frame's projection.
+        distance: What the projection lowers; `auto` is the paper's LPIPS where its weights are.
         frames: Frames of each set behind the distances of frames.
         clips: Videos of each set behind the distances of videos.
         moving: Videos of each kind whose movement is measured.
@@ -25,6 +28,7 @@ class Scale:
     pairs: int
     halved: int
     projection_steps: int
+    distance: Distance
     frames: int
     clips: int
     moving: int
@@ -39,6 +43,7 @@ PAPER = Scale(
     pairs=547,
     halved=100,
     projection_steps=1000,
+    distance="auto",
     frames=50_000,
     clips=1000,
     moving=100,
@@ -52,6 +57,7 @@ QUICK = Scale(
     pairs=48,
     halved=8,
     projection_steps=50,
+    distance="multiscale_pixel",
     frames=200,
     clips=32,
     moving=24,
