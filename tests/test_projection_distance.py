@@ -10,10 +10,12 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.projection import distance as distance_module
 from gancmri_jax.projection.distance import (
     DISTANCES,
+    chosen,
     distance_provenance,
     image_features,
     multiscale_pixel,
 )
+from gancmri_jax.weights.cache import CACHE_VARIABLE
 from tests.tiny import tiny_model
 from tests.tiny_segmenter import tiny_segmenter
 
@@ -83,7 +85,7 @@ def test_a_feature_map_is_an_input_of_compiled_programs(model, images):
     def apply(features, images):
         return features(images)
 
-    for name in DISTANCES:
+    for name in ("multiscale_pixel", "cardiac_features"):
         features = image_features(name, model)
         np.testing.assert_allclose(apply(features, images), features(images), atol=1e-5)
 
@@ -108,6 +110,18 @@ def test_a_model_without_a_segmenter_says_so(model):
     for ask in (image_features, distance_provenance):
         with pytest.raises(InputError, match="cardiac_features: the model has no segmenter"):
             ask("cardiac_features", bare)
+
+
+def test_auto_is_the_best_there_is(model, tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    bare = dataclasses.replace(model, segmenter=None)
+    assert chosen("auto", model) == "cardiac_features"
+    assert chosen("auto", bare) == "multiscale_pixel"
+    (tmp_path / "vgg16-lpips.safetensors").touch()
+    assert chosen("auto", bare) == "lpips" and chosen("multiscale_pixel", bare) != "lpips"
+    assert chosen("auto", tiny_model(resolution=8)) == "multiscale_pixel"  # too small for it
+    with pytest.raises(InputError, match="lpips: sees images from 16² on, the model makes 8²"):
+        image_features("lpips", tiny_model(resolution=8))
 
 
 def test_the_command_line_offers_every_distance():

@@ -11,7 +11,12 @@ from gancmri_jax.benchmarks.random_model import random_model
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.networks.lpips import LPIPS
 from gancmri_jax.ops.count import multiply_adds
-from gancmri_jax.projection.distance import Features, LpipsFeatures, multiscale_pixel
+from gancmri_jax.projection.distance import (
+    LPIPS_LEAST_SIDE,
+    Features,
+    LpipsFeatures,
+    multiscale_pixel,
+)
 from gancmri_jax.projection.search import (
     Variables,
     single_frames,
@@ -21,7 +26,6 @@ from gancmri_jax.projection.search import (
 from gancmri_jax.projection.settings import Dtype, Settings
 
 _STEPS = 4
-_LEAST_LPIPS = 16  # pixels along a side, which VGG16 halves four times
 
 
 def benchmark_projection(
@@ -35,7 +39,7 @@ def benchmark_projection(
     model = random_model(size, channel_base, channel_max, "float32")
     features: Features = jax.tree_util.Partial(multiscale_pixel)
     features_gflop = 0.0
-    if size >= _LEAST_LPIPS:
+    if size >= LPIPS_LEAST_SIDE:
         network, colour = LPIPS(), jnp.zeros((1, size, size, 3))
         params = jax.jit(network.init)(jax.random.key(3), colour, colour)["params"]
         features = LpipsFeatures(network, params)

@@ -100,6 +100,7 @@ class LpipsFeatures(flax.struct.PyTreeNode):
         return jnp.concatenate([m.reshape(n, -1) for m in maps], axis=1)
 
 
+LPIPS_LEAST_SIDE = 16  # VGG16 halves it four times
 _LPIPS_SIDE = 256
 _SEGMENTER_SIDE = 144  # pixels: a chest of 260 mm on the demo segmenter's grid
 
@@ -107,11 +108,12 @@ _SEGMENTER_SIDE = 144  # pixels: a chest of 260 mm on the demo segmenter's grid
 def chosen(name: Distance, model: Model) -> Distance:
     """Return the distance that `auto` stands for, or the name itself.
 
-    It is LPIPS where its weights lie in the cache, else that of the model's segmenter, else pixels.
+    It is LPIPS where its weights lie in the cache and images are not too small for it, else that of
+    the model's segmenter, else pixels.
     """
     if name != "auto":
         return name
-    if cached_path("vgg16-lpips").exists():
+    if model.resolution >= LPIPS_LEAST_SIDE and cached_path("vgg16-lpips").exists():
         return "lpips"
     return "multiscale_pixel" if model.segmenter is None else "cardiac_features"
 
@@ -121,12 +123,17 @@ def image_features(name: Distance, model: Model) -> Features:
 
     Raises:
         InputError: The model has no segmenter, which `cardiac_features` needs, or the weights of
-            `lpips` cannot be had.
+            `lpips` cannot be had, or images are too small for it.
     """
     name = chosen(name, model)
     if name == "multiscale_pixel":
         return jax.tree_util.Partial(multiscale_pixel)
     if name == "lpips":
+        if model.resolution < LPIPS_LEAST_SIDE:
+            raise InputError(
+                f"--distance lpips: sees images from {LPIPS_LEAST_SIDE}² on, the model makes "
+                f"{model.resolution}²; use multiscale_pixel"
+            )
         return LpipsFeatures(*load_lpips())
     segmenter = _segmenter(model)
     return CardiacFeatures(
