@@ -53,6 +53,12 @@ def test_a_grid_that_does_not_divide_keeps_the_field_of_view(cine):
     assert measure(cine, grid).areas_cm2 == pytest.approx(np.pi * 2.4**2, rel=0.04)
 
 
+def test_it_is_told_how_many_frames_are_done(cine):
+    told = []
+    segment(bright_segmenter(), cine, told.append)
+    assert told == [8, 1]
+
+
 def test_a_network_that_has_x_first_sees_the_transposed_frame(cine, found):
     again = segment(bright_segmenter(x_first=True), cine)
     np.testing.assert_allclose(again.lv_probability, found.lv_probability, atol=1e-6)

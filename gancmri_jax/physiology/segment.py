@@ -6,6 +6,7 @@ on, and shown to it; masks go back to the cine's own pixels, the probability sta
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -41,8 +42,16 @@ class Segmentation(NamedTuple):
     grid_mm: tuple[float, float]
 
 
-def segment(segmenter: Segmenter, cine: Cine) -> Segmentation:
+def segment(
+    segmenter: Segmenter, cine: Cine, on_frames: Callable[[int], object] = lambda _: None
+) -> Segmentation:
     """Segment every frame of a cine.
+
+    Args:
+        segmenter: What finds the chambers.
+        cine: Frames of any size.
+        on_frames: Told how many frames were done since it was last told; what it raises ends the
+            work.
 
     Raises:
         InputError: The cine has no contrast, or is far larger than a chest.
@@ -71,6 +80,7 @@ def segment(segmenter: Segmenter, cine: Cine) -> Segmentation:
         )
         masks.append(np.asarray(found)[: len(batch)])
         probabilities.append(np.asarray(probability)[: len(batch)])
+        on_frames(len(batch))
     return Segmentation(
         masks=np.stack([largest_pieces(mask) for mask in np.concatenate(masks)]),
         lv_probability=np.concatenate(probabilities),
