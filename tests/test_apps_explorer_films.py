@@ -78,6 +78,19 @@ def test_a_film_that_is_not_wanted_any_more_is_not_rendered(films, monkeypatch):
     assert rendered == [25]
 
 
+def test_a_curve_that_is_not_wanted_any_more_ends_after_a_few_frames(films):
+    films.film(Choice("ed-to-es", 6), wanted)
+    looks = []
+
+    def until_eight_frames_are_segmented():
+        looks.append(None)
+        if len(looks) == 4:  # before the film and after it, and after each eight frames
+            raise Superseded
+
+    with pytest.raises(Superseded):
+        films.curve(Choice("ed-to-es", 6), until_eight_frames_are_segmented, coarse=False)
+
+
 def test_the_last_films_are_kept(films, monkeypatch):
     monkeypatch.setattr(explorer_films, "MOST_KEPT", 1)
     first, second = Choice("ed-to-es", 1), Choice("ed-to-es", 2)

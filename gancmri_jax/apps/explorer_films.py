@@ -127,7 +127,7 @@ class Films:
         if coarse:
             frames = np.unique(np.arange(COARSE_FRAMES) * count // COARSE_FRAMES)
             cine = dataclasses.replace(cine, pixels=cine.pixels[frames], ed_frame=0, es_frame=None)
-        findings = measure(cine, segment(self.model.segmenter, cine))
+        findings = measure(cine, segment(self.model.segmenter, cine, lambda _: wanted()))
         return {
             "frames": frames.tolist(),
             "count": count,

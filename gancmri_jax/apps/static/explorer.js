@@ -120,9 +120,9 @@ function remember() {
 
 /** Note what hangs on whether films are there. */
 function update() {
-  const waiting = shownPanes().some((name) => panes[name].waiting && !panes[name].pending);
-  clock.held = waiting;
-  $("panes").setAttribute("aria-busy", String(waiting));
+  const waiting = shownPanes().filter((name) => panes[name].waiting);
+  clock.held = waiting.some((name) => !panes[name].pending);
+  $("panes").setAttribute("aria-busy", String(waiting.length > 0));
   const film = panes.a.film;
   if (film) clock.beatMs = film.count * film.frameMs;
 }

@@ -104,8 +104,8 @@ export class Loader {
       return;
     }
     this.following.delete(cine);
+    this.page.onChanged();
     if (said.state === "failed") this.page.say(`${label}: ${said.error}`, true);
     else if (before?.state !== "projected") this.page.say(`${label}: found in the model`);
-    this.page.onChanged();
   }
 }

@@ -3,7 +3,7 @@
 import { fetchFilm, frameAt, paint, reasonOf } from "./player.js";
 import { toQuery } from "./explorer_state.js";
 
-const REST_MS = 250; // after which the whole curve is measured
+const REST_MS = 400; // after which the whole curve is measured
 
 export class Pane {
   /**
