@@ -17,6 +17,7 @@ VERBS = {
     "segment": "Find the chambers in cines, and measure the left ventricle.",
     "compare-projections": "Say how well frames are found in several ways.",
     "fit": "Learn motion and phenotype directions from latent codes.",
+    "compare-motions": "Say how motions move hearts, beside real beats.",
     "guide": "Say how well directions rule what hearts measure.",
     "superres": "Raise the frame rate of real cines.",
     "compare-superres": "Say how well frames that were taken away are found again.",

@@ -117,7 +117,7 @@ def command(
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
-    from gancmri_jax.physiology.guidance import guide_heart
+    from gancmri_jax.physiology.guidance import Unreachable, guide_heart
     from gancmri_jax.video.render import render_uint8
 
     if components is not None and method != "pca_residual":
@@ -129,16 +129,22 @@ def command(
         )
     model = load_model(name)
     motion = Motion(method, frames, components or PAPER_COMPONENTS)  # type: ignore[arg-type]
-    paths = {}
+    paths, refused = {}, {}
     for heart in range(seed, seed + videos):
         ws = model.adjust(model.sample(heart, truncation), amounts)
         if targets:
             try:
                 ws, solution = guide_heart(model, ws, targets)
-            except InputError as error:
-                raise InputError(f"heart {heart}: {error}") from error
+            except Unreachable as error:
+                refused[heart] = error
+                continue
             click.echo(f"heart {heart}: {solution}")
         paths[heart] = model.beat(ws, motion)
+    if not paths:
+        others = f"; nor can the other {videos - 1}" if videos > 1 else ""
+        raise InputError(f"heart {seed}: {refused[seed]}{others}")
+    for heart, reason in refused.items():
+        click.echo(f"heart {heart} is left out: {reason}", err=True)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -147,4 +153,5 @@ def command(
         subject = f"heart-{heart:04d}"
         cine = Cine(render_uint8(model, path), spacing_mm or UNKNOWN_MM, frame_ms, subject)
         write_formats(out / f"{subject}-{method}", cine, formats)
-    click.echo(f"{videos} hearts of {frames} frames in {out}: {', '.join(dict.fromkeys(formats))}")
+    written = ", ".join(dict.fromkeys(formats))
+    click.echo(f"{len(paths)} hearts of {frames} frames in {out}: {written}")

@@ -98,13 +98,10 @@ class Figures(NamedTuple):
 
 
 def motion_figures(trajectories: Mapping[str, Array], num_frames: int = 50) -> dict[str, Figures]:
-    """Measure every motion that these trajectories give; one that needs more frames is left out."""
+    """Measure every motion that these trajectories give."""
     figures = {}
     for name in motions_of(trajectories):
-        try:
-            motion = latent_motion(trajectories, Motion(name, num_frames))  # type: ignore[arg-type]
-        except InputError:
-            continue
+        motion = latent_motion(trajectories, Motion(name, num_frames))  # type: ignore[arg-type]
         steps = differences(motion.offsets)
         kept = retained_motion(steps, learned(trajectories, "ed_to_es", "trajectories"))
         lengths = jnp.linalg.norm(steps.reshape(len(steps), -1), axis=1)

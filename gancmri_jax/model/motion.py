@@ -137,7 +137,10 @@ def motions_of(trajectories: Mapping[str, Array]) -> list[str]:
     """Return the names of MOTIONS that a model with these trajectories can follow."""
     if "ed_to_es" not in trajectories:
         return []
-    return [name for name, (_, needs) in MOTIONS.items() if needs in trajectories]
+    names = [name for name, (_, needs) in MOTIONS.items() if needs in trajectories]
+    if "pca_residual" in names and len(trajectories["frame_to_frame"]) < PAPER_COMPONENTS + 2:
+        names.remove("pca_residual")  # which would leave nothing
+    return names
 
 
 def learned(kept: Mapping[str, Array], name: str, kind: str) -> Array:

@@ -42,8 +42,11 @@ class Beat(NamedTuple):
     ra_filling_percent: float
 
 
-def measure_beat(segmenter: Segmenter, cine: Cine) -> Beat:
+def measure_beat(segmenter: Segmenter, cine: Cine) -> tuple[Beat, Float[np.ndarray, "t"]]:
     """Segment a cine on the segmenter's own grid and compare ES, the least LV area, with ED.
+
+    Returns:
+        What changes, and the left ventricle's area in each frame in cm², NaN where it has none.
 
     Raises:
         InputError: The cine's spacing is unknown, or it cannot be segmented.
@@ -52,11 +55,13 @@ def measure_beat(segmenter: Segmenter, cine: Cine) -> Beat:
         raise InputError(f"{cine.subject}: needs the distance between pixels, which is unknown")
     cine = _on_grid(dataclasses.replace(cine, es_frame=None), segmenter.pixel_mm)
     segmentation = segment(segmenter, cine)
-    found = measure(cine, segmentation).phenotypes
-    if math.isnan(found["es_frame"]):
-        return Beat(*[math.nan] * len(Beat._fields))
+    findings = measure(cine, segmentation)
+    found, areas = findings.phenotypes, findings.areas_cm2
+    areas = np.where(areas > 0, areas, np.nan)
+    if math.isnan(found["lv_fac_percent"]):
+        return Beat(*[math.nan] * len(Beat._fields)), areas
     ed, es = (segmentation.masks[int(found[frame])] for frame in ("ed_frame", "es_frame"))
-    return Beat(
+    beat = Beat(
         lv_fac_percent=found["lv_fac_percent"],
         es_percent=100 * (found["es_frame"] - found["ed_frame"]) / len(cine.pixels) % 100,
         wall_thickening_percent=_growth(*(thickness_mm(m, cine.spacing_mm) for m in (ed, es))),
@@ -64,6 +69,7 @@ def measure_beat(segmenter: Segmenter, cine: Cine) -> Beat:
         la_filling_percent=_growth(float((ed == LA).sum()), float((es == LA).sum())),
         ra_filling_percent=_growth(float((ed == RA).sum()), float((es == RA).sum())),
     )
+    return beat, areas
 
 
 def thickness_mm(mask: UInt8[np.ndarray, "h w"], spacing_mm: tuple[float, float]) -> float:

@@ -1,0 +1,100 @@
+"""`gancmri compare-motions`: how the models of the beat move hearts, beside real beats."""
+
+import pathlib
+
+import click
+from tqdm import tqdm
+
+from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cli.reading import reads_cines
+
+
+@click.command("compare-motions")
+@reads_cines
+@click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test", "all"]),
+    default="test",
+    show_default=True,
+    help="Of records, which subjects.",
+)
+@click.option("--videos", type=click.IntRange(1), help="Only the first so many real beats.")
+@click.option(
+    "--hearts", default=32, show_default=True, type=click.IntRange(1), help="Of each motion."
+)
+@click.option(
+    "--frames",
+    default=25,
+    show_default=True,
+    type=click.IntRange(3),
+    help="Of a beat that are measured, at equal parts of it.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+def command(
+    name: str,
+    source: pathlib.Path,
+    reading: ReadOptions,
+    keep_ids: bool,
+    split: str,
+    videos: int | None,
+    hearts: int,
+    frames: int,
+    out: pathlib.Path,
+) -> None:
+    """Move the same hearts by every motion that the model has learned, and measure the beats.
+
+    OUT gets motions.md and motions.png: how far, when and how smoothly the ventricle empties, and
+    whether walls thicken, the mitral plane descends and the atria fill, beside the real beats of
+    --input. What is measured stays in OUT, and the same command goes on with the rest.
+    """
+    import hashlib
+    import os
+
+    import jax
+
+    from gancmri_jax.cine.read import read_model_cines
+    from gancmri_jax.errors import InputError
+    from gancmri_jax.experiments.journal import Journal
+    from gancmri_jax.experiments.motion_report import draw_curves, write_markdown
+    from gancmri_jax.experiments.motion_table import compare_motions, table
+    from gancmri_jax.model.file import load_model
+    from gancmri_jax.model.motion import motions_of
+
+    model = load_model(name)
+    motions = motions_of(model.trajectories)
+    if not motions:
+        raise InputError(f"{name}: has learned no motion; see `gancmri fit`")
+    cines = read_model_cines(
+        source,
+        model.resolution,
+        keep_ids=keep_ids,
+        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
+        options=reading,
+        split=None if split == "all" else split,
+        most=videos,
+    )
+    digest = hashlib.sha256()
+    for cine in cines:
+        digest.update(f"{cine.ed_frame} {cine.spacing_mm} {cine.pixels.shape}".encode())
+        digest.update(cine.pixels.tobytes())
+    settings = {
+        "model": [model.fingerprint, model.card.get("fit")],
+        "videos": digest.hexdigest()[:16],
+        "hearts": hearts,
+        "frames": frames,
+    }
+    journal = Journal(out, settings, tqdm.write)
+    with tqdm(total=len(cines) + hearts * len(motions), unit=" beats", desc="measure") as bar:
+        results = compare_motions(model, cines, journal, hearts, frames, bar.update)
+    machine = f"{jax.device_count()} × {jax.devices()[0].device_kind}"
+    if jax.default_backend() == "cpu":
+        machine = f"{len(os.sched_getaffinity(0))} CPU cores"
+    told = (
+        f"{hearts} hearts of each motion, {len(cines)} real beats, {frames} frames of each, "
+        f"{model.resolution}×{model.resolution}, on {machine}; medians, measured by the model's "
+        "segmenter.",
+    )
+    write_markdown(out / "motions.md", table(results, model), told)
+    draw_curves(out / "motions.png", results)
+    click.echo((out / "motions.md").read_text().rstrip())
