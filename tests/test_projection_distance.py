@@ -119,9 +119,10 @@ def test_auto_is_the_best_there_is(model, tmp_path, monkeypatch):
     assert chosen("auto", bare) == "multiscale_pixel"
     (tmp_path / "vgg16-lpips.safetensors").touch()
     assert chosen("auto", bare) == "lpips" and chosen("multiscale_pixel", bare) != "lpips"
-    assert chosen("auto", tiny_model(resolution=8)) == "multiscale_pixel"  # too small for it
+    small = tiny_model(resolution=8)
+    assert chosen("auto", small) == "multiscale_pixel"  # too small for it
     with pytest.raises(InputError, match="lpips: sees images from 16² on, the model makes 8²"):
-        image_features("lpips", tiny_model(resolution=8))
+        image_features("lpips", small)
 
 
 def test_the_command_line_offers_every_distance():
