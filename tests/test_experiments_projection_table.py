@@ -158,7 +158,7 @@ def test_frames_at_equal_parts_of_the_beat():
     cine = Cine(np.arange(10)[:, None, None] * np.ones((1, 16, 16), np.uint8), (1, 1), 20.0, "a")
     assert thin_out(cine, 4).pixels[:, 0, 0].tolist() == [0, 2, 5, 7]
     assert len(thin_out(cine, None).pixels) == 10
-    with pytest.raises(InputError, match="a: has 10 frames; give --frames"):
+    with pytest.raises(InputError, match="a: has 10 frames, not 11; give fewer"):
         thin_out(cine, 11)
     with pytest.raises(InputError, match="too small for SSIM"):
         thin_out(dataclasses.replace(cine, pixels=cine.pixels[:, :8]), 4)

@@ -3,6 +3,7 @@
 GANcMRI projects frame by frame into W, in 1000 steps from the mean w (section 3.2).
 """
 
+import dataclasses
 import functools
 import hashlib
 import math
@@ -114,7 +115,8 @@ def thin_out(cine: Cine, num_frames: int | None) -> Cine:
     wanted = have if num_frames is None else num_frames
     if have < max(wanted, LEAST_FRAMES):
         raise InputError(
-            f"{cine.subject}: has {have} frames; give --frames a number from {LEAST_FRAMES} to it"
+            f"{cine.subject}: has {have} frames, not {max(wanted, LEAST_FRAMES)}; give fewer "
+            f"--frames, from {LEAST_FRAMES} on, or leave the cine out"
         )
     if min(cine.pixels.shape[1:]) < WINDOW:
         raise InputError(
@@ -203,6 +205,9 @@ def search(
         shutil.rmtree(store)
     store.parent.mkdir(parents=True, exist_ok=True)
     settings = Settings(way.steps, way.space, distance, start=way.start, pull_to_w=way.pull_to_w)
+    if way.start == "encoder":
+        # Noise on w lets a search from the mean see more of W; it would undo a good guess.
+        settings = dataclasses.replace(settings, w_noise=0.0)
     begin = time.perf_counter()
     with CompileTime() as compiling:
         project_study(
