@@ -9,6 +9,7 @@ def test_far_is_five_robust_deviations_above_the_median():
     np.testing.assert_allclose(far_distance(distances), 3 + 5 / 0.6745)
     # What is far does not raise the limit.
     assert far_distance(np.array([1.0, 2.0, 3.0, 4.0, 1e9])) == far_distance(distances)
+    np.testing.assert_allclose(far_distance(np.array([2.0, 2.0, 2.1])), 3.0)  # half as much again
     assert far_distance(np.array([])) == np.inf
 
 

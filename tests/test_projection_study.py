@@ -1,4 +1,9 @@
 import dataclasses
+import os
+import pathlib
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -6,10 +11,11 @@ import pytest
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.projection.projector import Settings
-from gancmri_jax.projection.store import read_latents, read_noise
+from gancmri_jax.projection.store import read_latents, read_noise, read_quality
 from gancmri_jax.projection.study import describe, frame_key, frames_of, project_study
 from tests.tiny import tiny_model
 
+ROOT = pathlib.Path(__file__).parents[1]
 SETTINGS = Settings(num_steps=2)
 
 
@@ -212,3 +218,39 @@ def test_what_cannot_be_projected_is_said_before_anything_is_made(model, tmp_pat
     with pytest.raises(InputError, match=said):
         project_study(model, [CINES[0], bad], tmp_path / "z.zarr", SETTINGS)
     assert not list(tmp_path.iterdir())
+
+
+_HOST = """
+import sys
+import jax
+import pathlib
+port, host, out = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
+jax.distributed.initialize(f"127.0.0.1:{port}", 2, host)
+from gancmri_jax.projection.study import project_study
+from tests.test_projection_study import SETTINGS, make_cine
+from tests.tiny import tiny_model
+cines = [make_cine(name, 2) for name in ("a", "bb", "ccc")]
+project_study(tiny_model(resolution=8), cines, out, SETTINGS, batch_size=1)
+"""
+
+
+@pytest.mark.slow
+def test_two_hosts_project_one_study(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _HOST, str(port), str(host), str(tmp_path / "z")],
+            cwd=ROOT,
+            env={**os.environ, "JAX_PLATFORMS": "cpu"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in (0, 1)
+    ]
+    ends = [process.communicate(timeout=600)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ends
+    codes = read_latents(tmp_path / "z")[0]
+    assert codes.subjects == ["a", "bb", "ccc"] and codes.valid.all()
+    assert read_quality(tmp_path / "z").flagged_above > 0

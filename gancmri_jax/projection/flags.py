@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 _DEVIATIONS = 5.0
+_LEAST_SPREAD = 0.1  # of the median
 _MAD_OF_NORMAL = 0.6745  # the median absolute deviation of a normal distribution, in units of σ
 
 
@@ -20,14 +21,15 @@ class Flag(enum.IntEnum):
 def far_distance(distances: Float[np.ndarray, "n"]) -> float:
     """Return the distance above which a frame is far: five robust deviations above the median.
 
-    The deviation is estimated from the median absolute one, so that what is far does not raise it.
+    The deviation is estimated from the median absolute one, so that what is far does not raise it,
+    and taken to be a tenth of the median at least, lest frames that are all alike be told apart.
     Where nothing is known, nothing is far.
     """
     if not len(distances):
         return float("inf")
     median = np.median(distances)
     spread = np.median(np.abs(distances - median)) / _MAD_OF_NORMAL
-    return float(median + _DEVIATIONS * spread)
+    return float(median + _DEVIATIONS * max(spread, _LEAST_SPREAD * median))
 
 
 def flag(distances: Float[np.ndarray, "*n"], above: float) -> UInt8[np.ndarray, "*n"]:
