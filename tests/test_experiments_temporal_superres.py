@@ -91,7 +91,7 @@ def test_a_still_heart_is_found_by_every_method(recoveries):
 
 def test_codes_find_what_the_generator_made_between_them(recoveries):
     moving = recoveries[1]
-    assert np.abs(moving.found["latent, t"][:7].astype(int) - moving.removed[:7]).max() <= 1
+    assert np.abs(moving.found["latent, t"][:7] - moving.removed[:7]).max() < 0.51
     rows = {row.method: row for row in summarize(recoveries)}
     assert rows["latent, t"].ssim > 0.999 > rows["nearest"].ssim
     assert np.isnan(rows["latent, t′"].ssim_last) and rows["blend"].ssim_last < 1
@@ -104,6 +104,7 @@ def test_codes_find_what_the_generator_made_between_them(recoveries):
 
 def test_optical_flow_moves_a_disc_half_the_way():
     middle = halfway(disc(14), disc(17))
+    assert middle.max() > 200
     truth = disc(15.5).astype(float)
     blend = (disc(14).astype(float) + disc(17)) / 2
     assert np.abs(middle - truth).mean() < 0.5 * np.abs(blend - truth).mean()
@@ -117,13 +118,12 @@ def test_the_verdict_says_so_where_blending_wins(tmp_path):
     rows = [row("blend", 0.9, 0), row("optical flow", 0.95, 0.05), row("latent, t", 0.7, -0.2)]
     assert verdict(rows) == (
         "The best with codes, latent, t at 0.7000, does not reach a plain blend of pixels at "
-        "0.9000 (by -0.20000, standard error 0.01000); optical flow without any model reaches "
-        "0.9500."
+        "0.9000 (-0.20000 ± 0.01000); optical flow without any model reaches 0.9500."
     )
     assert "residual at 0.9600, beats a" in verdict([*rows, row("residual", 0.96, 0.06)])
     assert "cannot be told from" in verdict([*rows, row("residual", 0.91, 0.01)])
     alone = verdict([rows[0], row("residual", 0.96, 0.06, float("nan"))])
-    assert alone.endswith("cannot be told from a plain blend of pixels at 0.9000.")
+    assert alone.endswith("beats a plain blend of pixels at 0.9000 (+0.06000, one video).")
     write_rows(tmp_path / "rows.csv", rows)
     with (tmp_path / "rows.csv").open() as file:
         assert list(csv.DictReader(file))[2] == {

@@ -23,7 +23,8 @@ from gancmri_jax.errors import InputError
 @click.option(
     "--residual",
     is_flag=True,
-    help="Add what the model misses of both neighbours: truer to a real cine than codes alone.",
+    help="Blend neighbours, and add of the model's motion what the cine bears out: truer to it "
+    "than codes alone.",
 )
 @click.option("--all-generated", is_flag=True, help="Render the original times too.")
 @format_option((), "mp4, gif and, where spacing is known, nifti")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Real, UInt8
 from scipy.ndimage import gaussian_filter
 
 from gancmri_jax.model.backbones import load_lpips
@@ -16,11 +16,12 @@ WINDOW = 2 * _RADIUS + 1
 _RANGE = 255.0
 
 
-def ssim(a: UInt8[np.ndarray, "*n h w"], b: UInt8[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n"]:
+def ssim(a: Real[np.ndarray, "*n h w"], b: Real[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n"]:
     """Return the structural similarity of each pair (Wang et al. 2004, equation 13).
 
-    The window is a Gaussian of σ = 1.5 over 11×11 pixels; moments are the window's own (÷ 1), and
-    the mean is over pixels whose window lies within the picture.
+    Grey levels are from 0 to 255, whole or not. The window is a Gaussian of σ = 1.5 over 11×11
+    pixels; moments are the window's own (÷ 1), and the mean is over pixels whose window lies within
+    the picture.
     """
     assert a.shape == b.shape and min(a.shape[-2:]) >= WINDOW, (a.shape, b.shape)
     x, y = a.astype(np.float64), b.astype(np.float64)
@@ -38,7 +39,7 @@ def ssim(a: UInt8[np.ndarray, "*n h w"], b: UInt8[np.ndarray, "*n h w"]) -> Floa
     return (luminance * structure)[..., inner, inner].mean(axis=(-2, -1))
 
 
-def psnr(a: UInt8[np.ndarray, "*n h w"], b: UInt8[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n"]:
+def psnr(a: Real[np.ndarray, "*n h w"], b: Real[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n"]:
     """Return the peak signal-to-noise ratio of each pair in dB; infinite where they are equal."""
     error = np.square(a.astype(np.float64) - b.astype(np.float64)).mean(axis=(-2, -1))
     with np.errstate(divide="ignore"):
