@@ -4,6 +4,7 @@ A good one empties the ventricle as far and as fast as hearts do, thickens the w
 mitral plane down and fills the atria meanwhile; and it closes, smoothly.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -63,11 +64,11 @@ def compare_motions(
         path = model.beat(model.sample(seed), Motion(name, num_frames))  # type: ignore[arg-type]
         return Cine(render_uint8(model, path), spacing_mm, model.frame_ms, f"heart {seed}")
 
-    rows = {REAL: [lambda cine=cine: thinned(cine, num_frames) for cine in cines]}
+    real = [functools.partial(thinned, cine, num_frames) for cine in cines]
+    journal.stage(REAL, lambda: measured(real), _said)
     for name in motions_of(model.trajectories):
-        rows[name] = [lambda seed=seed, name=name: made(seed, name) for seed in range(hearts)]
-    for name, videos in rows.items():
-        journal.stage(name, lambda videos=videos: measured(videos), _said)
+        videos = [functools.partial(made, seed, name) for seed in range(hearts)]
+        journal.stage(name, functools.partial(measured, videos), _said)
     return journal.results
 
 

@@ -162,11 +162,11 @@ def _bracket(measured, wanted, columns) -> tuple[np.ndarray, np.ndarray]:
     none.
     """
     amounts = np.linspace(LEAST_AMOUNT, MOST_AMOUNT, 15)
-    at, value, reach = math.nan, math.inf, None
+    at, value, lowest, highest = math.nan, math.inf, math.inf, -math.inf
     for _ in range(_ROUNDS):
         values = measured(amounts[:, None])[:, 0]
         _insist_found(values)
-        reach = (np.nanmin(values), np.nanmax(values)) if reach is None else reach
+        lowest, highest = min(lowest, np.nanmin(values)), max(highest, np.nanmax(values))
         missed = values - wanted[0]
         best = np.nanargmin(np.abs(missed))
         if abs(missed[best]) < abs(value - wanted[0]):
@@ -180,7 +180,7 @@ def _bracket(measured, wanted, columns) -> tuple[np.ndarray, np.ndarray]:
         return np.array([at]), np.array([value])
     raise Unreachable(
         f"{columns[0]} = {wanted[0]:g} cannot be reached by this heart: moved by "
-        f"{LEAST_AMOUNT:g} to {MOST_AMOUNT:g} it measures {reach[0]:.3g} to {reach[1]:.3g}"
+        f"{LEAST_AMOUNT:g} to {MOST_AMOUNT:g} it measures {lowest:.3g} to {highest:.3g}"
     )
 
 

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gancmri_jax.cli.main import gancmri
+from gancmri_jax.errors import InputError
+from gancmri_jax.latents.codes import Codes
+from gancmri_jax.model.file import load_model, save_model
+from gancmri_jax.projection import store
+from tests.tiny import tiny_model
+
+TABLE = """subject,ed_frame,es_frame,lv_area_ed_cm2,sphericity_index,sex
+{rows}
+"""
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_model(tiny_model(), path)
+    return path
+
+
+@pytest.fixture
+def fit(model_file, monkeypatch, tmp_path):
+    """Return what runs `gancmri fit` on eight made-up beats of 40 frames."""
+    rng = np.random.default_rng(0)
+    size, shape = rng.normal(size=(2, 8))
+    model = load_model(model_file)
+    phase = np.sin(np.pi * np.arange(40) / 40) ** 2
+    k, along_size, along_shape = rng.normal(size=(3, model.w_dim))
+    w = size[:, None, None] * along_size + shape[:, None, None] * along_shape
+    w = w + phase[None, :, None] * k + 0.02 * rng.normal(size=(8, 40, model.w_dim))
+    codes = Codes(
+        ws=np.repeat(w[:, :, None], model.num_ws, axis=2).astype(np.float32),
+        valid=np.ones((8, 40), bool),
+        distances=np.full((8, 40), 0.1, np.float32),
+        num_frames=np.full(8, 40),
+        ed_frame=np.zeros(8, int),
+        es_frame=np.full(8, 20),
+        subjects=[f"s{v}" for v in range(8)],
+    )
+    provenance = {"model": model.fingerprint}
+    monkeypatch.setattr(store, "read_latents", lambda path: (codes, provenance))
+    rows = [f"s{v},0,20,{30 + size[v]},{0.5 + 0.1 * shape[v]},1" for v in range(8)]
+    table = tmp_path / "phenotypes.csv"
+    table.write_text(TABLE.format(rows="\n".join(rows)))
+
+    def run(*words):
+        options = ["--model", model_file, "--latents", "z", "--phenotypes", table]
+        options += ["--frames", 40, "--out", tmp_path / "out.safetensors", *words]
+        result = CliRunner().invoke(gancmri, ["fit", *map(str, options)])
+        return result, tmp_path / "out.safetensors"
+
+    run.provenance = provenance
+    return run
+
+
+def test_every_motion_is_learned_told_and_kept(fit):
+    result, out = fit()
+    assert result.exit_code == 0, result.output
+    model = load_model(out)
+    assert set(model.trajectories) == {
+        *("ed_to_es", "frame_to_frame", "aligned", "conditioned", "conditioned_axes")
+    }
+    told = {line.split()[0]: line.split() for line in result.output.splitlines()}
+    assert told["mean"][1:3] == ["100%", "20"] and told["published"][1] == "95%"
+    assert model.card["fit"]["motions"]["aligned"]["frame"] == 20
+    assert model.card["fit"]["directions"] == "means"
+    for name in ("aligned", "conditioned", "pca_residual"):
+        assert np.isfinite(model.video(0, name, 8)).all()
+    # sex is the same for all, and gives no direction.
+    assert "lv_area (8 videos), sphericity_index (8 videos)" in result.output
+    assert "sex" not in model.directions
+
+
+def test_directions_by_regression_at_right_angles(fit):
+    both = ("--phenotype", "lv_area", "--phenotype", "sphericity_index")
+    result, out = fit("--directions", "regression", "--orthogonal", *both)
+    assert result.exit_code == 0, result.output
+    model = load_model(out)
+    a, b = (np.float32(model.directions[n]).ravel() for n in ("lv_area", "sphericity_index"))
+    assert abs(a @ b) < 1e-2 * np.linalg.norm(a) * np.linalg.norm(b)
+    assert model.card["fit"]["directions"] == "regression, orthogonal"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--phenotype", "lv_mass"), "unknown phenotype lv_mass; the table has lv_area"),
+        (("--phenotype", "sex"), "phenotype sex: all values are alike"),
+        (("--orthogonal",), "--orthogonal needs two directions at least"),
+        (("--orthogonal", "--phenotype", "lv_area"), "--orthogonal needs two directions"),
+    ],
+)
+def test_bad_phenotypes_are_one_line(fit, words, said):
+    result, out = fit(*words)
+    assert result.exit_code != 0 and not out.exists()
+    assert said in (result.output if result.exit_code == 2 else str(result.exception))
+
+
+def test_codes_of_another_model_are_refused(fit):
+    fit.provenance["model"] = "another"
+    result, out = fit()
+    assert isinstance(result.exception, InputError) and not out.exists()
+    assert "z: holds codes of another model than" in str(result.exception)
