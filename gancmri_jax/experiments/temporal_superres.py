@@ -45,6 +45,7 @@ LATENT = {
 METHODS = BASELINES | LATENT
 
 _LEAST_KEPT = 7  # t′ leaves no component of fewer
+_SHOWN = 5e-5  # of SSIM, what four decimals show
 
 
 class Recovery(NamedTuple):
@@ -213,12 +214,12 @@ def verdict(rows: Sequence[Row]) -> str:
     """Say in a sentence whether codes find frames better than a blend of their neighbours does."""
     latent, simple = best(rows, LATENT), best(rows, BASELINES)
     blend = next(row for row in rows if row.method == "blend")
-    better = "beats" if latent.gain > 0 else "does not reach"
-    if math.isnan(latent.gain_error):
-        does, error = better, ", one video"
+    several = not math.isnan(latent.gain_error)
+    error = f" ± {latent.gain_error:.5f}" if several else ", one video"
+    if abs(latent.gain) <= max(2 * latent.gain_error if several else 0.0, _SHOWN):
+        does = "cannot be told from"
     else:
-        told = abs(latent.gain) > 2 * latent.gain_error
-        does, error = better if told else "cannot be told from", f" ± {latent.gain_error:.5f}"
+        does = "beats" if latent.gain > 0 else "does not reach"
     said = (
         f"The best with codes, {latent.method} at {latent.ssim:.4f}, {does} a plain blend of "
         f"pixels at {blend.ssim:.4f} ({latent.gain:+.5f}{error})"
