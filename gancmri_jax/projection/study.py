@@ -166,10 +166,10 @@ def _survey(
     videos = []
     for cine in cines:
         shape = cine.pixels.shape
-        if len(shape) != 3 or not len(cine.pixels) or shape[1:] != (side, side):
+        if shape[1:] != (side, side):
             raise InputError(
-                f"{cine.subject}: frames of shape {shape} cannot be projected: the model takes "
-                f"grey ones of {side} × {side}; prepare the cines with --size {side}"
+                f"{cine.subject}: has frames of {shape[1]} × {shape[2]}, the model takes {side} × "
+                f"{side}; prepare the cines with --size {side}"
             )
         video = describe(cine, find_es)
         for frame in frames_of(video, which):
