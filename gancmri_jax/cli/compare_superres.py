@@ -16,6 +16,20 @@ from gancmri_jax.cli.reading import reads_cines
 @reads_cines
 @projects_cines
 @click.option(
+    "--mode",
+    type=click.Choice(["frames", "neighbour", "joint"]),
+    default="frames",
+    show_default=True,
+    help="Project every frame by itself, from its neighbour's code, or a beat at once.",
+)
+@click.option(
+    "--space",
+    type=click.Choice(["w", "w+"]),
+    default="w",
+    show_default=True,
+    help="One w for all rows, as in the paper, or one for each.",
+)
+@click.option(
     "--split",
     type=click.Choice(["train", "validation", "test", "all"]),
     default="test",
@@ -31,8 +45,10 @@ def command(
     keep_ids: bool,
     steps: int,
     distance: str,
-    batch_size: int,
+    batch_size: int | None,
     seed: int,
+    mode: str,
+    space: str,
     split: str,
     videos: int | None,
     out: pathlib.Path,
@@ -70,7 +86,8 @@ def command(
         model,
         [halve(cine) for cine in cines],
         out / "latents.zarr",
-        Settings(steps, distance=distance),  # type: ignore[arg-type]
+        Settings(steps, space, distance),  # type: ignore[arg-type]
+        mode=mode,
         batch_size=batch_size,
         seed=seed,
     )
