@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
+import platform
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -208,7 +210,16 @@ def seconds_per_video(model: Model, trials: int, on_start: Progress) -> dict[str
             told(1)
         kept = times[1:]
         found[name] = [float(np.mean(kept)), float(np.std(kept, ddof=1)) if trials > 1 else 0.0]
-    return {"trials": trials, "resolution": model.resolution, "seconds_of": found}
+    return {"trials": trials, "hardware": hardware(), "seconds_of": found}
+
+
+def hardware() -> str:
+    """Say what this runs on."""
+    device = jax.devices()[0]
+    if device.platform == "cpu":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return f"{cores} CPU cores ({platform.machine()})"
+    return f"{jax.device_count()} × {device.device_kind}"
 
 
 def films(

@@ -1,14 +1,11 @@
 """What a rerun's report says: each number beside the paper's and a baseline."""
 
-import os
-import platform
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
-
 from gancmri_jax.experiments import paper
 from gancmri_jax.experiments.journal import Result
+from gancmri_jax.experiments.measures import hardware
 from gancmri_jax.experiments.report import Block, Figure, Heading, Table, Text
 from gancmri_jax.experiments.scale import Scale
 from gancmri_jax.experiments.temporal_superres import METHODS
@@ -74,15 +71,6 @@ def sections(rerun: Rerun) -> list[Block]:
         *_speed(rerun),
         *_making(rerun),
     ]
-
-
-def hardware() -> str:
-    """Say what this runs on."""
-    device = jax.devices()[0]
-    if device.platform == "cpu":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return f"{cores} CPU cores ({platform.machine()})"
-    return f"{jax.device_count()} × {device.device_kind}"
 
 
 def _opening(rerun: Rerun) -> list[Block]:
@@ -175,7 +163,7 @@ def _lines(rerun: Rerun) -> list[Line]:
                     speed["seconds_of"][method][0],
                     published,
                     phantom,
-                    f"{speed['trials']} trials at {size}², {hardware()}",
+                    f"{speed['trials']} trials at {size}², {speed['hardware']}",
                     -1,
                     "the paper's at 256² on an RTX 2080 Ti",
                 )
@@ -371,7 +359,7 @@ def _speed(rerun: Rerun) -> list[Block]:
         ]
         blocks += [
             Table(("50-frame video", f"seconds at {rerun.resolution}²", "paper, 256²"), rows),
-            Text(f"Mean ± standard deviation of {speed['trials']} trials on {hardware()}."),
+            Text(f"Mean ± standard deviation of {speed['trials']} trials on {speed['hardware']}."),
         ]
     return blocks + _left_out(rerun, "speed")
 
