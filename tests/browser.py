@@ -49,7 +49,7 @@ def browser():
 def page(browser):
     """A new page, 1280×800, that must meet no error in its scripts and ask nothing of others."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    context.set_default_timeout(60_000)  # a busy machine is no error
+    context.set_default_timeout(120_000)  # a busy machine is no error
     opened = context.new_page()
     errors, hosts = [], set()
     opened.on("pageerror", lambda error: errors.append(str(error)))

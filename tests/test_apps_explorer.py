@@ -75,9 +75,9 @@ def test_frames_come_as_bytes_with_their_shape(client):
     [
         ("motion=backwards", 400, "none of the model's"),
         ("motion=ed-to-es&adjust=rv_area=1", 400, "no rv_area"),
-        ("motion=ed-to-es&adjust=lv_area=nan", 400, "'lv_area=nan' is no amount"),
+        ("motion=ed-to-es&adjust=lv_area=nan", 400, "'lv_area=nan' is not of the form"),
         ("motion=ed-to-es&adjust=lv_area=1e9", 400, "of at most 10"),
-        ("motion=ed-to-es&adjust=lv_area", 400, "'lv_area' is no amount"),
+        ("motion=ed-to-es&adjust=lv_area", 400, "'lv_area' is not of the form"),
         ("motion=ed-to-es&seed=-1", 422, "query seed"),
         ("motion=ed-to-es&truncation=nan", 422, "query truncation"),
         ("", 422, "query motion"),

@@ -15,6 +15,7 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.motion import Motion
+from gancmri_jax.physiology.guidance import Solution
 from tests.tiny import tiny_model
 from tests.tiny_segmenter import tiny_segmenter
 
@@ -141,6 +142,22 @@ def test_the_curve_has_an_area_for_each_frame_or_for_a_few(films):
     films.model = dataclasses.replace(MODEL, segmenter=None)
     with pytest.raises(InputError, match="no segmenter; `gancmri train-segmenter`"):
         films.curve(choice, wanted, coarse=False)
+
+
+def test_aiming_moves_the_sliders_of_what_is_aimed_at(films, monkeypatch):
+    asked = []
+
+    def solve(model, ws, targets):
+        asked.append(ws)
+        return Solution(ws, {"lv_area": 0.75}, dict(targets))
+
+    monkeypatch.setattr(explorer_films, "solve", solve)
+    assert films.targets == ["lv_area_ed_cm2"]  # of the directions, there is one for this alone
+    heart = Choice("ed-to-es", 3)
+    for choice in (heart, dataclasses.replace(heart, amounts=UP)):  # where it is now is no matter
+        assert films.aim(choice, {"lv_area_ed_cm2": 28.0}).amounts == {"lv_area": 0.75}
+        np.testing.assert_array_equal(asked[-1], MODEL.beat(MODEL.sample(3), Motion("ed-to-es"))[0])
+    assert Films(tiny_model(), films._cines).targets == []  # which cannot measure
 
 
 @pytest.mark.parametrize("form", ["mp4", "gif", "nifti", "dicom"])

@@ -106,6 +106,21 @@ def test_sliders_move_the_heart_and_what_is_measured_of_it(page, demo):
     assert page.locator("#direction-lv_area + output").inner_text() == "0.0"
 
 
+def test_a_heart_is_made_to_measure_what_is_asked_for(page, demo):
+    page.goto(f"{demo}/#view=one&paused=0.0000")
+    page.wait_for_selector(DRAWN)
+    page.locator("#aim [name=lv_area_ed_cm2]").fill("31")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#status:has-text('at ED, moved by lv_area')")
+    assert page.locator("#direction-lv_area").input_value() != "0"
+    page.wait_for_function(LARGER, arg=30)  # as the curve finds it as well
+    assert re.match(r"ED 3[012]\.\d", page.locator("#readout-a").inner_text())
+    page.locator("#aim [name=lv_area_ed_cm2]").fill("900")
+    page.locator("#aim button").click()
+    page.wait_for_selector("#status.bad:has-text('cannot be reached')")
+    page.errors.clear()
+
+
 def test_dragging_shows_the_last_value_in_the_end(page, demo):
     paused(page, demo)
     slider = page.locator("#direction-lv_area")
@@ -302,7 +317,7 @@ def test_a_cine_is_loaded_super_resolved_and_guided(page, tiny, cine, how):
         page.locator("#file").set_input_files(cine)
     else:
         page.evaluate(DROP, [cine.name, list(cine.read_bytes())])
-    page.wait_for_selector("#status:has-text('found in the model')")
+    page.wait_for_selector("#status:has-text('is ready')")
     settled(page)
     assert page.locator("#view").input_value() == "superres"
     assert page.locator("#motion-a").input_value() == "original"

@@ -23,6 +23,7 @@ from gancmri_jax.model.model import Model
 
 MOST_UPLOAD_BYTES = 2**28
 MOST_AMOUNT = 10.0
+MOST_TARGET = 1000.0
 TRUNCATION = 0.7  # of the page that was just opened
 MOST_NAME = 100  # characters of a file's name that are repeated
 
@@ -35,20 +36,30 @@ def chosen(
     cine: str = "",
 ) -> Choice:
     """Read what a pane shows from a request's query; `adjust` holds `name=amount`."""
-    amounts = []
-    for text in adjust or []:
-        name, _, amount = text.rpartition("=")
+    read = named_numbers(adjust or [], MOST_AMOUNT)
+    amounts = tuple((name, value) for name, value in read.items() if value)
+    if cine:  # seed and truncation mean nothing: one name for one heart
+        return Choice(motion, amounts=amounts, cine=cine)
+    return Choice(motion, seed, truncation, amounts)
+
+
+def named_numbers(texts: Iterable[str], most: float) -> dict[str, float]:
+    """Read `name=number`s.
+
+    Raises:
+        InputError: One is none, or larger than `most`.
+    """
+    read = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
         try:
-            value = float(amount)
+            value = float(number)
         except ValueError:
             value = math.nan
-        if not abs(value) <= MOST_AMOUNT:
-            raise InputError(f"{text!r} is no amount of at most {MOST_AMOUNT:g}")
-        if value:
-            amounts.append((name, value))
-    if cine:  # seed and truncation mean nothing: one name for one heart
-        return Choice(motion, amounts=tuple(amounts), cine=cine)
-    return Choice(motion, seed, truncation, tuple(amounts))
+        if not (name and abs(value) <= most):
+            raise InputError(f"{text!r} is not of the form name=number, of at most {most:g}")
+        read[name] = value
+    return read
 
 
 Chosen = Annotated[Choice, Depends(chosen)]
@@ -105,6 +116,11 @@ def explorer_app(
     def curve(choice: Chosen, asker: str, number: int, coarse: bool = False) -> dict[str, Any]:
         return films.curve(choice, turns.take(asker, number), coarse)
 
+    @app.get("/aim")
+    def aim(choice: Chosen, target: Annotated[list[str], Query(max_length=10)]) -> dict[str, Any]:
+        solution = films.aim(choice, named_numbers(target, MOST_TARGET))
+        return {"amounts": solution.amounts, "said": str(solution)}
+
     @app.get("/command")
     def command(choice: Chosen) -> dict[str, str]:
         return {"command": command_line(choice, model_name, model, films.frame_ms)}
@@ -159,6 +175,7 @@ def about(films: Films, model_name: str) -> dict[str, Any]:
         "motions": {name: explain(name, model) for name in films.motions},
         "own": OWN,
         "directions": list(model.directions),
+        "targets": films.targets,
         "segmenter": model.segmenter is not None,
         "spacing": model.spacing_mm is not None,
         "suffixes": list(SUFFIXES),

@@ -5,7 +5,7 @@ import dataclasses
 import math
 import pathlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from gancmri_jax.latents.motions import path_from
 from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.superres import low_pass
 from gancmri_jax.model.model import Model
+from gancmri_jax.physiology.guidance import DIRECTIONS, Solution, solve
 from gancmri_jax.physiology.phenotypes import measure
 from gancmri_jax.physiology.segment import segment
 from gancmri_jax.video.render import render_uint8
@@ -138,6 +139,25 @@ class Films:
                 for name, value in findings.phenotypes.items()
             },
         }
+
+    @property
+    def targets(self) -> list[str]:
+        """The phenotypes that a heart can be made to have."""
+        if self.model.segmenter is None or self.model.spacing_mm is None:
+            return []
+        return [name for name, by in DIRECTIONS.items() if by in self.model.directions]
+
+    def aim(self, choice: Choice, targets: Mapping[str, float]) -> Solution:
+        """Return the amounts that give the heart at ED phenotypes, and what it measures then.
+
+        Raises:
+            InputError: The phenotypes cannot be reached, or not be measured.
+        """
+        aimed = {DIRECTIONS.get(name) for name in targets}
+        others = tuple((name, amount) for name, amount in choice.amounts if name not in aimed)
+        start = self._path(dataclasses.replace(choice, amounts=others))[0]
+        with self._rendering:
+            return solve(self.model, start, targets)
 
     def write(self, choice: Choice, form: str, folder: pathlib.Path) -> pathlib.Path:
         """Write a beat as a file of one of `SUFFIXES`, marked as what it is, and return its path.

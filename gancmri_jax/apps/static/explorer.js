@@ -3,12 +3,12 @@
 import { drawCurves, phaseAt } from "./explorer_curve.js";
 import { Loader } from "./explorer_load.js";
 import { Pane } from "./explorer_pane.js";
-import { fromHash, initialState, PANES, toHash, toQuery } from "./explorer_state.js";
+import { fromHash, initialState, MOST_AMOUNT, PANES, toHash, toQuery } from "./explorer_state.js";
 import { Clock, frameAt, reasonOf } from "./player.js";
 
 const about = JSON.parse(document.getElementById("about").textContent);
 const $ = (id) => document.getElementById(id);
-const SLIDER = { min: -3, max: 3, step: 0.1 };
+const SLIDER = { min: -MOST_AMOUNT, max: MOST_AMOUNT, step: 0.1 };
 const COLORS = { a: "--first", b: "--second" };
 
 let state = fromHash(location.hash.slice(1), about);
@@ -324,6 +324,24 @@ function reset() {
   );
 }
 
+/** Let the server find the amounts that give the hearts the phenotypes asked for. */
+async function aim(fields) {
+  const wanted = [...fields].filter(([, value]) => value !== "");
+  if (!wanted.length) return;
+  const targets = wanted.map(([name, value]) => `&target=${name}=${encodeURIComponent(value)}`);
+  for (const name of edited().filter((pane) => shownPanes().includes(pane))) {
+    say(`Heart ${name.toUpperCase()}: looking for it …`);
+    const answer = await fetch(`/aim?${toQuery(state[name])}${targets.join("")}`);
+    if (!answer.ok) {
+      say(`Heart ${name.toUpperCase()}: ${await reasonOf(answer)}`, true);
+      return;
+    }
+    const { amounts, said } = await answer.json();
+    say(`Heart ${name.toUpperCase()}: ${said}`);
+    change(() => Object.assign(state[name].amounts, amounts));
+  }
+}
+
 // --- words ---------------------------------------------------------------------------------------
 
 function say(message, bad = false) {
@@ -400,6 +418,10 @@ function wire() {
   $("next").addEventListener("click", () => nextSeed(1));
   $("previous").addEventListener("click", () => nextSeed(-1));
   $("reset").addEventListener("click", reset);
+  $("aim")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    aim(new FormData($("aim")));
+  });
   $("truncation").addEventListener("input", () =>
     change(() =>
       edited().forEach((pane) => (state[pane].truncation = Number($("truncation").value))),

@@ -106,6 +106,6 @@ export class Loader {
     this.following.delete(cine);
     this.page.onChanged();
     if (said.state === "failed") this.page.say(`${label}: ${said.error}`, true);
-    else if (before?.state !== "projected") this.page.say(`${label}: found in the model`);
+    else if (before?.state !== "projected") this.page.say(`${label} is ready`);
   }
 }

@@ -3,7 +3,7 @@
 export const PANES = ["a", "b"];
 const LEAST = { seed: 0, truncation: -2 };
 const MOST = { seed: 4294967295, truncation: 2 };
-const MOST_AMOUNT = 3;
+export const MOST_AMOUNT = 4;
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
 export const VIEWS = ["motions", "hearts", "superres", "guided", "one"];
 
