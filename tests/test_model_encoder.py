@@ -10,9 +10,13 @@ from safetensors import safe_open
 
 from gancmri_jax.cli.info import command
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.truncation import broadcast_w
+from gancmri_jax.metrics.similarity import ssim
 from gancmri_jax.model.encoder import from_tensors, network_for, to_tensors
-from gancmri_jax.model.file import load_model
+from gancmri_jax.model.file import load_model, read_header
 from gancmri_jax.model.fit import with_fit
+from gancmri_jax.training.encoder import generated_frames, score
+from gancmri_jax.video.render import render_uint8
 from tests.test_model_file import rewrite
 from tests.tiny import tiny_model
 from tests.tiny_encoder import SIZES, encoding_model
@@ -114,3 +118,13 @@ def test_sizes_that_no_encoder_has(model):
     with pytest.raises(KeyError, match="hidden"):
         from_tensors(model.generator, {"channel_base": 64, "channel_max": 4}, {}, {})
     assert all(array.dtype == np.float16 for array in to_tensors(model.encoder).values())
+
+
+def test_the_embedded_encoder_finds_what_its_model_makes():
+    model = load_model("demo")
+    frames = generated_frames(model, 11, 16)
+    found = score(model, frames)
+    mean = broadcast_w(model.w_avg[None], model.num_ws)
+    typical = np.broadcast_to(render_uint8(model, mean), frames.shape)
+    assert found["ssim"] > 0.8 > np.median(ssim(frames, typical)) + 0.1
+    assert read_header("demo").path.stat().st_size < 8_000_000
