@@ -1,5 +1,6 @@
 """What verbs share that project cines: options, and a search that shows its progress."""
 
+import contextlib
 import pathlib
 import sys
 import time
@@ -66,19 +67,22 @@ def project_cines(
     from gancmri_jax.projection.study import project_study
 
     form = "{l_bar}{bar}| {n:.1f}/{total} frames [{elapsed}<{remaining}{postfix}]"
-    with tqdm(desc="project", file=sys.stderr, bar_format=form) as bar:
-        began, before = time.monotonic(), 0
+    bars: list[tqdm] = []
+    with contextlib.ExitStack() as until_the_end:
 
         def on_start(todo: int, done: int) -> None:
-            nonlocal before
-            before = done
-            bar.reset(todo + done)
-            bar.update(done)
+            bar = tqdm(
+                desc="project", total=todo + done, initial=done, file=sys.stderr, bar_format=form
+            )
+            bars.append(until_the_end.enter_context(bar))
 
         def on_steps(frame_steps: float) -> None:
-            hours = (time.monotonic() - began) / 3600
-            bar.update(frame_steps / settings.num_steps)
-            bar.set_postfix_str(f"{(bar.n - before) / hours:.0f} frames/h", refresh=False)
+            (bar,) = bars
+            hours = (time.time() - bar.start_t) / 3600
+            frames = frame_steps / settings.num_steps
+            found = bar.n + frames - bar.initial
+            bar.set_postfix_str(f"{found / hours:.0f} frames/h", refresh=False)
+            bar.update(frames)
 
         project_study(
             model, cines, store, settings, on_start=on_start, on_steps=on_steps, **options
