@@ -125,7 +125,9 @@ def draw_guided_values(
     axes = np.atleast_1d(figure.subplots(1, len(values)))
     for ax, (name, measured) in zip(axes, values.items(), strict=True):
         ax.plot(amounts, measured.T, color=_BLUE, linewidth=0.6, alpha=0.5)
-        ax.plot(amounts, np.nanmedian(measured, axis=0), color=_RED, label="median heart")
+        known = np.isfinite(measured).any(axis=0)  # hearts without a left ventricle measure nothing
+        median = np.nanmedian(measured[:, known], axis=0)
+        ax.plot(amounts[known], median, color=_RED, label="median heart")
         ax.set_xlabel("c")
         ax.set_ylabel(name)
         ax.spines[["top", "right"]].set_visible(False)

@@ -53,14 +53,14 @@ PAPER = Scale(
 
 QUICK = Scale(
     subjects=80,
-    beats=12,
-    pairs=48,
-    halved=8,
+    beats=10,
+    pairs=40,
+    halved=6,
     projection_steps=50,
     distance="multiscale_pixel",
-    frames=200,
-    clips=32,
-    moving=24,
+    frames=160,
+    clips=24,
+    moving=10,
     hearts=8,
     trials=5,
 )

@@ -323,7 +323,7 @@ def _guidance(rerun: Rerun) -> list[Block]:
                 _number(row["pearson_r"], 3),
                 f"{paper.PEARSON_R[name]:g}",
                 _number(row["pearson_r_pooled"], 3),
-                f"{row['p_value']:.1e}",
+                "unknown" if row["p_value"] is None else f"{row['p_value']:.1e}",
                 _number(guided_at_random[name], 3),
                 ", ".join(f"{c} {_number(v, 2)}" for c, v in row["cross_talk"].items()),
             )
