@@ -1,13 +1,38 @@
+import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.networks.lpips import LPIPS
+from gancmri_jax.projection.distance import LpipsFeatures, image_features
+from gancmri_jax.projection.search import in_bfloat16
+from tests.tiny import tiny_model
+from tests.tiny_segmenter import tiny_segmenter
+
 ROOT = pathlib.Path(__file__).parents[1]
+
+
+def test_feature_maps_see_in_half_precision_what_they_see_in_full():
+    images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 1), minval=-1)
+    network, colour = LPIPS(), jnp.zeros((1, 16, 16, 3))
+    params = jax.jit(network.init)(jax.random.key(1), colour, colour)["params"]
+    model = dataclasses.replace(tiny_model(), segmenter=tiny_segmenter())
+    for features in (LpipsFeatures(network, params), image_features("cardiac_features", model)):
+        full = jax.jit(lambda features, images: features(images))(features, images)
+        half = jax.jit(lambda features, images: features(images))(
+            in_bfloat16(features), images.astype(jnp.bfloat16)
+        )
+        assert half.dtype == jnp.bfloat16
+        error = jnp.linalg.norm(half.astype(jnp.float32) - full) / jnp.linalg.norm(full)
+        assert error < 0.03
+
 
 _DEVICES = """
 import json

@@ -19,6 +19,7 @@ from gancmri_jax.projection.distance import (
 )
 from gancmri_jax.projection.search import (
     Variables,
+    in_bfloat16,
     single_frames,
     take_steps,
     target_features,
@@ -52,7 +53,7 @@ def benchmark_projection(
     generator, narrow = model.generator, jnp.dtype(dtype)
     if narrow == jnp.bfloat16:
         generator = generator.clone(dtype=narrow)
-        features = jax.tree.map(lambda leaf: leaf.astype(narrow), features)
+        features = in_bfloat16(features)
     seen = target_features(features, clips.targets.astype(narrow))
     variables = Variables.of_frames(
         jnp.repeat(model.w_avg[None, None], batch, axis=0), draw_noise(keys[0], size, batch)

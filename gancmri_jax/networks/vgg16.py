@@ -53,4 +53,4 @@ def _normalised_conv(
     shift = jnp.sum(scaled * -jnp.asarray(MEAN)[None, None, :, None], axis=2, keepdims=True)
     kernel = jnp.concatenate([for_channels(scaled, images.shape[-1]), shift], axis=2)
     ones = jnp.ones_like(images[..., :1])
-    return conv(jnp.concatenate([images, ones], axis=-1), kernel, 1, 1)
+    return conv(jnp.concatenate([images, ones], axis=-1), kernel.astype(images.dtype), 1, 1)

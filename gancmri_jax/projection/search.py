@@ -115,7 +115,7 @@ def search(
     fast_generator, fast_features, fast = generator, features, exact
     if settings.dtype == "bfloat16":
         fast_generator = generator.clone(dtype=jnp.bfloat16)
-        fast_features = _in_bfloat16(features)
+        fast_features = in_bfloat16(features)
         fast = target_features(fast_features, clips.targets.astype(jnp.bfloat16))
     state: tuple[Variables, Any] = variables, variables.adam
     num_clips, done = len(clips.keys), 0
@@ -189,7 +189,7 @@ def step_bytes(
     def step(params, features, targets, identity, noise):
         clips, variables = single_frames(targets, keys), Variables.of_frames(identity, noise)
         if dtype == jnp.bfloat16:
-            features, targets = _in_bfloat16(features), targets.astype(dtype)
+            features, targets = in_bfloat16(features), targets.astype(dtype)
         seen = features(targets)[None]
         added = jnp.zeros_like(identity)
         return _gradient(generator, settings, params, features, clips, seen, 1.0, variables, added)
@@ -219,7 +219,9 @@ def _adam() -> optax.GradientTransformation:
     return optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)
 
 
-def _in_bfloat16(features):
+def in_bfloat16(features: Features) -> Features:
+    """Return a feature map that computes in half precision what it is shown in half precision."""
+
     def narrow(leaf):
         return leaf.astype(jnp.bfloat16) if leaf.dtype == jnp.float32 else leaf
 
@@ -280,7 +282,10 @@ def _gradient(generator, settings, params, features, clips, seen, deviation, var
     def distance(variables, basis, weights, target):
         moved = variables._replace(identity=variables.identity + added)
         ws = _codes(moved, basis[None], generator.num_ws)[0]  # [v t num_ws w_dim]
-        found = features(render(params, ws, variables.noise))
+        images = render(params, ws, variables.noise)
+        if settings.dtype == "bfloat16":
+            images = images.astype(jnp.bfloat16)
+        found = features(images)
         squares = jnp.sum(jnp.square((found - target).astype(added.dtype)), axis=1)
         total = jnp.sum(squares.reshape(weights.shape) * weights)
         if settings.pull_to_w:
