@@ -1,12 +1,15 @@
 import math
+import re
 
 import nibabel
 import numpy as np
 import pydicom
+import pytest
 from click.testing import CliRunner
 
 from gancmri_jax.cine.read import read_cines
 from gancmri_jax.cli.main import gancmri
+from gancmri_jax.physiology.guidance import TOLERANCE
 
 
 def synthesize(out, *words):
@@ -41,3 +44,39 @@ def test_millimetres_are_not_made_up(tmp_path):
     assert result.exit_code == 2
     assert "--format nifti and dicom needs the distance between pixels" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_heart_is_made_to_measure(tmp_path):
+    result = synthesize(tmp_path / "out", "--target", "lv_area_ed_cm2=26", "--format", "png")
+    assert result.exit_code == 0, result.output
+    told = re.search(
+        r"heart 3: lv_area_ed_cm2 ([\d.]+) at ED, moved by lv_area [+-]", result.stdout
+    )
+    assert abs(float(told[1]) / 26 - 1) <= TOLERANCE
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["heart-0003-frame-to-frame.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--target", "lv_area_ed_cm2=999"),
+            r"heart 3: lv_area_ed_cm2 = 999 .* measures [\d.]+ to",
+        ),
+        (("--target", "ef_percent=60"), "ef_percent cannot be a target; what is measured is lv_"),
+        (("--target", "lv_area_ed_cm2"), r"not of the form lv_area_ed_cm2=28"),
+        (("--motion", "zigzag"), "unknown motion zigzag; there are published, mean"),
+        (("--motion", "mean", "--components", "3"), "--components is for --motion pca_residual"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(tmp_path, words, said):
+    result = synthesize(tmp_path / "out", *words)
+    assert result.exit_code != 0 and not (tmp_path / "out").exists()
+    assert re.search(said, result.output if result.exit_code == 2 else str(result.exception))
+
+
+def test_motions_by_name(tmp_path):
+    for words in (("--motion", "spline"), ("--method", "ed-to-es")):
+        assert synthesize(tmp_path, *words, "--format", "png").exit_code == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"heart-0003-spline.png", "heart-0003-ed-to-es.png"}
