@@ -21,6 +21,7 @@ from tests.tiny_segmenter import tiny_segmenter
 
 SPACED = {"spacing_mm": [2.5, 2.0], "frame_ms": 18.5}
 MODEL = dataclasses.replace(tiny_model(), segmenter=tiny_segmenter(), card=SPACED)
+BARE = dataclasses.replace(MODEL, segmenter=None, card={})
 PIXELS = np.random.default_rng(0).integers(0, 255, (5, 16, 16), dtype=np.uint8)
 UP = (("lv_area", 1.0),)
 
@@ -157,7 +158,7 @@ def test_aiming_moves_the_sliders_of_what_is_aimed_at(films, monkeypatch):
     for choice in (heart, dataclasses.replace(heart, amounts=UP)):  # where it is now is no matter
         assert films.aim(choice, {"lv_area_ed_cm2": 28.0}).amounts == {"lv_area": 0.75}
         np.testing.assert_array_equal(asked[-1], MODEL.beat(MODEL.sample(3), Motion("ed-to-es"))[0])
-    assert Films(tiny_model(), films._cines).targets == []  # which cannot measure
+    assert Films(BARE, films._cines).targets == []  # which cannot measure
 
 
 @pytest.mark.parametrize("form", ["mp4", "gif", "nifti", "dicom"])
@@ -176,8 +177,7 @@ def test_downloads_say_what_they_are(films, tmp_path, form):
 
 
 def test_a_format_that_needs_what_is_not_known_is_refused(tmp_path):
-    model = tiny_model()
-    films = Films(model, Cines(model))
+    films = Films(BARE, Cines(BARE))
     with pytest.raises(InputError, match="^nifti: spacing is unknown"):
         films.write(Choice("ed-to-es"), "nifti", tmp_path)
     with pytest.raises(InputError, match="exe is none of mp4"):

@@ -371,3 +371,15 @@ def test_a_link_to_a_cine_that_is_gone_says_so(page, tiny):
     page.goto(f"{tiny}/#a.cine=gone&a.motion=original")
     page.wait_for_selector("#status.bad:has-text('open its file again')")
     page.errors.clear()
+
+
+def test_the_picture_in_the_documents(page, demo, request):
+    folder = request.config.getoption("--screenshots")
+    if folder is None:
+        pytest.skip("--screenshots docs takes the picture again")
+    amounts = "&".join(f"{pane}.adjust.lv_area=1.2" for pane in "ab")
+    page.goto(f"{demo}/#a.seed=3&b.seed=3&{amounts}&paused=0.4200")
+    page.wait_for_selector(DRAWN)
+    settled(page)
+    page.wait_for_selector("#curve[data-whole=true]")
+    page.screenshot(path=folder / "explorer.png")

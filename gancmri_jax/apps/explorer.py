@@ -88,7 +88,7 @@ def explorer_app(
     turns = Turns()
     cines = Cines(model, turns.give_way)
     films = Films(model, cines)
-    first = Choice(next(iter(films.motions)), truncation=TRUNCATION)
+    first = Choice(films.motions[0], truncation=TRUNCATION)
     films.warm(first)
     if model.segmenter is not None:
         threading.Thread(target=films.curve, args=(first, lambda: None, False), daemon=True).start()

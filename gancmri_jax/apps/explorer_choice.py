@@ -4,9 +4,8 @@ import dataclasses
 import shlex
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.motions import LatentMotion
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import MOTIONS, Motion, latent_motion, motions_of, resolve
+from gancmri_jax.model.motion import MOTIONS, motions_of, resolve
 from gancmri_jax.projection.settings import Settings
 
 FACTORS = {"x2": 2, "x4": 4}  # of frame rate
@@ -43,24 +42,18 @@ class Choice:
         return f"heart-{self.seed:04d}-{self.motion}"
 
 
-def motions(model: Model) -> dict[str, LatentMotion]:
-    """Return the motions that a model has learned, by the names that `--motion` takes.
+def motions(model: Model) -> list[str]:
+    """Return the motions that a model can follow, by the names that `--motion` takes.
 
     Raises:
         InputError: There are none.
     """
     names = motions_of(model.trajectories)
+    if not names:
+        raise InputError("the model has learned no motion; see `gancmri fit`")
     papers = [name for name in PAPERS if resolve(name, model.trajectories) in names]
     same = {resolve(name, model.trajectories) for name in papers}
-    learned = {}
-    for name in [*papers, *(name for name in names if name not in same)]:
-        try:
-            learned[name] = latent_motion(model.trajectories, Motion(name))  # type: ignore[arg-type]
-        except InputError:  # too few steps for it
-            continue
-    if not learned:
-        raise InputError("the model has learned no motion; see `gancmri fit`")
-    return learned
+    return [*papers, *(name for name in names if name not in same)]
 
 
 def explain(motion: str, model: Model) -> str:

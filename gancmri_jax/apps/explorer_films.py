@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import math
 import pathlib
 import threading
@@ -20,10 +21,11 @@ from gancmri_jax.cine.pictures import UNKNOWN_MM
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.write import SUFFIXES, write_cine
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.motions import path_from
+from gancmri_jax.latents.motions import LatentMotion, path_from
 from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.superres import low_pass
 from gancmri_jax.model.model import Model
+from gancmri_jax.model.motion import Motion, latent_motion
 from gancmri_jax.physiology.guidance import DIRECTIONS, Solution, solve
 from gancmri_jax.physiology.phenotypes import measure
 from gancmri_jax.physiology.segment import segment
@@ -53,6 +55,7 @@ class Films:
     def __init__(self, model: Model, cines: Cines) -> None:
         self.model = model
         self.motions = motions(model)
+        self._motion = functools.cache(self._learn)
         self.frame_ms = model.frame_ms or FRAME_MS
         self._cines = cines
         self._kept: collections.OrderedDict[Choice, Film] = collections.OrderedDict()
@@ -62,7 +65,7 @@ class Films:
     def warm(self, first: Choice) -> None:
         """Compile what a first request would otherwise wait for, and render what it will be."""
         amounts = tuple((name, 0.5) for name in self.model.directions)
-        for name in self.motions:
+        for name in self.motions[:2]:  # which stand side by side
             self.frame(Choice(name, amounts=amounts), 0)
         self.film(first, lambda: None)
 
@@ -193,7 +196,10 @@ class Films:
         else:
             ws = self.model.adjust(self.model.sample(choice.seed, choice.truncation), amounts)
             start = start_at_ed(ws, self.model.trajectories["ed_to_es"])
-        return path_from(self.motions[choice.motion], start)
+        return path_from(self._motion(choice.motion), start)
+
+    def _learn(self, name: str) -> LatentMotion:
+        return latent_motion(self.model.trajectories, Motion(name))  # type: ignore[arg-type]
 
     def _codes(self, choice: Choice) -> Float[Array, "t num_ws w_dim"]:
         loaded = self._cines[choice.cine]

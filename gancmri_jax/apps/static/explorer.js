@@ -151,7 +151,10 @@ function drawCurve() {
       curve: panes[name].curve,
       beatMs: panes[name].film.count * panes[name].film.frameMs,
     }));
-  if (curves.length) drawCurves($("curve"), curves, clock.phase);
+  if (!curves.length) return;
+  drawCurves($("curve"), curves, clock.phase);
+  const whole = curves.every(({ curve }) => curve.frames.length === curve.count);
+  $("curve").dataset.whole = String(whole && curves.length === shownPanes().length);
 }
 
 function setPlaying(playing) {
