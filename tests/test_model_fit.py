@@ -162,7 +162,7 @@ def test_the_fit_learns_how_the_beat_depends_on_its_start():
     trajectories, counts = fit_motion(codes, 40)
     assert counts["conditioned"] == 9
     shapes = {name: array.shape for name, array in trajectories.items()}
-    assert shapes["conditioned"] == (4, 17, 1, 1) and shapes["conditioned_axes"] == (4, 1, 1)
+    assert shapes["conditioned"] == (3, 13, 1, 1) and shapes["conditioned_axes"] == (4, 1, 1)
 
 
 def test_a_heart_whose_es_is_its_ed_does_not_disturb_alignment():

@@ -87,7 +87,11 @@ def test_a_beat_may_depend_on_its_heart(model):
     mean, response = np.zeros((2, 3, *row.shape), np.float32)
     mean[:, 1, 1] = [0, 1, 0]
     response[:, 1, 1] = [0, 2, 0]
-    learned = {"conditioned": np.stack([mean, response]), "conditioned_axes": [centre, axis]}
+    learned = {
+        "aligned": mean,
+        "conditioned": response[None],
+        "conditioned_axes": np.stack([centre, axis]),
+    }
     still = {"ed_to_es": jnp.zeros(row.shape)}
     start = row.copy()
     start[0, 0] = 1.5

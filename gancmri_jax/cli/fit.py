@@ -37,6 +37,12 @@ import click
     "--orthogonal", is_flag=True, help="Bring the directions of --phenotype to right angles."
 )
 @click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Lengthen motion until hearts' fractional area change, as the model's segmenter measures "
+    "it, is the table's median lv_fac_percent.",
+)
+@click.option(
     "--frames", default=50, show_default=True, type=click.IntRange(3), help="Frames of a beat."
 )
 @click.option("--out", required=True, type=click.Path(path_type=pathlib.Path))
@@ -47,6 +53,7 @@ def command(
     only: tuple[str, ...],
     how: str,
     orthogonal: bool,
+    calibrate: bool,
     frames: int,
     out: pathlib.Path,
 ) -> None:
@@ -55,6 +62,10 @@ def command(
     Of each model of the beat it prints how far it goes along the way from ED to ES, when, the step
     that closes it over the mean step, and its roughness (0 is steady, 1.7 jitter alone).
     """
+    import math
+
+    import numpy as np
+
     from gancmri_jax.cine.phenotypes import read_phenotypes
     from gancmri_jax.cine.subject import hash_subject, subject_key
     from gancmri_jax.errors import InputError
@@ -69,8 +80,10 @@ def command(
     )
     from gancmri_jax.projection.store import read_latents
 
-    if table is None and (only or orthogonal):
-        raise click.UsageError("--phenotype and --orthogonal need --phenotypes, the table")
+    if table is None and (only or orthogonal or calibrate):
+        raise click.UsageError(
+            "--phenotype, --orthogonal and --calibrate need --phenotypes, the table"
+        )
     if orthogonal and len(only) < 2:
         raise click.UsageError("--orthogonal needs two directions at least, each by --phenotype")
     model = load_model(name)
@@ -81,27 +94,14 @@ def command(
     codes = concatenate(parts)
 
     trajectories, counts = fit_motion(codes, frames)
-    figures = motion_figures(trajectories, frames)
     note: dict[str, Any] = {
         "latents": list(provenances),
         "mean_distance": round(float(codes.distances[codes.valid].mean()), 5),
-        "motions": {
-            motion: {
-                "peak": round(figure.peak, 4),
-                "frame": figure.frame,
-                "closure": round(figure.closure, 3),
-                "roughness": round(figure.roughness, 3),
-            }
-            for motion, figure in figures.items()
-        },
     }
     for learned, count in counts.items():
         click.echo(f"{learned}: of {count} videos")
     if "frame_to_frame" not in trajectories:
         click.echo("frame_to_frame: none; no video has all its frames projected")
-    click.echo("motion        to ES  frame  closure  roughness")
-    for motion, (peak, frame, closure, rough) in figures.items():
-        click.echo(f"{motion:12} {peak:6.0%} {frame:6} {closure:8.2f} {rough:10.2f}")
 
     directions: dict[str, Any] = {}
     if table is not None:
@@ -113,6 +113,32 @@ def command(
         counts |= videos
         note["directions"] = how + (", orthogonal" if orthogonal else "")
         click.echo(f"directions: {', '.join(f'{n} ({videos[n]} videos)' for n in directions)}")
+    if calibrate:
+        from gancmri_jax.physiology.calibration import calibrate as calibrated
+
+        wanted = [row.get("lv_fac_percent", math.nan) for row in phenotypes.values()]
+        if not any(map(math.isfinite, wanted)):
+            raise InputError(f"{table}: has no lv_fac_percent, by which to calibrate motion")
+        fac_percent = float(np.nanmedian(wanted))
+        lengthened, gains = calibrated(with_fit(model, trajectories, {}, {}), fac_percent)
+        trajectories = lengthened.trajectories
+        note["calibrated"] = {"lv_fac_percent": fac_percent, "gains": gains._asdict()}
+        told = ", ".join(f"{what} by {gain:.2f}" for what, gain in gains._asdict().items() if gain)
+        click.echo(f"lengthened to a fractional area change of {fac_percent:.1f} %: {told}")
+
+    figures = motion_figures(trajectories, frames)
+    note["motions"] = {
+        motion: {
+            "peak": round(figure.peak, 4),
+            "frame": figure.frame,
+            "closure": round(figure.closure, 3),
+            "roughness": round(figure.roughness, 3),
+        }
+        for motion, figure in figures.items()
+    }
+    click.echo("motion        to ES  frame  closure  roughness")
+    for motion, (peak, frame, closure, rough) in figures.items():
+        click.echo(f"{motion:12} {peak:6.0%} {frame:6} {closure:8.2f} {rough:10.2f}")
     trajectories, directions = to_float16(trajectories), to_float16(directions)
     save_model(with_fit(model, trajectories, directions, {"counts": counts, **note}), out)
     click.echo(f"wrote {out}")

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.interpolate
 from jaxtyping import Array, Float
 
-HARMONICS = 8
+HARMONICS = 6
 DEGREE = 12
 
 

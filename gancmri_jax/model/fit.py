@@ -39,7 +39,7 @@ def fit_motion(codes: Codes, num_frames: int = 50) -> tuple[dict[str, Array], di
     Returns:
         `ed_to_es` [num_ws w_dim] and, where whole videos are projected, `frame_to_frame`
         [num_frames − 1, num_ws, w_dim] and `aligned` [points num_ws w_dim]; where there are enough
-        of them, `conditioned` [1 + r, points, num_ws, w_dim] and `conditioned_axes` [1 + r, num_ws,
+        of them, `conditioned` [r points num_ws w_dim] and `conditioned_axes` [1 + r, num_ws,
         w_dim]; and how many videos each is learned from.
 
     Raises:
@@ -75,7 +75,7 @@ def fit_motion(codes: Codes, num_frames: int = 50) -> tuple[dict[str, Array], di
         counts["aligned"] = len(beats)
     if len(beats) >= motions.RANK + 2:
         found = motions.conditioned(beats, es_frames, points)
-        trajectories["conditioned"] = jnp.concatenate([found.offsets[None], found.responses])
+        trajectories["conditioned"] = found.responses  # to be added to `aligned`
         trajectories["conditioned_axes"] = jnp.concatenate([found.centre[None], found.axes])
         counts["conditioned"] = len(beats)
     return trajectories, counts

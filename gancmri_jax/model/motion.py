@@ -112,9 +112,14 @@ def latent_motion(trajectories: Mapping[str, Array], motion: Motion) -> LatentMo
         if name == "aligned":
             return motions.read_curve(kept, num_frames)
         if name == "conditioned":
-            scored_by = learned(trajectories, "conditioned_axes", "trajectories")
-            mean, *responses = (motions.read_curve(curve, num_frames).offsets for curve in kept)
-            return LatentMotion(mean, scored_by[0], scored_by[1:], jnp.stack(responses))
+            mean, scored_by = (
+                learned(trajectories, name, "trajectories")
+                for name in ("aligned", "conditioned_axes")
+            )
+            offsets, *responses = (
+                motions.read_curve(curve, num_frames).offsets for curve in (mean, *kept)
+            )
+            return LatentMotion(offsets, scored_by[0], scored_by[1:], jnp.stack(responses))
         beat = jnp.concatenate([jnp.zeros_like(kept[:1]), jnp.cumsum(kept, axis=0)])[None]
         no_es = np.array([0])  # which these rules do not look at
         if name == "pca_residual":

@@ -1,0 +1,61 @@
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.physiology.calibration import calibrate
+from tests.test_physiology_guidance_report import Hearts
+
+K = jnp.full((1, 2), -3.0)  # mm, to ES
+
+
+def short_motion():
+    """Two thirds of k, and back."""
+    steps = jnp.stack([K / 30] * 20 + [-K / 45] * 29)
+    return {"ed_to_es": K, "frame_to_frame": steps}
+
+
+@dataclasses.dataclass
+class Short(Hearts):
+    """Ellipses of 20 by 24 mm whose motion falls short."""
+
+    trajectories: dict = dataclasses.field(default_factory=short_motion)
+
+    def __post_init__(self):
+        super().__init__()
+
+
+def fac_percent(gain):
+    """By hand: from 0.7 k before the heart to 0.3 k after it, k being −3 mm times the gain."""
+    ed, es = (20 + 2.1 * gain) * (24 + 2.1 * gain), (20 - 0.9 * gain) * (24 - 0.9 * gain)
+    return 100 * (1 - es / ed)
+
+
+def test_motion_is_lengthened_to_what_is_measured():
+    model, gains = calibrate(Short(), fac_percent(2.25), hearts=1)
+    assert gains.ed_to_es == pytest.approx(2.25, abs=0.15)
+    np.testing.assert_allclose(model.trajectories["ed_to_es"], gains.ed_to_es * K, rtol=1e-5)
+    # The mean beat goes two thirds of k: to go as far it needs half as much gain again.
+    assert gains.frame_to_frame == pytest.approx(2.25 * 1.5, abs=0.25)
+
+
+def test_the_models_of_a_beat_have_one_gain():
+    start = Short()
+    start.trajectories["aligned"] = jnp.stack([jnp.zeros((1, 2)), K, K / 2])
+    model, gains = calibrate(start, fac_percent(2.25), hearts=1)
+    assert gains.frame_to_frame == pytest.approx(gains.ed_to_es, abs=0.25)
+    for name in ("frame_to_frame", "aligned"):
+        scaled = gains.frame_to_frame * start.trajectories[name]
+        np.testing.assert_allclose(model.trajectories[name], scaled, rtol=1e-5)
+
+
+def test_pairs_alone_are_calibrated_too():
+    _, gains = calibrate(Short({"ed_to_es": K}), fac_percent(1.75), hearts=2)
+    assert gains.frame_to_frame is None and gains.ed_to_es == pytest.approx(1.75, abs=0.15)
+
+
+def test_what_no_gain_reaches_is_refused():
+    with pytest.raises(InputError, match="no gain gives .* of 95 % from ED to ES: gains of 0.5 to"):
+        calibrate(Short(), 95.0, hearts=1)
