@@ -24,7 +24,7 @@ from gancmri_jax.experiments.scale import Scale
 from gancmri_jax.experiments.sections import Rerun, sections
 from gancmri_jax.experiments.temporal_superres import halve
 from gancmri_jax.latents.codes import Codes, concatenate
-from gancmri_jax.latents.steps import retained_motion
+from gancmri_jax.latents.steps import differences, retained_motion
 from gancmri_jax.metrics.features import Progress
 from gancmri_jax.metrics.sources import Cines, Generated
 from gancmri_jax.model.file import load_model, save_model
@@ -312,11 +312,13 @@ def _fit(
     trajectories, counts = fit_motion(known, _FRAMES)
     phenotypes = read_phenotypes(table)
     directions, videos = fit_directions(known, phenotypes)
-    kept = retained_motion(trajectories["frame_to_frame"], trajectories["ed_to_es"])
     # A segmenter measures generated hearts in millimetres, which they have from these.
     card = {"spacing_mm": list(spacing_mm), **model.card}
     model = dataclasses.replace(model, card=card)
-    save_model(with_fit(model, trajectories, directions, {"counts": counts | videos}), path)
+    fitted = with_fit(model, trajectories, directions, {"counts": counts | videos})
+    save_model(fitted, path)
+    steps = differences(fitted.beat(fitted.sample(0), Motion("frame-to-frame", _FRAMES)))
+    kept = retained_motion(steps, trajectories["ed_to_es"])
     return {
         "counts": counts | videos,
         "low_high": {name: _low_high(known, phenotypes, name) for name in measures.GUIDED},
