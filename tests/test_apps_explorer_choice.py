@@ -14,8 +14,8 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import save_model
 from tests.tiny import tiny_model
 
-MODEL = dataclasses.replace(tiny_model(), card={"spacing_mm": [2.5, 2.0], "frame_ms": 18.5})
-ADJUSTED = Choice("ed-to-es", 7, 0.7, (("lv_area", -1.5),))
+MODEL = dataclasses.replace(tiny_model(), card={"spacing_mm": [2.456789123, 2.0], "frame_ms": 18.5})
+ADJUSTED = Choice("ed-to-es", 7, 0.7, (("lv_area", -1.23456789),))
 
 
 def test_motions_are_those_that_the_model_has_learned_the_papers_first():
@@ -34,7 +34,7 @@ def test_the_command_of_what_is_shown_writes_the_same_pixels(tmp_path):
     path = tmp_path / "my model.safetensors"
     save_model(MODEL, path)
     line = command_line(ADJUSTED, str(path), MODEL, 18.5)
-    assert "--adjust lv_area=-1.5" in line and "--motion ed-to-es" in line
+    assert "--adjust lv_area=-1.23456789" in line and "--motion ed-to-es" in line
     program, *words = shlex.split(line)
     assert program == "gancmri"
     done = CliRunner().invoke(gancmri, [*words, "--out", str(tmp_path)], catch_exceptions=False)
@@ -44,7 +44,7 @@ def test_the_command_of_what_is_shown_writes_the_same_pixels(tmp_path):
     shown = Films(MODEL, Cines(MODEL)).film(ADJUSTED, lambda: None).cine
     cine = read_nifti(written, "")
     np.testing.assert_array_equal(cine.pixels, shown.pixels)
-    assert cine.spacing_mm == shown.spacing_mm == (2.5, 2.0)
+    np.testing.assert_allclose(cine.spacing_mm, shown.spacing_mm, rtol=1e-6)
     assert cine.frame_ms == shown.frame_ms == 18.5
 
 

@@ -70,12 +70,12 @@ def command_line(choice: Choice, model_name: str, model: Model, frame_ms: float)
     if choice.cine:
         return _cine_command(choice, model_name)
     words = ["gancmri", "synthesize", "--model", model_name, "--motion", choice.motion]
-    words += ["--videos", "1", "--seed", str(choice.seed), "--truncation", f"{choice.truncation:g}"]
+    words += ["--videos", "1", "--seed", str(choice.seed), "--truncation", str(choice.truncation)]
     for name, amount in choice.amounts:
-        words += ["--adjust", f"{name}={amount:+g}"]
-    words += ["--frame-ms", f"{frame_ms:g}"]
+        words += ["--adjust", f"{name}={amount:+}"]
+    words += ["--frame-ms", str(frame_ms)]
     if model.spacing_mm is not None:
-        words += ["--spacing-mm", *(f"{mm:g}" for mm in model.spacing_mm), "--format", "nifti"]
+        words += ["--spacing-mm", *map(str, model.spacing_mm), "--format", "nifti"]
     return shlex.join([*words, "--format", "mp4"])
 
 
