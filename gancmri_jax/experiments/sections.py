@@ -11,6 +11,11 @@ from gancmri_jax.experiments.scale import Scale
 from gancmri_jax.experiments.temporal_superres import METHODS
 from gancmri_jax.version import __version__
 
+_I3D_FEATURES = 400
+_FEW = (
+    f" There are fewer clips than the {_I3D_FEATURES} features: the distances are far from their "
+    "limit, and what differs little does not differ."
+)
 _NAMES = {"sphericity_index": "sphericity index", "lv_area": "LV area"}
 
 
@@ -235,6 +240,7 @@ def _motion(rerun: Rerun) -> list[Block]:
             Text(
                 f"Table 1, FVD of 16 equally spaced frames, {fvd['clips']} clips of each set. A "
                 "set's distance to itself is that of its halves; hearts at rest are a baseline."
+                + (_FEW if fvd["clips"] < _I3D_FEATURES else "")
             ),
             Table(("", *names), rows),
             Table(("pair", "here", "paper"), ours),
