@@ -91,6 +91,6 @@ class Checkpoints:
                 )
         if steps:
             raise InputError(
-                f"{self._directory}: none of its checkpoints can be read; choose another --workdir"
+                f"{self._directory}: none of its checkpoints can be read; choose another folder"
             )
         return None

@@ -35,7 +35,7 @@ def pin_config(workdir: pathlib.Path, config: ConfigDict) -> None:
         if changed:
             raise InputError(
                 f"{workdir}: holds a run with another configuration ({', '.join(changed)}); "
-                "continue it as it was, or choose another --workdir"
+                "continue it as it was, or choose another folder"
             )
     _write_whole(path, json.dumps(now, indent=2) + "\n")
 
