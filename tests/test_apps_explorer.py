@@ -63,7 +63,7 @@ def test_frames_come_as_bytes_with_their_shape(client):
     answer = client.get(f"/film?motion=ed-to-es&seed=3&adjust=lv_area=1.5&{TURN}")
     assert answer.headers["X-Shape"] == "50,16,16" and answer.headers["X-Frame-Ms"] == "20"
     film = np.frombuffer(answer.content, np.uint8).reshape(50, 16, 16)
-    first = client.get(f"/frame?motion=ed-to-es&seed=3&adjust=lv_area=1.5&index=7&{TURN}")
+    first = client.get(f"/frame?motion=ed-to-es&seed=3&adjust=lv_area=1.5&phase=0.14&{TURN}")
     assert first.headers["X-Shape"] == "1,16,16"
     np.testing.assert_array_equal(film[7].tobytes(), first.content)
     other = client.get(f"/film?motion=ed-to-es&seed=3&adjust=lv_area=1.6&{TURN}")
@@ -81,11 +81,12 @@ def test_frames_come_as_bytes_with_their_shape(client):
         ("motion=ed-to-es&seed=-1", 422, "query seed"),
         ("motion=ed-to-es&truncation=nan", 422, "query truncation"),
         ("", 422, "query motion"),
+        ("motion=ed-to-es&phase=2", 422, "query phase"),
         ("motion=original&cine=../../etc/passwd", 400, "not loaded any more"),
     ],
 )
 def test_what_cannot_be_shown_is_one_line(client, query, status, said):
-    answer = client.get(f"/film?{query}&{TURN}")
+    answer = client.get(f"/frame?phase=0&{query}&{TURN}")
     assert answer.status_code == status and said in answer.json()["error"]
 
 
@@ -95,7 +96,7 @@ def test_an_amount_of_nothing_is_no_other_heart():
 
 
 def test_a_request_that_was_overtaken_is_dropped(client):
-    client.get("/frame?motion=ed-to-es&index=0&asker=she&number=5")
+    client.get("/frame?motion=ed-to-es&phase=0&asker=she&number=5")
     late = client.get("/film?motion=ed-to-es&seed=77&asker=she&number=4")
     assert (late.status_code, late.json()) == (409, {"error": "superseded"})
 

@@ -9,7 +9,7 @@ import pytest
 from gancmri_jax.apps import explorer_films
 from gancmri_jax.apps.explorer_choice import Choice
 from gancmri_jax.apps.explorer_cines import Cines, Loaded
-from gancmri_jax.apps.explorer_films import Films, shown_frame_ms
+from gancmri_jax.apps.explorer_films import Films, frame_at, shown_frame_ms
 from gancmri_jax.apps.explorer_turns import Superseded
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
@@ -42,19 +42,17 @@ def films():
 
 def test_a_film_is_the_models_video_and_its_first_frame_comes_alone(films):
     choice = Choice("ed-to-es", 3, 0.5, UP)
-    first = films.frame(choice, 20)
+    first = films.frame(choice, 0.4)
     film = films.film(choice, wanted)
     ws = MODEL.adjust(MODEL.sample(3, 0.5), dict(UP))
     expected = to_uint8(MODEL.render(MODEL.beat(ws, Motion("ed-to-es")))[..., 0])
     np.testing.assert_array_equal(film.cine.pixels, expected)
     assert film.generated is None and film.cine.spacing_mm == (2.5, 2.0)
     assert np.abs(first.astype(int) - expected[20]).max() <= 1
-    np.testing.assert_array_equal(films.frame(choice, 20), expected[20])
+    np.testing.assert_array_equal(films.frame(choice, 0.4), expected[20])
 
 
 def test_what_is_not_there_is_refused(films):
-    with pytest.raises(InputError, match="frame 50 is outside 0…49"):
-        films.frame(Choice("ed-to-es"), 50)
     with pytest.raises(InputError, match="'backwards' is none of the model's: frame-to-frame"):
         films.frame(Choice("backwards"), 0)
     with pytest.raises(InputError, match="no rv_area among its directions"):
@@ -112,7 +110,7 @@ def test_a_loaded_cine_keeps_its_frames_between_those_that_are_found(films):
     assert (faster.frame_ms, faster.ed_frame, faster.es_frame) == (20.0, 2, 6)
     guided, generated = films.film(Choice("x2", cine="loaded", amounts=UP), wanted)
     assert generated.all() and (guided.pixels != faster.pixels).any()
-    np.testing.assert_array_equal(films.frame(Choice("x2", cine="loaded"), 3), faster.pixels[3])
+    np.testing.assert_array_equal(films.frame(Choice("x2", cine="loaded"), 0.3), faster.pixels[3])
 
 
 def test_a_loaded_heart_can_be_guided_in_its_own_beat_or_in_the_models(films):
@@ -183,6 +181,12 @@ def test_a_format_that_needs_what_is_not_known_is_refused(tmp_path):
     with pytest.raises(InputError, match="exe is none of mp4"):
         films.write(Choice("ed-to-es"), "exe", tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_phase_is_a_frame_and_the_end_of_the_beat_its_last():
+    phases = (0, 0.019, 0.02, 0.58, 0.99, 1)
+    assert [frame_at(phase, 50) for phase in phases] == [0, 0, 1, 29, 49, 49]
+    assert 0.58 * 50 < 29  # which rounding must not make frame 28
 
 
 def test_a_cine_that_does_not_say_its_time_is_shown_as_a_beat_of_one_second():

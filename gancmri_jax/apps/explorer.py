@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from gancmri_jax.apps.explorer_choice import OWN, Choice, command_line, explain
-from gancmri_jax.apps.explorer_cines import MOST_FRAMES, SUFFIXES, Cines, checked_suffix
+from gancmri_jax.apps.explorer_cines import SUFFIXES, Cines, checked_suffix
 from gancmri_jax.apps.explorer_films import Films, shown_frame_ms
 from gancmri_jax.apps.explorer_turns import Superseded, Turns
 from gancmri_jax.apps.serve import page, web_app
@@ -103,9 +103,11 @@ def explorer_app(
         return page(request, "explorer.html", about=about(films, model_name))
 
     @app.get("/frame")
-    def frame(choice: Chosen, asker: str, number: int, index: int) -> Response:
+    def frame(
+        choice: Chosen, asker: str, number: int, phase: Annotated[float, Query(ge=0, le=1)]
+    ) -> Response:
         turns.take(asker, number)
-        return _raw(films.frame(choice, index)[None], films.frame_ms)
+        return _raw(films.frame(choice, phase)[None], films.frame_ms)
 
     @app.get("/film")
     def film(choice: Chosen, asker: str, number: int) -> Response:
@@ -179,7 +181,6 @@ def about(films: Films, model_name: str) -> dict[str, Any]:
         "segmenter": model.segmenter is not None,
         "spacing": model.spacing_mm is not None,
         "suffixes": list(SUFFIXES),
-        "most_frames": MOST_FRAMES,
     }
 
 

@@ -36,11 +36,6 @@ class Choice:
     amounts: tuple[tuple[str, float], ...] = ()
     cine: str = ""
 
-    @property
-    def stem(self) -> str:
-        """Name a file of it."""
-        return f"heart-{self.seed:04d}-{self.motion}"
-
 
 def motions(model: Model) -> list[str]:
     """Return the motions that a model can follow, by the names that `--motion` takes.

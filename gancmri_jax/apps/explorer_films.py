@@ -69,20 +69,23 @@ class Films:
             self.frame(Choice(name, amounts=amounts), 0)
         self.film(first, lambda: None)
 
-    def frame(self, choice: Choice, index: int) -> UInt8[np.ndarray, "h w"]:
+    def frame(self, choice: Choice, phase: float) -> UInt8[np.ndarray, "h w"]:
         """Render one frame, alone; `film` may differ from it by a grey level.
 
+        Args:
+            choice: What to show.
+            phase: Where in the beat, from 0 to 1.
+
         Raises:
-            InputError: The choice is none, or there is no such frame.
+            InputError: The choice is none.
         """
         kept = self._kept.get(choice)
         if kept is None and choice.motion not in WHOLE:
             path = self._path(choice)
-            _insist_frame(index, len(path))
+            index = frame_at(phase, len(path))
             return to_uint8(self.model.render(path[index : index + 1], at_once=1))[0, ..., 0]
         frames = (kept or self.film(choice, lambda: None)).cine.pixels
-        _insist_frame(index, len(frames))
-        return frames[index]
+        return frames[frame_at(phase, len(frames))]
 
     def film(self, choice: Choice, wanted: Wanted) -> Film:
         """Render a beat, unless it is kept.
@@ -252,6 +255,6 @@ def shown_frame_ms(cine: Cine) -> float:
     return cine.frame_ms or 1000 / len(cine.pixels)
 
 
-def _insist_frame(index: int, count: int) -> None:
-    if not 0 <= index < count:
-        raise InputError(f"frame {index} is outside 0…{count - 1}")
+def frame_at(phase: float, count: int) -> int:
+    """Return the frame that is shown at a phase of the beat, as the page's player does."""
+    return min(math.floor(phase * count + 1e-6), count - 1)

@@ -48,10 +48,8 @@ export class Pane {
     let number;
     do {
       number = this.number;
-      const count = this.film ? this.film.count : 1;
-      const index = this.film ? frameAt(this.film, this.page.phase()) : 0;
       try {
-        const first = await fetchFilm(this.url("frame", `&index=${Math.min(index, count - 1)}`));
+        const first = await fetchFilm(this.url("frame", `&phase=${this.page.phase()}`));
         paint(this.canvas, first, 0);
       } catch (error) {
         if (number === this.number) this.fail(error);
@@ -69,6 +67,7 @@ export class Pane {
       if (number !== this.number) return;
       this.film = film;
       this.waiting = false;
+      this.veil.hidden = true;
       this.page.onFilm(this);
       if (!this.measures) return;
       await this.measure(signal, "&coarse=true");

@@ -5,7 +5,7 @@ const LEAST = { seed: 0, truncation: -2 };
 const MOST = { seed: 4294967295, truncation: 2 };
 export const MOST_AMOUNT = 4;
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
-export const VIEWS = ["motions", "hearts", "superres", "guided", "one"];
+const VIEWS = ["motions", "hearts", "superres", "guided", "one"];
 
 /** The state of a page that was just opened. */
 export function initialState(about) {
