@@ -17,10 +17,13 @@ from tests.browser import served
 from tests.tiny import tiny_model
 
 pytest_plugins = ["tests.browser"]
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") or shutil.which("chromium-browser")),
-    reason="needs chromium; on Debian, apt-get install chromium",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") or shutil.which("chromium-browser")),
+        reason="needs chromium; on Debian, apt-get install chromium",
+    ),
+]
 
 DRAWN = "#canvas-a[data-frame]"
 PIXELS = """id => {
