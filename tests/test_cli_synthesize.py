@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from gancmri_jax.cine.read import read_cines
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.physiology.guidance import TOLERANCE
+from tests.tiny import tiny_model
 
 
 def synthesize(out, *words):
@@ -39,8 +40,16 @@ def test_videos_and_a_sheet_are_the_default(tmp_path):
     assert len(cine.pixels) == 4 and math.isnan(cine.spacing_mm[0])
 
 
+def test_a_heart_is_as_large_and_as_fast_as_those_it_was_learned_from(tmp_path):
+    assert synthesize(tmp_path, "--format", "nifti").exit_code == 0
+    image = nibabel.load(tmp_path / "heart-0003-frame-to-frame.nii.gz")
+    np.testing.assert_allclose(image.header.get_zooms(), (4.2857, 4.2857, 8, 18.5), rtol=1e-4)
+
+
 def test_millimetres_are_not_made_up(tmp_path):
-    result = synthesize(tmp_path / "out", "--format", "nifti", "--format", "dicom")
+    tiny_model().save(tmp_path / "model.safetensors")
+    model = "--model", tmp_path / "model.safetensors"
+    result = synthesize(tmp_path / "out", *model, "--format", "nifti", "--format", "dicom")
     assert result.exit_code == 2
     assert "--format nifti and dicom needs the distance between pixels" in result.output
     assert not (tmp_path / "out").exists()

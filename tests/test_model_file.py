@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -10,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from gancmri_jax.cli.info import command
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.file import load_model, save_model
+from gancmri_jax.model.file import load_model, read_header, save_model
 from tests.tiny import tiny_model
 
 
@@ -88,3 +89,17 @@ def test_info_prints_what_the_file_says(path):
     assert result.exit_code == 0
     assert "resolution 16" in result.output and '"note": "for tests"' in result.output
     assert "directions: lv_area [6, 8]" in result.output
+
+
+def test_what_has_all_rows_alike_is_kept_as_one(tmp_path):
+    model = tiny_model()
+    step = jnp.repeat(jax.random.normal(jax.random.key(1), (49, 1, 8)), model.num_ws, axis=1)
+    other = step.at[3, 2, 1].add(1.0)
+    model = dataclasses.replace(model, trajectories={"alike": step, "apart": other})
+    model.save(tmp_path / "m.safetensors")
+    shapes = read_header(tmp_path / "m.safetensors").shapes
+    assert shapes["trajectories/alike"] == (49, 1, 8)
+    assert shapes["trajectories/apart"] == (49, model.num_ws, 8)
+    loaded = load_model(tmp_path / "m.safetensors").trajectories
+    np.testing.assert_array_equal(loaded["alike"], step)
+    np.testing.assert_array_equal(loaded["apart"], other)

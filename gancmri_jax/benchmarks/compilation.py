@@ -66,7 +66,7 @@ def benchmark_compilation(
     step = make_step(config)
     state = jax.eval_shape(lambda: init_state(config))
     images = jax.ShapeDtypeStruct((batch, size, size, 1), jnp.uint8)
-    cached = jax.config.jax_enable_compilation_cache
+    cached = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
     jax.config.update("jax_enable_compilation_cache", False)
     seconds, temporary = {}, {}
     try:

@@ -141,8 +141,12 @@ def command(
 
     import jax
 
+    from gancmri_jax.model.mesh import spread_over_cores
+
     if distributed:
         _join_hosts()
+    else:
+        spread_over_cores(batch_size)
 
     from gancmri_jax.model.file import load_model
     from gancmri_jax.projection.projector import Settings

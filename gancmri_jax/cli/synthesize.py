@@ -13,6 +13,7 @@ from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
 from gancmri_jax.errors import InputError
 
 _FORMS = {"amounts": "lv_area=+1.5", "targets": "lv_area_ed_cm2=28"}
+_FRAME_MS = 20.0
 
 
 def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
@@ -82,7 +83,9 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     help="Principal components that pca_residual takes away; 32, as the paper, by default.",
 )
 @click.option(
-    "--frame-ms", default=20.0, show_default=True, type=click.FloatRange(1), help="Time of a frame."
+    "--frame-ms",
+    type=click.FloatRange(1),
+    help="Time of a frame; by default that of the model's training data, or 20.",
 )
 @format_option(("mp4", "gif", "png"), "mp4, gif, png")
 @click.option(
@@ -90,7 +93,7 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     nargs=2,
     type=SPACING_MM,
     metavar="ROWS COLUMNS",
-    help="Of pixels, which a model does not know; nifti and dicom need it.",
+    help="Of pixels, by default as in the model's training data; nifti and dicom need it.",
 )
 @click.option(
     "--out",
@@ -108,7 +111,7 @@ def command(
     amounts: dict[str, float],
     targets: dict[str, float],
     components: int | None,
-    frame_ms: float,
+    frame_ms: float | None,
     formats: tuple[str, ...],
     spacing_mm: tuple[float, float] | None,
     out: pathlib.Path,
@@ -122,12 +125,14 @@ def command(
 
     if components is not None and method != "pca_residual":
         raise click.UsageError("--components is for --motion pca_residual")
+    model = load_model(name)
+    spacing_mm = spacing_mm or model.spacing_mm
+    frame_ms = frame_ms or model.frame_ms or _FRAME_MS
     if spacing_mm is None and (wanted := [f for f in formats if f in NEED_SPACING]):
         raise click.UsageError(
-            f"--format {' and '.join(wanted)} needs the distance between pixels, which the model "
+            f"--format {' and '.join(wanted)} needs the distance between pixels, which this model "
             "does not know; give --spacing-mm ROWS COLUMNS"
         )
-    model = load_model(name)
     motion = Motion(method, frames, components or PAPER_COMPONENTS)  # type: ignore[arg-type]
     paths, refused = {}, {}
     for heart in range(seed, seed + videos):

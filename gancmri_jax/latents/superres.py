@@ -59,7 +59,7 @@ def low_pass(
 ) -> Float[Array, "m num_ws w_dim"]:
     """Return the codes of a closed beat with only its mean and first `harmonics` harmonics.
 
-    What a projection adds to each frame by itself has all harmonics alike; a heart's motion has few.
+    What a projection adds to each frame by itself has all harmonics alike; motion has few.
     """
     spectrum = jnp.fft.rfft(ws, axis=0)
     kept = jnp.arange(len(spectrum)) <= harmonics

@@ -63,8 +63,8 @@ def save_model(
         "w_avg": model.w_avg,
         **{f"generator/{name}": array for name, array in params.items()},
         **{f"noise/{index:02d}": array for index, array in enumerate(model.noise)},
-        **{f"trajectories/{name}": array for name, array in model.trajectories.items()},
-        **{f"directions/{name}": array for name, array in model.directions.items()},
+        **{f"trajectories/{name}": _brief(array) for name, array in model.trajectories.items()},
+        **{f"directions/{name}": _brief(array) for name, array in model.directions.items()},
     }
     metadata = {
         "format": FORMAT,
@@ -230,8 +230,10 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
     for key, array in tensors.items():
         room, _, name = key.partition("/")
         if room in rooms:
-            rooms[room][name] = jnp.asarray(array)
-            sound = array.shape[-2:] == (generator.num_ws, generator.w_dim)
+            rows, full = array.shape[-2:-1], (generator.num_ws, generator.w_dim)
+            sound = array.shape[-1:] == full[1:] and rows in ((1,), full[:1])
+            if sound:
+                rooms[room][name] = jnp.broadcast_to(array, array.shape[:-2] + full)
         else:
             sound = key in expected and expected[key] == array.shape
         if not sound:
@@ -265,6 +267,12 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
         card=header.card,
         **rooms,
     )
+
+
+def _brief(array: Any) -> np.ndarray:
+    """Keep one row of what has all rows alike, as everything learned from codes in W has."""
+    rows = np.asarray(array)
+    return rows[..., :1, :] if (rows == rows[..., :1, :]).all() else rows
 
 
 def _expected_shapes(generator: Generator) -> dict[str, tuple[int, ...]]:

@@ -11,8 +11,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 _AT_LEAST = 4  # of a batch on a device: fewer are not worth a program of their own
 
 
-def spread_over_cores(batch: int) -> None:
-    """Let JAX see as many CPU devices as there are cores, or as a batch comes out even on.
+def spread_over_cores(batch: int | None = None) -> None:
+    """Let JAX see as many CPU devices as there are cores, or as a given batch comes out even on.
 
     On one device XLA computes much of a small network's step on one core; a core a device takes
     its share of everything. To be called before JAX computes; where it already has, or where
@@ -21,9 +21,10 @@ def spread_over_cores(batch: int) -> None:
     told = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if told or jax.config.jax_num_cpu_devices > 0:  # type: ignore[attr-defined]
         return
-    cores = os.cpu_count() or 1
-    most = max(min(cores, batch // _AT_LEAST), 1)
-    devices = max(n for n in range(1, most + 1) if batch % n == 0)
+    devices = os.cpu_count() or 1
+    if batch is not None:
+        most = max(min(devices, batch // _AT_LEAST), 1)
+        devices = max(n for n in range(1, most + 1) if batch % n == 0)
     with contextlib.suppress(RuntimeError):  # JAX has computed
         jax.config.update("jax_num_cpu_devices", devices)
 
