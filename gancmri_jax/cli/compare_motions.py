@@ -6,19 +6,13 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import reads_cines, split_option
 
 
 @click.command("compare-motions")
 @reads_cines
 @click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test", "all"]),
-    default="test",
-    show_default=True,
-    help="Of records, which subjects.",
-)
+@split_option("test")
 @click.option("--videos", type=click.IntRange(1), help="Only the first so many real beats.")
 @click.option(
     "--hearts", default=32, show_default=True, type=click.IntRange(1), help="Of each motion."

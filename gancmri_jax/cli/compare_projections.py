@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import projects_cines
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import reads_cines, split_option
 
 
 @click.command("compare-projections")
@@ -23,13 +23,7 @@ from gancmri_jax.cli.reading import reads_cines
     type=click.IntRange(1),
     help="Of the short searches.",
 )
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test", "all"]),
-    default="test",
-    show_default=True,
-    help="Of records, which subjects.",
-)
+@split_option("test")
 @click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
 @click.option(
     "--frames",

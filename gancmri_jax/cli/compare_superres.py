@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import project_cines, projects_cines
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import reads_cines, split_option
 
 
 @click.command("compare-superres")
@@ -29,13 +29,7 @@ from gancmri_jax.cli.reading import reads_cines
     show_default=True,
     help="One w for all rows, as in the paper, or one for each.",
 )
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test", "all"]),
-    default="test",
-    show_default=True,
-    help="Of records, which subjects.",
-)
+@split_option("test")
 @click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
 @click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
 def command(

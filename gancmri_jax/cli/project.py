@@ -9,7 +9,7 @@ import click
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import project_cines, projects_cines
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import reads_cines, split_option
 from gancmri_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,13 +80,7 @@ _MOST_LISTED = 20  # flagged frames; the report has them all
     type=click.Path(path_type=pathlib.Path),
     help="phenotypes.csv, whose ES frames count before all others.",
 )
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test", "all"]),
-    default="train",
-    show_default=True,
-    help="Of records, which subjects.",
-)
+@split_option("train")
 @click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
 @click.option("--report", is_flag=True, help="Draw how well it went into a folder beside --out.")
 @click.option(

@@ -40,6 +40,17 @@ OPTIONS = (
 )
 
 
+def split_option(default: str) -> Callable[..., Any]:
+    """Give a verb `--split`: of which subjects of records it takes cines."""
+    return click.option(
+        "--split",
+        type=click.Choice(["train", "validation", "test", "all"]),
+        default=default,
+        show_default=True,
+        help="Of records, which subjects.",
+    )
+
+
 def reads_cines(verb: Callable[..., None]) -> Callable[..., None]:
     """Give a verb these options: it takes `source`, `reading`, a `ReadOptions`, and `keep_ids`."""
 
