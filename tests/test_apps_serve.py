@@ -22,7 +22,7 @@ OTHER = {"Host": "evil.example"}
 
 @pytest.fixture(scope="module")
 def client():
-    app = web_app(token="secret", names=["heart.example"], most_bytes={"/large": 2**20})
+    app = web_app(token="secret", names=["Heart.example"], most_bytes={"/large": 2**20})
 
     @app.get("/seed/{seed}")
     def seed(seed: int):
@@ -74,6 +74,7 @@ def test_another_host_is_refused(client):
     assert client.get("/seed/1").json() == {"seed": 1}
     assert client.get("/seed/1", headers=OTHER).status_code == 421
     assert client.get("/static/../serve.py", headers=OTHER).status_code == 421
+    assert client.get("/seed/1", headers={"Host": "heart.EXAMPLE"}).is_success
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,10 @@ def test_only_pages_of_this_server_may_change_anything(client, headers, status):
 
 def test_another_site_may_lead_to_a_page_and_not_read_what_is_in_it(client):
     across = {"Sec-Fetch-Site": "cross-site"}
-    assert client.get("/seed/1", headers={**across, "Sec-Fetch-Mode": "navigate"}).is_success
+    led = {**across, "Sec-Fetch-Mode": "navigate"}
+    assert client.get("/seed/1", headers=led).is_success
+    assert client.get("/seed/1", headers={**led, "Sec-Fetch-Dest": "document"}).is_success
+    assert client.get("/seed/1", headers={**led, "Sec-Fetch-Dest": "iframe"}).status_code == 403
     assert client.get("/seed/1", headers={**across, "Sec-Fetch-Mode": "no-cors"}).status_code == 403
 
 

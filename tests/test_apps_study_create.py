@@ -4,6 +4,8 @@ import stat
 import numpy as np
 import pytest
 
+from gancmri_jax.apps.study_create import create_study
+from gancmri_jax.apps.study_items import Plan
 from gancmri_jax.apps.study_readers import add_reader, renew_token
 from gancmri_jax.apps.study_store import (
     next_screens,
@@ -126,6 +128,29 @@ def test_a_super_resolved_heart_does_not_stand_beside_its_source(hearts, tmp_pat
         assert not any(sr.startswith(hash_subject(real, key)) for real, sr in pairs)
 
 
+def test_in_pairs_a_super_resolved_heart_does_not_stand_beside_its_source_either(hearts, tmp_path):
+    key = subject_key()
+    again = write_niftis(tmp_path / "superres", 6)
+    for i in range(6):
+        name = hash_subject(f"heart{i:03d}", key)
+        (again / f"heart{i:03d}.nii.gz").rename(again / f"{name}-{i:04d}-x2.nii.gz")
+    kinds = {"fake": hearts / "fake", "sr": again}
+    for seed in range(4):
+        said: list[str] = []
+        path = tmp_path / f"{seed}.db"
+        plan = Plan("pairs", hearts / "real", kinds, items=12, repeats=0, seed=seed, keep_ids=True)
+        create_study(path, plan, 1, say=said.append, progress=lambda steps, _: steps)
+        rows = query(
+            path, "SELECT item, subject FROM item JOIN stimulus ON id = stimulus ORDER BY 1, number"
+        )
+        pairs = [(rows[i][1], rows[i + 1][1]) for i in range(0, 24, 2)]
+        assert sum("-x2" in synthetic for _, synthetic in pairs) == 6
+        assert not any(theirs.startswith(hash_subject(ours, key)) for ours, theirs in pairs)
+        (note,) = said
+        assert note.startswith("note: sr has hearts that are among the real ones")
+        assert "--all-generated" in note
+
+
 def test_a_name_that_only_begins_alike_is_another_hearts(hearts, tmp_path):
     """Of "heart0" are "heart0" and "heart0-0000-x2", but not "heart000"."""
     real = write_niftis(tmp_path / "real", 1)
@@ -200,6 +225,7 @@ def test_what_is_shown_is_what_was_read(hearts, tmp_path):
     [
         ({"items": 7}, "real: holds 6 cines that can be shown, and 7 are needed"),
         ({"kind": "pairs", "items": 61}, "fake: holds 60 frames, and 61 different ones"),
+        ({"kind": "pairs", "num_frames": 5}, "--frames is of videos"),
         ({"items": 2, "repeats": 3}, "--repeats 3 is more than --items 2"),
         ({"synthetic": {}}, "give --synthetic"),
         ({"synthetic": {"real": "x"}}, "a name that is taken"),

@@ -156,6 +156,85 @@ def test_a_reload_loses_nothing(study, page):
     assert page.locator("input:checked").count() == 0 and len(read_answers(connection)) == 1
 
 
+def test_a_pause_ends_the_clock(study, page):
+    """Paused and played again at once, it still tells of one phase a frame."""
+    page.goto(study[1])
+    told, frames = page.evaluate(
+        """async () => {
+          const { Clock } = await import("/static/player.js");
+          const next = () => new Promise(requestAnimationFrame);
+          let told = 0;
+          const clock = new Clock(() => told++);
+          for (let i = 0; i < 5; i++) { clock.play(); clock.pause(); }
+          clock.play();
+          let frames = 0;
+          while (frames < 10) { await next(); frames++; }
+          return [told, frames];
+        }"""
+    )
+    assert frames - 1 <= told <= frames
+    page.errors.clear()  # no link was given
+
+
+def test_the_next_hearts_are_not_answered_before_they_are_shown(study, page):
+    connection, url, tokens = study
+    asked, held = [], []
+
+    def hold(route):
+        asked.append(route)
+        route.continue_() if len(asked) <= 3 else held.append(route)
+
+    page.route("**/stimulus/*", hold)
+    page.goto(f"{url}/#{tokens[0]}")
+    answer_all(page, "A", "123")
+    save(page).click()
+    wait_for_count(page, "1 of 3")
+    assert not page.locator("#screen").is_visible()
+    page.keyboard.press("c")
+    page.wait_for_timeout(300)
+    page.unroute("**/stimulus/*")
+    for route in held:
+        route.continue_()
+    page.locator("#screen").wait_for()
+    assert page.locator("input:checked").count() == 0
+    answer_all(page, "B", "123")
+    save(page).click()
+    wait_for_count(page, "2 of 3")
+    assert [answer.places.index(answer.chosen) for answer in read_answers(connection)] == [0, 1]
+
+
+def test_what_is_marked_while_an_answer_is_on_its_way_is_not_sent(study, page):
+    connection, url, tokens = study
+    first = []
+
+    def fail_once(route):
+        first.append(route.request.post_data_json)
+        route.abort() if len(first) == 1 else route.continue_()
+
+    page.route("**/answer", fail_once)
+    page.goto(f"{url}/#{tokens[0]}")
+    answer_all(page, "A", "123")
+    save(page).click()
+    page.get_by_text("Trying again").wait_for()
+    rank(page, "A", "2")  # takes it from B
+    wait_for_count(page, "1 of 3")
+    assert len(first) == 2 and first[0] == first[1]
+    (answer,) = read_answers(connection)
+    assert [answer.ranks[kind] for kind in answer.places] == [1, 2, 3]
+    page.errors.clear()  # the answer that was lost
+
+
+def test_a_browser_that_stores_nothing_can_answer(study, page):
+    _, url, tokens = study
+    page.add_init_script(
+        """Object.defineProperty(window, "localStorage", { get() { throw new Error("blocked"); } });"""
+    )
+    page.goto(f"{url}/#{tokens[0]}")
+    answer_all(page, "A", "123")
+    save(page).click()
+    wait_for_count(page, "1 of 3")
+
+
 def test_by_keyboard_alone(study, page):
     connection, url, tokens = study
     page.goto(f"{url}/#{tokens[0]}")

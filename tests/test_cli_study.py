@@ -5,7 +5,9 @@ import httpx
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from starlette.testclient import TestClient
 
+from gancmri_jax.apps.study_store import open_study, read_study, reader_of
 from gancmri_jax.cine.video_file import write_mp4
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
@@ -33,11 +35,11 @@ def test_a_study_from_its_making_to_its_report(hearts, tmp_path):
     path = tmp_path / "study.db"
     made = create(hearts, path, "--readers", 2)
     assert made.exit_code == 0 and made.stdout.startswith("3 items of 2 videos of 10 frames, 40x40")
-    tokens = re.findall(r"reader-\d: ADDRESS/#(\S{22})\n", made.stdout)
+    tokens = re.findall(r"reader-\d: ADDRESS#(\S{22})\n", made.stdout)
     assert len(set(tokens)) == 2
 
     invited = run("invite", "--study", path, "--add", "dr-x", "--renew", "reader-2").stdout
-    names = dict(re.findall(r"  (\S+): ADDRESS/#(\S{22})\n", invited))
+    names = dict(re.findall(r"  (\S+): ADDRESS#(\S{22})\n", invited))
     assert list(names) == ["dr-x", "reader-2"]
 
     with serving(path) as (process, url):
@@ -61,8 +63,6 @@ def test_a_study_from_its_making_to_its_report(hearts, tmp_path):
 
 
 def test_a_seed_is_drawn_where_none_is_given(hearts, tmp_path):
-    from gancmri_jax.apps.study_store import open_study, read_study
-
     seeds = []
     for name in ("a.db", "b.db"):
         create(hearts, tmp_path / name)
@@ -74,8 +74,26 @@ def test_a_seed_is_drawn_where_none_is_given(hearts, tmp_path):
 def test_who_has_no_token_is_served_on_this_machine_alone(hearts, tmp_path):
     path = tmp_path / "study.db"
     assert f"gancmri study serve --study {path}" in create(hearts, path).stdout
-    with pytest.raises(InputError, match="has a reader without a token"):
+    with pytest.raises(InputError, match="has a reader without a token") as refused:
         run("serve", "--study", path, "--host", "0.0.0.0")
+    way_out = re.search("`gancmri study (.*)`", str(refused.value))[1]
+    assert "local: ADDRESS#" in run(*way_out.split()).stdout
+    with open_study(path) as connection:
+        assert reader_of(connection, "") is None
+
+
+def test_a_study_goes_by_the_name_of_its_host(hearts, tmp_path, monkeypatch):
+    path = tmp_path / "study.db"
+    create(hearts, path, "--readers", 1)
+    answers = []
+
+    def visit(app, *_, **__):
+        for name in ("myhost", "heart.example", "other"):
+            answers.append(TestClient(app, base_url=f"http://{name}:8008").get("/").status_code)
+
+    monkeypatch.setattr("gancmri_jax.apps.serve.serve", visit)
+    run("serve", "--study", path, "--host", "MyHost", "--name", "heart.example")
+    assert answers == [200, 200, 421]
 
 
 def test_what_compression_may_tell_is_said(hearts, tmp_path):

@@ -122,7 +122,11 @@ class Cines:
             loaded.state, loaded.error = "failed", str(error) or type(error).__name__
 
     def _codes(self, name: str, loaded: Loaded) -> Float[np.ndarray, "t num_ws w_dim"]:
-        """Project as `gancmri superres` does, so that what is shown can be had by a command."""
+        """Project as `gancmri superres` does, so that what is shown can be had by a command.
+
+        Not to the bit: a search's noise has its key from the subject's name, and a loaded file
+        has lost its own.
+        """
         frame_steps = len(loaded.cine.pixels) * PROJECTION.num_steps
 
         def on_steps(done: float) -> None:

@@ -80,8 +80,10 @@ class Guard:
             return 421, f"this server does not go by the name {host!r}"
         site = headers.get("sec-fetch-site", "same-origin")
         if method in READING:
-            # A link from elsewhere may open a page; another page may not ask for what is in it.
+            # A link from elsewhere may open a page; another page may not ask for what is in it,
+            # nor open it in a frame of its own.
             led_here = headers.get("sec-fetch-mode") == "navigate"
+            led_here &= headers.get("sec-fetch-dest", "document") == "document"
             if site not in ("same-origin", "none") and not led_here:
                 return 403, "asked for by a page of another site"
             return None

@@ -48,7 +48,7 @@ def web_app(
     app.add_middleware(
         Guard,
         token=app.state.token,
-        names=frozenset(names),
+        names=frozenset(name.lower() for name in names),
         most_bytes=most_bytes or {},
     )
     app.mount("/static", StaticFiles(directory=HERE / "static"))

@@ -62,7 +62,7 @@ def create_study(
         )
         write_study(connection, study)
         if plan.kind == "pairs":
-            items = draw_pairs(connection, study, plan, opened, item_rng, progress)
+            items = draw_pairs(connection, study, plan, opened, item_rng, say, progress)
         else:
             items = draw_videos(connection, study, plan, opened, item_rng, say, progress)
         connection.executemany(
@@ -89,6 +89,10 @@ def _check(out: pathlib.Path, plan: Plan) -> None:
         raise InputError("a study needs something synthetic; give --synthetic NAME=FOLDER")
     if REAL in plan.synthetic:
         raise InputError(f"--synthetic {REAL}=… is a name that is taken; choose another")
+    if plan.kind == "pairs" and plan.num_frames is not None:
+        raise InputError(
+            "--frames is of videos, and --kind pairs shows single frames; leave it out"
+        )
     if plan.repeats > plan.items:
         raise InputError(f"--repeats {plan.repeats} is more than --items {plan.items}")
 

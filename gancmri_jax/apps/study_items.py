@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
+from jaxtyping import Bool
 
 from gancmri_jax.apps.study_design import avoid_same_heart, spread_frames
 from gancmri_jax.apps.study_stimuli import alike, draw_cines, one_frame
@@ -18,6 +19,7 @@ from gancmri_jax.cine.subject import hash_subject, subject_key
 from gancmri_jax.errors import InputError
 
 Opened = dict[str, tuple[Cine, Iterator[Cine]]]  # the first cine of each kind, and the others
+Written = list[tuple[int, str]]  # stimuli, and their subjects
 Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 
@@ -87,7 +89,6 @@ def draw_videos(
     Raises:
         InputError: A folder holds too few.
     """
-    key = subject_key()
     written = {
         kind: _write_videos(
             connection, study, plan, kind, itertools.chain([first], others), say, progress
@@ -96,12 +97,10 @@ def draw_videos(
     }
     columns = [[number for number, _ in written[REAL]]]
     for kind in study.synthetic:
-        same = [
-            [_is_of_heart(theirs, (ours, hash_subject(ours, key))) for _, theirs in written[kind]]
-            for _, ours in written[REAL]
-        ]
+        same = _same_hearts(written[REAL], written[kind])
+        _tell_of_same_hearts(kind, same, say)
         try:
-            order = avoid_same_heart(np.array(same), rng)
+            order = avoid_same_heart(same, rng)
         except InputError as error:
             raise InputError(f"{plan.paths[kind]}: {error}; give more of other hearts") from error
         columns.append([written[kind][i][0] for i in order])
@@ -114,6 +113,7 @@ def draw_pairs(
     plan: Plan,
     opened: Opened,
     rng: np.random.Generator,
+    say: Callable[[str], object],
     progress: Progress,
 ) -> list[list[int]]:
     """Write a real frame for each item and a synthetic one, of each kind about equally many.
@@ -121,10 +121,10 @@ def draw_pairs(
     Raises:
         InputError: A folder holds too few frames.
     """
-    turn = [study.synthetic[i % len(study.synthetic)] for i in range(plan.items)]
-    written: dict[str, list[int]] = {}
+    of_each, rest = divmod(plan.items, len(study.synthetic))
+    written: dict[str, Written] = {}
     for kind, (first, others) in opened.items():
-        needed = plan.items if kind == REAL else turn.count(kind)
+        needed = of_each + (kind in study.synthetic[:rest]) if kind != REAL else plan.items
         cines = list(itertools.islice(itertools.chain([first], others), needed))
         try:
             places = spread_frames([len(cine.pixels) for cine in cines], needed, rng)
@@ -135,13 +135,22 @@ def draw_pairs(
             cine, frame = cines[places[index][0]], places[index][1]
             pixels = alike(one_frame(cine, frame), study.size, 1)
             name = _stored_name(plan, kind, cine.subject)
-            written[kind].append(add_stimulus(connection, kind, name, frame, pixels))
-    return [[written[REAL].pop(), written[kind].pop()] for kind in turn]
+            number = add_stimulus(connection, kind, name, frame, pixels)
+            written[kind].append((number, cine.subject))
+    real = written.pop(REAL)
+    for kind, theirs in written.items():
+        _tell_of_same_hearts(kind, _same_hearts(real, theirs), say)
+    synthetic = [one for theirs in written.values() for one in theirs]
+    try:
+        order = avoid_same_heart(_same_hearts(real, synthetic), rng)
+    except InputError as error:
+        raise InputError(f"--kind pairs: {error}; give more of other hearts") from error
+    return [[ours[0], synthetic[i][0]] for ours, i in zip(real, order, strict=True)]
 
 
-def _write_videos(connection, study, plan, kind, cines, say, progress) -> list[tuple[int, str]]:
+def _write_videos(connection, study, plan, kind, cines, say, progress) -> Written:
     """Write a kind's videos, and return their numbers and subjects."""
-    written: list[tuple[int, str]] = []
+    written: Written = []
     for _ in progress(range(plan.items), kind):
         for cine in cines:
             try:
@@ -159,6 +168,23 @@ def _write_videos(connection, study, plan, kind, cines, say, progress) -> list[t
                 f"{plan.items} are needed; give more, or lower --items"
             )
     return written
+
+
+def _same_hearts(real: Written, synthetic: Written) -> Bool[np.ndarray, "n m"]:
+    key = subject_key()
+    names = [(subject, hash_subject(subject, key)) for _, subject in real]
+    return np.array([[_is_of_heart(theirs, ours) for _, theirs in synthetic] for ours in names])
+
+
+def _tell_of_same_hearts(
+    kind: str, same: Bool[np.ndarray, "n m"], say: Callable[[str], object]
+) -> None:
+    if same.any():
+        say(
+            f"note: {kind} has hearts that are among the real ones too. Super-resolved ones keep "
+            "their original frames, which are real: make them by `gancmri superres "
+            "--all-generated`, or show all frames of videos by --frames"
+        )
 
 
 def _is_of_heart(synthetic: str, names: tuple[str, str]) -> bool:

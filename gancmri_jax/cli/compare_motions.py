@@ -43,12 +43,10 @@ def command(
     --input. What is measured stays in OUT, and the same command goes on with the rest.
     """
     import hashlib
-    import os
-
-    import jax
 
     from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.errors import InputError
+    from gancmri_jax.experiments.hardware import hardware
     from gancmri_jax.experiments.journal import Journal
     from gancmri_jax.experiments.motion_report import draw_curves, write_markdown
     from gancmri_jax.experiments.motion_table import compare_motions, table
@@ -74,6 +72,7 @@ def command(
         digest.update(cine.pixels.tobytes())
     settings = {
         "model": [model.fingerprint, model.card.get("fit")],
+        "segmenter": model.segmenter and model.segmenter.fingerprint,
         "videos": digest.hexdigest()[:16],
         "hearts": hearts,
         "frames": frames,
@@ -81,12 +80,9 @@ def command(
     journal = Journal(out, settings, tqdm.write)
     with tqdm(total=len(cines) + hearts * len(motions), unit=" beats", desc="measure") as bar:
         results = compare_motions(model, cines, journal, hearts, frames, bar.update)
-    machine = f"{jax.device_count()} × {jax.devices()[0].device_kind}"
-    if jax.default_backend() == "cpu":
-        machine = f"{len(os.sched_getaffinity(0))} CPU cores"
     told = (
         f"{hearts} hearts of each motion, {len(cines)} real beats, {frames} frames of each, "
-        f"{model.resolution}×{model.resolution}, on {machine}; medians, measured by the model's "
+        f"{model.resolution}×{model.resolution}, on {hardware()}; medians, measured by the model's "
         "segmenter.",
     )
     write_markdown(out / "motions.md", table(results, model), told)

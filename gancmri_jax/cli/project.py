@@ -187,8 +187,10 @@ def command(
     )
     if stop_at is not None:
         taken = quality.steps[quality.steps > 0]
-        stopped = int((taken < steps).sum())
-        click.echo(f"{stopped} frames stopped early; {taken.mean():.0f} steps a frame in the mean")
+        near = int((distances <= stop_at).sum())
+        click.echo(
+            f"{near} frames reached {stop_at:g}; {taken.mean():.0f} steps a frame in the mean"
+        )
     if report:
         folder = out.with_name(f"{out.stem}-report")
         write_report(folder, out, model, cines)

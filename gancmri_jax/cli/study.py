@@ -51,7 +51,9 @@ def _kinds(
     type=click.Choice(["pairs", "videos"]),
     default="videos",
     show_default=True,
-    help="Pairs of frames, of which one is real; or a real video beside one of each kind, to rank.",
+    help="Pairs of frames, of which one is real; or a real video beside one of each kind, to rank. "
+    "Pairs of super-resolved hearts need `gancmri superres --all-generated`, which renders the "
+    "original frames too.",
 )
 @click.option("--items", default=100, show_default=True, type=click.IntRange(1))
 @click.option(
@@ -196,6 +198,7 @@ def serve(
     insist_packages()
     from gancmri_jax.apps.serve import is_loopback
     from gancmri_jax.apps.serve import serve as serve_app
+    from gancmri_jax.apps.study_create import LOCAL_READER
     from gancmri_jax.apps.study_server import study_app
     from gancmri_jax.apps.study_store import open_study, progress, reader_of
     from gancmri_jax.errors import InputError
@@ -205,11 +208,11 @@ def serve(
         if local and not is_loopback(host):
             raise InputError(
                 f"{path}: has a reader without a token, so it is served on this machine alone; "
-                f"`gancmri study create --readers N` gives each a link"
+                f"`gancmri study invite --study {path} --renew {LOCAL_READER}` gives that one a link"
             )
         for reader, (done, total) in progress(connection).items():
             click.echo(f"{reader}: {done} of {total} answered")
-        app = study_app(connection, names)
+        app = study_app(connection, [host, *names])
         serve_app(
             app,
             host,
@@ -244,5 +247,7 @@ def report(path: pathlib.Path, out: pathlib.Path) -> None:
 def _print_tokens(tokens: dict[str, str]) -> None:
     click.echo("Links, to be kept now, since they are written nowhere:")
     for name, token in tokens.items():
-        click.echo(f"  {name}: ADDRESS/#{token}")
-    click.echo("where ADDRESS is the one that `gancmri study serve` prints.")
+        click.echo(f"  {name}: ADDRESS#{token}")
+    click.echo(
+        "where ADDRESS is http://THIS-MACHINE:PORT/, of the port that `gancmri study serve` prints."
+    )

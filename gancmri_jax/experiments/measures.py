@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import os
 import pathlib
-import platform
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +18,7 @@ from gancmri_jax.cine.pictures import UNKNOWN_MM
 from gancmri_jax.cine.video_file import write_mp4
 from gancmri_jax.errors import InputError
 from gancmri_jax.experiments.figures import draw_guided_values, draw_movement
+from gancmri_jax.experiments.hardware import hardware
 from gancmri_jax.experiments.temporal_superres import (
     draw_strangest,
     recover_all,
@@ -211,15 +210,6 @@ def seconds_per_video(model: Model, trials: int, on_start: Progress) -> dict[str
         kept = times[1:]
         found[name] = [float(np.mean(kept)), float(np.std(kept, ddof=1)) if trials > 1 else 0.0]
     return {"trials": trials, "hardware": hardware(), "seconds_of": found}
-
-
-def hardware() -> str:
-    """Say what this runs on."""
-    device = jax.devices()[0]
-    if device.platform == "cpu":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return f"{cores} CPU cores ({platform.machine()})"
-    return f"{jax.device_count()} × {device.device_kind}"
 
 
 def films(

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.errors import InputError
 from gancmri_jax.experiments.journal import Journal, Result
 from gancmri_jax.model.fit import motion_figures
 from gancmri_jax.model.model import Model
@@ -87,6 +88,10 @@ def table(results: dict[str, Result], model: Model) -> list[dict[str, Any]]:
     ones'.
     """
     real = values(results[REAL], "lv_fac_percent")
+    if not len(real):
+        raise InputError(
+            "no left ventricle is found in any real beat; see `gancmri segment` of them"
+        )
     low, high = np.percentile(real, BAND)
     figures = motion_figures(model.trajectories)
     rows = []

@@ -2,15 +2,14 @@
 
 import csv
 import math
-import os
 import pathlib
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.whole import whole
+from gancmri_jax.experiments.hardware import hardware
 from gancmri_jax.experiments.projection_table import Frames, Row, Way
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.distance import Distance, chosen
@@ -19,12 +18,9 @@ from gancmri_jax.projection.distance import Distance, chosen
 def header(model: Model, cines: Sequence[Cine], distance: Distance) -> list[str]:
     """Say in lines what the rows were measured on."""
     count = sum(len(cine.pixels) for cine in cines)
-    machine = f"{jax.device_count()} × {jax.devices()[0].device_kind}"
-    if jax.default_backend() == "cpu":
-        machine = f"{len(os.sched_getaffinity(0))} CPU cores"
     return [
         f"{count} frames of {len(cines)} videos, {model.resolution}×{model.resolution}, on "
-        f"{machine}; searches lower {chosen(distance, model)}.",
+        f"{hardware()}; searches lower {chosen(distance, model)}.",
         "Means over frames; distances, SSIM and PSNR are between frames and renderings as bytes. "
         "Roughness is of the path of codes, over videos; seconds are without compilation.",
     ]

@@ -163,6 +163,7 @@ def compare(
         digest.update(np.ascontiguousarray(cine.pixels).data)
     settings = {
         "model": model.fingerprint,
+        "segmenter": model.segmenter and model.segmenter.fingerprint,
         "videos": digest.hexdigest()[:16],
         "distance": distance,
         "perceptual distance": perceptual[0] if perceptual else None,

@@ -82,7 +82,7 @@ def reproduce(
     settings = {
         "scale": dataclasses.asdict(scale),
         "seed": seed,
-        "model": None if model is None else {"name": model_name, "is": model.fingerprint},
+        "model": None if model is None else _identity(model_name, model),
         "config": None if trained_by is None else trained_by.to_dict(),
     }
     journal = Journal(out, settings, tell)
@@ -215,6 +215,15 @@ def read_config(path: pathlib.Path) -> ConfigDict:
         return module.get_config()
     except Exception as error:  # a configuration is a program, which can fail in any way
         raise InputError(f"{path}: is no configuration ({error})") from error
+
+
+def _identity(name: str | None, model: Model) -> dict[str, Any]:
+    parts = {"segmenter": model.segmenter, "encoder": model.encoder}
+    return {
+        "name": name,
+        "is": model.fingerprint,
+        **{part: network and network.fingerprint for part, network in parts.items()},
+    }
 
 
 def _make_phantoms(

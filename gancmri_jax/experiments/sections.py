@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gancmri_jax.experiments import paper
+from gancmri_jax.experiments.hardware import hardware
 from gancmri_jax.experiments.journal import Result
-from gancmri_jax.experiments.measures import hardware
 from gancmri_jax.experiments.report import Block, Figure, Heading, Table, Text
 from gancmri_jax.experiments.scale import Scale
 from gancmri_jax.experiments.temporal_superres import METHODS

@@ -243,6 +243,7 @@ function compare(view, cine) {
   } else if (ofCine) {
     Object.assign(state.a, { cine: loaded, motion: "original", amounts: {} });
     Object.assign(state.b, { cine: loaded, motion: view === "superres" ? "x2" : "projected" });
+    if (view === "superres") state.b.amounts = {};
     state.edit = "b";
   } else {
     for (const name of PANES) {

@@ -3,6 +3,7 @@
 import { reasonOf } from "./player.js";
 
 const EVERY_MS = 400;
+const RETRY_MS = 2000;
 
 export class Loader {
   /** page: `say(message, bad)`, `suffixes`, `onLoaded(cine)`, `onChanged()`. */
@@ -81,13 +82,22 @@ export class Loader {
   }
 
   async look(cine) {
-    const answer = await fetch(`/cines/${encodeURIComponent(cine)}`);
     const before = this.cines.get(cine);
+    let answer;
+    try {
+      answer = await fetch(`/cines/${encodeURIComponent(cine)}`);
+    } catch {
+      this.page.say("The server does not answer. Trying again.", true);
+      setTimeout(() => this.look(cine), RETRY_MS);
+      return;
+    }
     if (!answer.ok) {
+      const error = await reasonOf(answer);
       this.following.delete(cine);
-      this.cines.delete(cine);
+      this.cines.set(cine, { label: "Cine that is gone", ...before, state: "failed", error });
       this.progress.hidden = true;
-      this.page.say(await reasonOf(answer), true);
+      this.page.onChanged();
+      this.page.say(error, true);
       return;
     }
     const said = await answer.json();

@@ -8,7 +8,7 @@ const REST_MS = 400; // after which the whole curve is measured
 export class Pane {
   /**
    * name: "a" or "b". page: what is told of news: `phase()`, `onFilm(pane)`, `onCurve(pane)`,
-   * `onError(message)`. measures: whether the model has a segmenter.
+   * `onError(pane, message)`. measures: whether the model has a segmenter.
    */
   constructor(name, page, measures) {
     this.name = name;

@@ -49,17 +49,23 @@ export class Clock {
     this.playing = false;
     this.held = false; // while what is shown is about to be replaced
     this.last = 0;
+    this.request = 0; // the browser's next call of `tick`
   }
 
   play() {
     if (this.playing) return;
     this.playing = true;
     this.last = performance.now();
-    requestAnimationFrame((now) => this.tick(now));
+    this.ask();
   }
 
   pause() {
     this.playing = false;
+    cancelAnimationFrame(this.request);
+  }
+
+  ask() {
+    this.request = requestAnimationFrame((now) => this.tick(now));
   }
 
   seek(phase) {
@@ -68,18 +74,15 @@ export class Clock {
   }
 
   tick(now) {
-    if (!this.playing) return;
+    this.ask(); // before `onPhase`, which may pause
     const passed = Math.max(now - this.last, 0);
     this.last = now;
     if (!this.held) {
       const phase = this.phase + (passed * this.speed) / this.beatMs;
       if (phase >= 1 && !this.loop) {
-        this.playing = false;
+        this.pause();
         this.seek(1);
-        return;
-      }
-      this.seek(phase % 1);
+      } else this.seek(phase % 1);
     }
-    requestAnimationFrame((next) => this.tick(next));
   }
 }

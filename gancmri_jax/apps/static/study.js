@@ -68,6 +68,7 @@ function signIn() {
 }
 
 async function begin() {
+  say("");
   for (const id of ["trouble", "sign-in"]) find(id).hidden = true;
   try {
     await show(await (await untilAnswered("/next")).json());
@@ -77,13 +78,15 @@ async function begin() {
 }
 
 async function show(next) {
+  clock.pause();
+  find("screen").hidden = true; // until its own hearts are there: keys and time are theirs
+  seenAt = null;
   view = next;
   find("count").textContent = `${view.done} of ${view.total}`;
   find("progress").max = view.total;
   find("progress").value = view.done;
-  clock.pause();
   if (!view.screens.length) {
-    find("screen").hidden = true;
+    say("");
     find("end").hidden = false;
     find("end").focus();
     return;
@@ -202,7 +205,19 @@ function recall() {
 
 function keep() {
   countTime();
-  localStorage.setItem(place(), JSON.stringify(draft));
+  try {
+    localStorage.setItem(place(), JSON.stringify(draft));
+  } catch {
+    // A browser that stores nothing: a reload begins this screen anew.
+  }
+}
+
+function forget(kept) {
+  try {
+    localStorage.removeItem(kept);
+  } catch {
+    // It was never kept.
+  }
 }
 
 /** Time counts only while the page is in view. */
@@ -220,11 +235,11 @@ async function submit() {
   find("submit").disabled = true;
   say("Saving …");
   const sent = { screen: screen().name, chosen: draft.chosen, response_ms: draft.ms };
-  if (view.kind === "videos") sent.ranks = draft.ranks;
+  if (view.kind === "videos") sent.ranks = { ...draft.ranks };
   const kept = place();
   try {
     const next = await (await untilAnswered("/answer", sent)).json();
-    localStorage.removeItem(kept);
+    forget(kept);
     sending = false;
     await show(next);
   } catch (error) {
@@ -251,7 +266,7 @@ find("sign-in").addEventListener("submit", (event) => {
 });
 addEventListener("hashchange", begin);
 document.addEventListener("visibilitychange", () => {
-  if (draft && view?.screens.length) keep();
+  if (!find("screen").hidden) keep();
 });
 find("play")?.addEventListener("click", () => setPlaying(!clock.playing));
 find("speed")?.addEventListener("change", (event) => (clock.speed = Number(event.target.value)));
