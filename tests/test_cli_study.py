@@ -1,3 +1,4 @@
+import asyncio
 import re
 import signal
 
@@ -5,7 +6,6 @@ import httpx
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from starlette.testclient import TestClient
 
 from gancmri_jax.apps.study_store import open_study, read_study, reader_of
 from gancmri_jax.cine.video_file import write_mp4
@@ -87,11 +87,14 @@ def test_a_study_goes_by_the_name_of_its_host(hearts, tmp_path, monkeypatch):
     create(hearts, path, "--readers", 1)
     answers = []
 
-    def visit(app, *_, **__):
-        for name in ("myhost", "heart.example", "other"):
-            answers.append(TestClient(app, base_url=f"http://{name}:8008").get("/").status_code)
+    async def visit(app):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as browser:
+            for name in ("myhost:8008", "heart.example", "other"):
+                answers.append((await browser.get(f"http://{name}/")).status_code)
 
-    monkeypatch.setattr("gancmri_jax.apps.serve.serve", visit)
+    monkeypatch.setattr(
+        "gancmri_jax.apps.serve.serve", lambda app, *_, **__: asyncio.run(visit(app))
+    )
     run("serve", "--study", path, "--host", "MyHost", "--name", "heart.example")
     assert answers == [200, 200, 421]
 

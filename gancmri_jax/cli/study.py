@@ -207,8 +207,8 @@ def serve(
         local = reader_of(connection, "") is not None
         if local and not is_loopback(host):
             raise InputError(
-                f"{path}: has a reader without a token, so it is served on this machine alone; "
-                f"`gancmri study invite --study {path} --renew {LOCAL_READER}` gives that one a link"
+                f"{path}: has a reader without a token, so it is served on this machine alone; a "
+                f"link gives `gancmri study invite --study {path} --renew {LOCAL_READER}`"
             )
         for reader, (done, total) in progress(connection).items():
             click.echo(f"{reader}: {done} of {total} answered")
