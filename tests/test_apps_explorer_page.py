@@ -340,6 +340,10 @@ def test_a_cine_is_loaded_super_resolved_and_guided(page, tiny, cine, how):
     page.wait_for_selector(DRAWN)
     settled(page)
     np.testing.assert_array_equal(pixels(page, "b"), guided)
+    page.locator("#view").select_option("superres")
+    assert page.locator("#direction-lv_area").input_value() == "0"
+    settled(page)
+    np.testing.assert_array_equal(pixels(page, "b"), original)
 
 
 DROP = """([name, bytes]) => {
@@ -368,6 +372,30 @@ def test_files_that_are_no_cines_are_refused_on_the_page(page, tiny, tmp_path, n
     page.errors.clear()  # the browser tells of refused requests
     settled(page)
     assert page.locator("#motion-a").input_value() == "frame-to-frame"
+
+
+def test_a_cine_that_is_gone_while_it_is_searched_for_says_so(page, tiny, cine):
+    searched = {"frames": 4, "state": "projecting", "share": 0.1, "spacing": True, "error": ""}
+    asked = []
+
+    def answer(route):
+        asked.append(route)
+        if len(asked) == 1:
+            route.fulfill(json=searched)
+        elif len(asked) == 2:
+            route.abort()
+        else:
+            route.fulfill(status=400, json={"error": "that cine is gone"})
+
+    page.route("**/cines/*", answer)
+    page.goto(tiny)
+    page.wait_for_selector(DRAWN)
+    page.locator("#file").set_input_files(cine)
+    page.wait_for_selector("#status.bad:has-text('does not answer')")
+    page.wait_for_selector("#status.bad:has-text('that cine is gone')")
+    page.wait_for_selector("#veil-b:has-text('that cine is gone')", timeout=5000)
+    assert not page.locator("#progress").is_visible()
+    page.errors.clear()  # the browser tells of both
 
 
 def test_a_link_to_a_cine_that_is_gone_says_so(page, tiny):
