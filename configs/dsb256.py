@@ -15,6 +15,7 @@ configs/ukbb256.py tells of; 10,000 kimg are 12.1 EFLOP of the ideal algorithm (
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
@@ -37,8 +38,8 @@ def get_config() -> ConfigDict:
             batch_size=32,
             accumulate=1,
             learning_rate=0.002,
-            d_learning_rate=None,  # the same
-            r1_gamma=None,  # 0.0002 · 256² / 32 = 0.41
+            d_learning_rate=placeholder(float),  # the same
+            r1_gamma=placeholder(float),  # 0.0002 · 256² / 32 = 0.41
             d_reg_interval=16,
             pl_weight=2.0,
             g_reg_interval=4,

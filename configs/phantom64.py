@@ -1,13 +1,15 @@
-"""The embedded phantom at 64²: what the model named demo was trained by.
+"""The embedded phantom at 64²: as the model named demo, with what came later.
 
     gancmri phantom --out data/phantom --subjects 200 --size 64
     gancmri prepare --input data/phantom --out data/phantom64 --size 64
     python train.py --config configs/phantom64.py --workdir runs/phantom64
 
-60 kimg took 45 minutes on two cores of an AMD EPYC, at 18 to 38 images/s beside other work.
+demo itself is of 60 kimg at one rate of 0.0025, without augmentation: 45 minutes on two cores of an
+AMD EPYC, at 18 to 38 images/s beside other work. `gancmri info demo` has its configuration.
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
@@ -25,14 +27,14 @@ def get_config() -> ConfigDict:
             channel_max=64,
             mbstd_group=4,
             dtype="float32",
-            clamp=None,
+            clamp=placeholder(float),
             remat=False,
             batch_size=8,
             accumulate=1,
             # With one rate for both, these narrow networks' generator outruns the discriminator.
             learning_rate=0.0006,
             d_learning_rate=0.0025,
-            r1_gamma=None,  # 0.0002 · 64² / 8 = 0.1024
+            r1_gamma=placeholder(float),  # 0.0002 · 64² / 8 = 0.1024
             d_reg_interval=16,
             pl_weight=2.0,
             g_reg_interval=4,

@@ -10,6 +10,7 @@ been run to its end here: neither its time nor the quality it reaches is measure
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
@@ -27,12 +28,12 @@ def get_config() -> ConfigDict:
             channel_max=512,
             mbstd_group=4,
             dtype="bfloat16",  # convolutions only; parameters and images are float32
-            clamp=None,
+            clamp=placeholder(float),
             remat=False,
             batch_size=32,
             accumulate=1,
             learning_rate=0.002,
-            d_learning_rate=None,  # the same
+            d_learning_rate=placeholder(float),  # the same
             r1_gamma=10.0,
             d_reg_interval=16,
             pl_weight=2.0,
@@ -41,7 +42,7 @@ def get_config() -> ConfigDict:
             ada_target=0.6,
             ada_kimg=500.0,
             ema_kimg=10.0,
-            ema_rampup=None,
+            ema_rampup=placeholder(float),
             total_kimg=25000.0,
             kimg_per_tick=4.0,
             kimg_per_snapshot=200.0,

@@ -61,12 +61,14 @@ def test_from_phantom_to_video(study, capsys):
     assert status == 0 and "32 frames of 4 videos" in said
 
     options = ("--model", work, "--latents", latents, "--frames", 8, "--out", fitted)
-    status, said, _ = call(capsys, "fit", *options, "--phenotypes", hearts / "phenotypes.csv")
+    table = hearts / "phenotypes.csv"
+    status, said, _ = call(capsys, "fit", *options, "--phenotypes", table, "--segmenter", "demo")
     assert status == 0 and "frame_to_frame: of 4 videos" in said
     model = load_model(fitted)
     assert model.fingerprint == load_model(work).fingerprint
     assert model.trajectories["frame_to_frame"].shape == (7, 8, 16)
     assert {"lv_area", "sphericity_index", "ef"} <= model.directions.keys()
+    assert model.segmenter.fingerprint == load_model("demo").segmenter.fingerprint
 
     options = ("--model", fitted, "--videos", 2, "--frames", 6, "--out", videos)
     assert call(capsys, "synthesize", *options, "--adjust", "lv_area=+1.5")[0] == 0

@@ -89,7 +89,7 @@ def test_directions_by_regression_at_right_angles(fit):
     [
         (("--phenotype", "lv_mass"), "unknown phenotype lv_mass; the table has lv_area"),
         (("--phenotype", "sex"), "phenotype sex: all values are alike"),
-        (("--calibrate",), "has no lv_fac_percent, by which to calibrate motion"),
+        (("--calibrate",), "has no lv_fac_percent of projected subjects to calibrate motion by"),
         (("--orthogonal",), "--orthogonal needs two directions at least"),
         (("--orthogonal", "--phenotype", "lv_area"), "--orthogonal needs two directions"),
     ],

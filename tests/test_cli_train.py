@@ -16,8 +16,25 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         (["--config=configs/phantom64.py", "runs/a"], "runs/a: is no option"),
         (["--config=configs/phantom64.py", "--config.batch_size=0"], "config.batch_size must be"),
         ([], "--config must have a value"),
+        (
+            [
+                "--config=configs/dsb256.py",
+                "--config.r1_gamma=10",
+                "--config.d_learning_rate=0.001",
+                "--config.data=nowhere",
+            ],
+            "nowhere",
+        ),
     ],
-    ids=["no such file", "unknown key", "no number", "stray word", "bad value", "nothing"],
+    ids=[
+        "no such file",
+        "unknown key",
+        "no number",
+        "stray word",
+        "bad value",
+        "nothing",
+        "no data, with keys that are None by default",
+    ],
 )
 def test_bad_input_is_one_line_and_status_2(options, said):
     command = [sys.executable, "train.py", *options]

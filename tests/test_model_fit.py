@@ -1,5 +1,6 @@
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -217,3 +218,12 @@ def test_half_the_size():
 def test_a_new_fit_leaves_no_motion_of_the_last_one():
     model = with_fit(tiny_model(), {"ed_to_es": np.zeros((6, 8))}, {}, {})
     assert list(model.trajectories) == ["ed_to_es"] and list(model.directions) == ["lv_area"]
+
+
+def test_rows_that_rounding_alone_tells_apart_become_alike():
+    row = jnp.linspace(-1.0, 1.0, 16)[None, None]
+    rows = jnp.repeat(row, 3, axis=1)
+    near, far = rows.at[0, 1, 3].add(1e-4), rows.at[0, 1, 3].add(1e-2)
+    kept = to_float16({"near": near, "far": far})
+    np.testing.assert_array_equal(kept["near"], rows.astype(jnp.float16))
+    np.testing.assert_array_equal(kept["far"], far.astype(jnp.float16))

@@ -108,3 +108,12 @@ def test_a_still_picture_has_a_joint_path_too(model, beats, tmp_path):
     still = dataclasses.replace(beats[0], pixels=beats[0].pixels[:1])
     project_study(model, [still], tmp_path / "z", Settings(3), mode="joint")
     assert np.isfinite(read_latents(tmp_path / "z")[0].distances).all()
+
+
+def test_neighbours_may_take_more_steps_than_first_frames(model, beats, tmp_path):
+    settings = Settings(20)
+    project_study(model, beats[1:2], tmp_path / "z", settings, mode="neighbour", later_steps=40)
+    quality = read_quality(tmp_path / "z")
+    np.testing.assert_array_equal(quality.steps, [[20, 40, 40, 40, 40]])
+    looked = np.isfinite(quality.curve).sum(axis=2)
+    np.testing.assert_array_equal(looked, [[2, 4, 4, 4, 4]])

@@ -98,7 +98,7 @@ def command(
     if what == "synthesis":
         result = benchmark_synthesis(*networks, batch, dtype, rounds)
     else:
-        if what == "training":
+        if what in ("training", "projection"):
             spread_over_cores(batch or _BATCH[what][0])
         batch = batch or _BATCH[what][jax.default_backend() != "cpu"]
         if what == "pipeline":

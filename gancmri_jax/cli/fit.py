@@ -40,7 +40,11 @@ import click
     "--calibrate",
     is_flag=True,
     help="Lengthen motion until hearts' fractional area change, as the model's segmenter measures "
-    "it, is the table's median lv_fac_percent.",
+    "it, is the median lv_fac_percent of the projected subjects.",
+)
+@click.option(
+    "--segmenter",
+    help="Model or run whose segmenter the model gets, where it has none: it measures hearts.",
 )
 @click.option(
     "--frames", default=50, show_default=True, type=click.IntRange(3), help="Frames of a beat."
@@ -54,6 +58,7 @@ def command(
     how: str,
     orthogonal: bool,
     calibrate: bool,
+    segmenter: str | None,
     frames: int,
     out: pathlib.Path,
 ) -> None:
@@ -62,6 +67,7 @@ def command(
     Of each model of the beat it prints how far it goes along the way from ED to ES, when, the step
     that closes it over the mean step, and its roughness (0 is steady, 1.7 jitter alone).
     """
+    import dataclasses
     import math
 
     import numpy as np
@@ -70,7 +76,7 @@ def command(
     from gancmri_jax.cine.subject import hash_subject, subject_key
     from gancmri_jax.errors import InputError
     from gancmri_jax.latents.codes import concatenate
-    from gancmri_jax.model.file import load_model, save_model
+    from gancmri_jax.model.file import load_model, load_segmenter_of, save_model
     from gancmri_jax.model.fit import (
         fit_directions,
         fit_motion,
@@ -87,6 +93,8 @@ def command(
     if orthogonal and len(only) < 2:
         raise click.UsageError("--orthogonal needs two directions at least, each by --phenotype")
     model = load_model(name)
+    if segmenter is not None and model.segmenter is None:
+        model = dataclasses.replace(model, segmenter=load_segmenter_of(segmenter))
     parts, provenances = zip(*map(read_latents, stores), strict=True)
     for store, provenance in zip(stores, provenances, strict=True):
         if provenance["model"] != model.fingerprint:
@@ -116,9 +124,12 @@ def command(
     if calibrate:
         from gancmri_jax.physiology.calibration import calibrate as calibrated
 
-        wanted = [row.get("lv_fac_percent", math.nan) for row in phenotypes.values()]
+        known = phenotypes.keys() & set(codes.subjects)
+        wanted = [phenotypes[subject].get("lv_fac_percent", math.nan) for subject in known]
         if not any(map(math.isfinite, wanted)):
-            raise InputError(f"{table}: has no lv_fac_percent, by which to calibrate motion")
+            raise InputError(
+                f"{table}: has no lv_fac_percent of projected subjects to calibrate motion by"
+            )
         fac_percent = float(np.nanmedian(wanted))
         lengthened, gains = calibrated(with_fit(model, trajectories, {}, {}), fac_percent)
         trajectories = lengthened.trajectories

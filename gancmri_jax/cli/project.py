@@ -157,6 +157,8 @@ def command(
         distance=distance,  # type: ignore[arg-type]
         start=start,  # type: ignore[arg-type]
         pull_to_w=pull_to_w,
+        # Noise on w finds the valley from afar; near it, it undoes a good guess.
+        w_noise=0.0 if start == "encoder" else Settings.w_noise,
         stop_at=stop_at,
         dtype=dtype,  # type: ignore[arg-type]
         remat=remat,

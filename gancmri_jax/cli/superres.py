@@ -41,7 +41,7 @@ def command(
     all_generated: bool,
     steps: int,
     distance: str,
-    batch_size: int,
+    batch_size: int | None,
     seed: int,
     formats: tuple[str, ...],
     out: pathlib.Path,
@@ -55,6 +55,7 @@ def command(
 
     from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.model.file import load_model
+    from gancmri_jax.model.mesh import spread_over_cores
     from gancmri_jax.projection.projector import Settings
     from gancmri_jax.video.superres import super_resolve, super_resolve_residual
 
@@ -63,6 +64,7 @@ def command(
             "--residual keeps the original frames and the steps between them; leave out "
             f"{'--tpca' if tpca else '--all-generated'}"
         )
+    spread_over_cores(batch_size)
     model = load_model(name)
     cines = read_model_cines(
         source,
@@ -87,6 +89,11 @@ def command(
     )
     for index, cine in enumerate(tqdm(cines, unit=" videos", desc="render")):
         ws = codes.ws[index, : len(cine.pixels)]
+        if not codes.valid[index, : len(cine.pixels)].all():
+            raise InputError(
+                f"{cine.subject}: the search for some frames broke off; choose another --seed "
+                "or --distance, and another --out"
+            )
         if residual:
             dense = super_resolve_residual(model, cine.pixels, ws, factor, closed=closed)
         else:

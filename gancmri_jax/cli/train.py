@@ -24,9 +24,10 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; the same fol
 def run(_: list[str]) -> None:
     """Train by the flags' configuration."""
     # JAX is slow to import: not for --help.
+    from gancmri_jax.model.mesh import spread_over_cores
+    from gancmri_jax.training.config import check_config
     from gancmri_jax.training.loop import Terminated, train
     from gancmri_jax.training.progress import MODEL
-    from gancmri_jax.training.sharding import spread_over_cores
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_file().stem}")
@@ -41,7 +42,8 @@ def run(_: list[str]) -> None:
                 "one machine"
             ) from error
     else:
-        spread_over_cores(_CONFIG.value.batch_size // max(_CONFIG.value.accumulate, 1))
+        check_config(_CONFIG.value)
+        spread_over_cores(_CONFIG.value.batch_size // _CONFIG.value.accumulate)
     try:
         train(_CONFIG.value, workdir, _TENSORBOARD.value)
     except Terminated as end:

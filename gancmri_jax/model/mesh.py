@@ -21,12 +21,19 @@ def spread_over_cores(batch: int | None = None) -> None:
     told = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if told or jax.config.jax_num_cpu_devices > 0:  # type: ignore[attr-defined]
         return
-    devices = os.cpu_count() or 1
+    devices = _num_cores()
     if batch is not None:
         most = max(min(devices, batch // _AT_LEAST), 1)
         devices = max(n for n in range(1, most + 1) if batch % n == 0)
     with contextlib.suppress(RuntimeError):  # JAX has computed
         jax.config.update("jax_num_cpu_devices", devices)
+
+
+def _num_cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:

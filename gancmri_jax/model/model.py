@@ -209,7 +209,7 @@ class Model:
 
         Args:
             seed: Which heart.
-            method: `frame-to-frame` or `ed-to-es`.
+            method: `frame-to-frame`, `ed-to-es`, or another of `motion.MOTIONS`.
             num_frames: Frames of the beat.
             truncation_psi: Below one, the heart is more typical.
             adjust: Amounts by phenotype direction to move first.

@@ -86,7 +86,7 @@ def by_neighbours(work: Work) -> Iterator[tuple[int, VideoCodes]]:
     As many videos as a batch holds go in step; those that end sooner are carried on as copies.
     """
     later = dataclasses.replace(work.settings, num_steps=work.later_steps, w_noise=0.0)
-    looks = work.settings.num_looks
+    looks = max(work.settings.num_looks, later.num_looks)
     for batch in _batches(work.videos, work.batch_size):
         times = range(max(len(work.frames[video]) for video in batch))
         jobs = [
@@ -106,7 +106,7 @@ def by_neighbours(work: Work) -> Iterator[tuple[int, VideoCodes]]:
                 functools.partial(_tell, work, weight),
                 chain[-1] if chain else None,
             )
-            # A later frame's curve has fewer looks than the first one's.
+            # Later frames take other steps than the first, and look as often as these allow.
             missing = looks - projection.curve.shape[1]
             curve = np.pad(projection.curve, ((0, 0), (0, missing)), constant_values=np.nan)
             chain.append(jax.tree.map(np.asarray, projection._replace(curve=curve)))

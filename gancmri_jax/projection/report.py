@@ -108,7 +108,12 @@ def _draw_steps(path: pathlib.Path, quality: Quality) -> None:
     """Draw the median over frames, the middle half, and nine of ten; stopped frames keep theirs."""
     figure, axes = _panel()
     settings = Settings(quality.provenance["num_steps"])
-    curve = _filled(quality.curve[quality.steps > 0])
+    curve = quality.curve[quality.steps > 0]
+    if quality.provenance["mode"] == "neighbour":  # later frames take other steps
+        first = (quality.steps > 0).argmax(axis=1)
+        curve = quality.curve[np.arange(len(first)), first]
+        axes.set_title("first frames of videos", fontsize=9)
+    curve = _filled(curve)
     looks = np.arange(1, curve.shape[1] + 1)
     at = np.minimum(settings.chunk * looks, settings.num_steps)
     low, quarter, median, three, high = np.nanpercentile(curve, (5, 25, 50, 75, 95), axis=0)

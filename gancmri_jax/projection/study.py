@@ -77,6 +77,9 @@ def project_study(
         raise InputError(f"--mode joint finds a whole beat's path; leave out --frames {which}")
     videos, videos_fingerprint = _survey(cines, model.resolution, which, find_es)
     later = later_steps or max(settings.num_steps // _SHARE_OF_LATER_STEPS, 1)
+    looks = settings.num_looks
+    if mode == "neighbour":
+        looks = max(looks, dataclasses.replace(settings, num_steps=later).num_looks)
     provenance = {
         "model": model.fingerprint,
         "videos": videos_fingerprint,
@@ -96,7 +99,7 @@ def project_study(
             (model.num_ws, model.w_dim),
             [level.shape[-1] for level in model.noise],
             provenance,
-            settings.num_looks,
+            looks,
             shared_noise=mode == "joint",
         )
 

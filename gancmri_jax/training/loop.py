@@ -1,5 +1,6 @@
 """Training from the first step to the last; the same call continues a run that broke off."""
 
+import contextlib
 import json
 import pathlib
 import signal
@@ -215,8 +216,9 @@ def origin_of(config: ConfigDict, source: pathlib.Path) -> dict[str, Any]:
         origin["spacing_mm"] = np.median(known, axis=0).round(4).tolist()
     if paces:
         origin["frame_ms"] = round(float(np.median(paces)), 3)
-    if config.init_from and pathlib.Path(config.init_from).exists():
-        origin["started_at_kimg"] = read_header(config.init_from).card.get("trained_kimg")
+    with contextlib.suppress(InputError):  # a resumed run no longer needs what it began from
+        if config.init_from:
+            origin["started_at_kimg"] = read_header(config.init_from).card.get("trained_kimg")
     return origin
 
 

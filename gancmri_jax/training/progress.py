@@ -1,5 +1,6 @@
 """What a user sees of a run: a bar, `metrics.jsonl`, pictures, the model and how good it is."""
 
+import contextlib
 import dataclasses
 import pathlib
 import shutil
@@ -13,13 +14,14 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records
+from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4
 from gancmri_jax.metrics.frechet import frechet_distance_of
 from gancmri_jax.metrics.names import short
 from gancmri_jax.metrics.sources import Generated
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion
+from gancmri_jax.model.motion import Method, Motion
 from gancmri_jax.training.leak import leak
 from gancmri_jax.training.writer import MetricsFile, TensorBoard, save_grid
 
@@ -59,8 +61,9 @@ class Progress:
         self._best = min(known, default=None)
         if self._with_tensorboard:
             self._tensorboard = TensorBoard(self._workdir / "tensorboard", done)
-        if self._config.init_from:
-            self._trajectories = load_model(self._config.init_from).trajectories
+        with contextlib.suppress(InputError):  # a resumed run no longer needs what it began from
+            if self._config.init_from:
+                self._trajectories = load_model(self._config.init_from).trajectories
         self._bar = tqdm(
             total=total * self._config.batch_size,
             initial=done * self._config.batch_size,
@@ -108,10 +111,12 @@ class Progress:
         images = np.asarray(model.synthesize(model.map(z)))
         kimg = done * self._config.batch_size // 1000
         self._picture("samples", images, columns, kimg, done)
-        if self._trajectories:
+        if "ed_to_es" in self._trajectories:  # every beat starts along it
             frames, hearts = _STRIP
             moving = dataclasses.replace(model, trajectories=self._trajectories)
-            beats = [moving.video(seed, num_frames=frames) for seed in range(hearts)]
+            whole = {"aligned", "frame_to_frame"} & self._trajectories.keys()
+            method: Method = "frame-to-frame" if whole else "ed-to-es"
+            beats = [moving.video(seed, method, frames) for seed in range(hearts)]
             self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
         if not values:

@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 from jaxtyping import UInt8
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.mesh import data_mesh, replicated, split, spread_over_cores
+from gancmri_jax.model.mesh import data_mesh, replicated, split
 
 __all__ = [
     "any_process",
@@ -19,7 +19,6 @@ __all__ = [
     "on_host",
     "replicated",
     "split",
-    "spread_over_cores",
 ]
 
 
