@@ -10,15 +10,11 @@ from typing import Any
 from gancmri_jax.apps.study_analysis import Finding, analyse
 from gancmri_jax.apps.study_answers import Answer, read_answers
 from gancmri_jax.apps.study_plots import draw_fooled, draw_ranks, draw_response_times
-from gancmri_jax.apps.study_report_parts import (
-    as_markdown,
-    as_page,
-    format_rate,
-    report_parts,
-)
+from gancmri_jax.apps.study_report_parts import format_rate, report_parts
 from gancmri_jax.apps.study_store import REAL, Study, open_study, progress, read_study
 from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
+from gancmri_jax.experiments.report import write_report as write_pages
 
 
 def write_report(path: pathlib.Path, out: pathlib.Path) -> list[str]:
@@ -43,15 +39,9 @@ def write_report(path: pathlib.Path, out: pathlib.Path) -> list[str]:
     draw_response_times(out / "response_times.png", answers)
     _write_answers(out / "answers.csv", study, answers)
     numbers = {"study": _about(study), "answered": done, **found}
-    parts = report_parts(study, found, done)
-    texts = {
-        "report.json": json.dumps(_nulls(numbers), indent=1, ensure_ascii=False) + "\n",
-        "report.md": as_markdown(parts),
-        "report.html": as_page(parts, out),
-    }
-    for name, text in texts.items():
-        with whole(out / name) as part:
-            part.write_text(text)
+    with whole(out / "report.json") as part:
+        part.write_text(json.dumps(_nulls(numbers), indent=1, ensure_ascii=False) + "\n")
+    write_pages(out, report_parts(study, found, done))
     return [
         f"{name}: fooled {format_rate(told['fooled'])}, {told['fooled']['successes']} of "
         f"{told['fooled']['n']}"
