@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from gancmri_jax.latents.paths import ed_to_es_path, frame_to_frame_path, start_at_ed
+from gancmri_jax.latents.paths import ed_to_es_path, start_at_ed
 
 START = jnp.array([[1.0, 2.0]])
 K = jnp.array([[10.0, 0.0]])
@@ -20,12 +20,3 @@ def test_ed_to_es_amounts_are_the_published_ones():
 def test_an_odd_number_of_frames_reaches_es_once():
     path = ed_to_es_path(START, K, 5)
     np.testing.assert_allclose(path[:, 0, 0], [1.0, 6.0, 11.0, 6.0, 1.0])
-
-
-def test_frame_to_frame_adds_up_its_steps_and_closes():
-    steps = jnp.array([[[1.0, 0.0]], [[2.0, 1.0]], [[-1.0, 0.0]]])
-    path = frame_to_frame_path(START, steps)
-    np.testing.assert_allclose(path[:, 0], [[1, 2], [2, 2], [4, 3], [3, 3]])
-    doubled = frame_to_frame_path(START, steps, 8)
-    np.testing.assert_allclose(doubled[::2], path)
-    np.testing.assert_allclose(doubled[-1], (path[-1] + path[0]) / 2)

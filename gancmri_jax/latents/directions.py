@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-_LEAST_ANGLE = 0.05  # eigenvalue of unit directions' products below which they are all but one
+_LEAST_EIGENVALUE = 0.05  # eigenvalue of unit directions' products below which they are all but one
 
 
 def high_minus_low(
@@ -51,7 +51,7 @@ def orthogonalised(
     lengths = jnp.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / lengths
     values, axes = jnp.linalg.eigh(unit @ unit.T)
-    if values[0] < _LEAST_ANGLE:
+    if values[0] < _LEAST_EIGENVALUE:
         raise ValueError("directions that are all but the same cannot be made orthogonal")
     upright = (axes / jnp.sqrt(values)[None]) @ axes.T @ unit
     return (upright * lengths).reshape(directions.shape)

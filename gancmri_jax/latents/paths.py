@@ -1,9 +1,7 @@
-"""Paths of w's that a video follows: ED-to-ES and frame-to-frame (GANcMRI, section 3.3)."""
+"""Where a video starts, and its path from ED to ES and back (GANcMRI, section 3.3)."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-
-from gancmri_jax.latents.steps import resample_cycle
 
 ED_SHARE = 0.7  # of k_ED→ES that takes a random w back to end-diastole (section 3.3.3)
 
@@ -30,21 +28,3 @@ def ed_to_es_path(
     middle = jnp.ones(num_frames % 2)
     amounts = jnp.concatenate([up, middle, up[::-1]])
     return start[None] + amounts[:, None, None] * ed_to_es[None]
-
-
-def frame_to_frame_path(
-    start: Float[Array, "num_ws w_dim"],
-    steps: Float[Array, "t-1 num_ws w_dim"],
-    num_frames: int | None = None,
-) -> Float[Array, "num_frames num_ws w_dim"]:
-    """Add up the steps (section 3.3.2); the step from the last frame to the first closes the cycle.
-
-    Args:
-        start: The first frame's w.
-        steps: The t − 1 steps between t frames; their negative sum is the closing one.
-        num_frames: Frames of the video; by default t, else the closed path is read at that many
-            equal parts of the beat.
-    """
-    offsets = jnp.concatenate([jnp.zeros_like(steps[:1]), jnp.cumsum(steps, axis=0)])
-    path = start[None] + offsets
-    return path if num_frames is None else resample_cycle(path, num_frames)

@@ -16,6 +16,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from gancmri_jax.latents.closed_path import closed_path
 from gancmri_jax.model.mesh import data_mesh, replicated, split
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
 from gancmri_jax.projection.distance import Features
@@ -236,9 +237,8 @@ def _by_clip(x: Float[Array, "group v t *rest"]) -> Float[np.ndarray, "v group*t
 @functools.partial(jax.jit, static_argnums=2)
 def _codes(variables, basis, num_ws):
     """Return the codes of all frames [group v t num_ws w_dim]."""
-    path = variables.identity[None, :, None] + jnp.einsum(
-        "gvtk,vkrd->gvtrd", basis, variables.waves
-    )
+    of_clips = jax.vmap(closed_path)
+    path = jax.vmap(of_clips, in_axes=(None, None, 0))(variables.identity, variables.waves, basis)
     return jnp.broadcast_to(path, (*path.shape[:3], num_ws, path.shape[-1]))
 
 
