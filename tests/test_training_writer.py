@@ -12,7 +12,7 @@ from tests.tiny import tiny_config
 def test_a_run_keeps_its_configuration(tmp_path):
     pin_config(tmp_path, tiny_config())
     assert json.loads((tmp_path / "config.json").read_text())["learning_rate"] == 0.002
-    with pytest.raises(InputError, match=r"\(learning_rate: 0.002 → 0.003\).*--workdir"):
+    with pytest.raises(InputError, match=r"\(learning_rate: 0.002 → 0.003\).*another folder"):
         pin_config(tmp_path, tiny_config(learning_rate=0.003))
     assert json.loads((tmp_path / "config.json").read_text())["learning_rate"] == 0.002
 
