@@ -1,12 +1,22 @@
 """The paper's setting: StyleGAN2 config-f on 4-chamber cines of UK Biobank at 256².
 
-data/ukbb holds a folder, or a zip, a participant with the DICOM files of field 20208:
+data/ukbb holds a folder, or a zip, a participant with the DICOM files of field 20208. The paper's
+45,531 cines of 50 frames, split 80 / 10 / 10 by participant, leave 1,821,250 frames to train on:
 
 gancmri prepare --input data/ukbb --out data/ukbb256 --size 256
 python train.py --config configs/ukbb256.py --config.data=data/ukbb256 --workdir runs/ukbb256
 
-Meant for one accelerator that holds config-f's activations at batch 32. This configuration has not
-been run to its end here: neither its time nor the quality it reaches is measured.
+Memory: 0.8 GiB of state, and 5.6 GiB for what a step computes on its way at batch 4 in float32, as
+`gancmri benchmark compilation --batch 4` said of a CPU's programs; about 45 GiB at 32, and half of
+that in bfloat16 (computed). Where that is too much, config.accumulate=4 takes the batch in four
+parts, and config.remat=True computes activations of R1 and path length anew.
+
+Time, computed and not measured: an image costs 1,207 GFLOP, 25,000 kimg 30.2 EFLOP. At the fraction
+of its matrix product rate that the training step reaches on two CPU cores (0.58, at 64², see
+docs/benchmarks.md), a device that multiplies at 400 TFLOP/s takes a day and a half, at half that
+fraction three. `gancmri benchmark training --dtype bfloat16` says what yours does.
+
+This configuration has not been run to its end: the quality that it reaches is not measured.
 """
 
 from ml_collections import ConfigDict
