@@ -72,7 +72,7 @@ def test_a_run_writes_one_report_and_is_not_done_twice(model, tmp_path, monkeypa
         raise AssertionError("done twice")
 
     for name in ("write_phantoms", "prepare", "project_study", "fit_motion", "save_model"):
-        monkeypatch.setattr(module, name, again)
+        monkeypatch.setattr(module.making, name, again)
     for name in ("superresolution", "movements", "seconds_per_video", "films"):
         monkeypatch.setattr(module.measures, name, again)
     stamps = {path: path.stat().st_mtime_ns for path in (out / "stages").iterdir()}

@@ -32,3 +32,8 @@ def test_noise_on_w_by_hand():
 def test_chunks_come_out_even_where_they_can(num_steps, chunk, looks):
     settings = Settings(num_steps=num_steps)
     assert (settings.chunk, settings.num_looks) == (chunk, looks)
+
+
+def test_an_encoders_guess_gets_no_noise():
+    settings = Settings(num_steps=1000, start="encoder")
+    assert all(float(w_noise(step, settings)) == 0 for step in (0, 375, 900))

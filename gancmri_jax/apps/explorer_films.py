@@ -202,7 +202,7 @@ class Films:
         return path_from(self._motion(choice.motion), start)
 
     def _learn(self, name: str) -> LatentMotion:
-        return latent_motion(self.model.trajectories, Motion(name))  # type: ignore[arg-type]
+        return latent_motion(self.model.trajectories, Motion(name))
 
     def _codes(self, choice: Choice) -> Float[Array, "t num_ws w_dim"]:
         loaded = self._cines[choice.cine]

@@ -11,8 +11,6 @@ from gancmri_jax.networks.inception import Inception
 from gancmri_jax.networks.lpips import LPIPS
 from gancmri_jax.ops.count import multiply_adds
 
-NETWORKS = ("inception", "lpips", "i3d")
-
 _CLIP_FRAMES = 16
 
 

@@ -1,7 +1,5 @@
 """How fast frames are projected: steps of the optimisation, times frames in the batch."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -11,6 +9,7 @@ from gancmri_jax.benchmarks.random_model import random_model
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.networks.lpips import LPIPS
 from gancmri_jax.ops.count import multiply_adds
+from gancmri_jax.projection.clips import Variables, single_frames
 from gancmri_jax.projection.distance import (
     LPIPS_LEAST_SIDE,
     Features,
@@ -18,9 +17,9 @@ from gancmri_jax.projection.distance import (
     multiscale_pixel,
 )
 from gancmri_jax.projection.search import (
-    Variables,
+    begin,
     in_bfloat16,
-    single_frames,
+    place,
     take_steps,
     target_features,
 )
@@ -42,8 +41,8 @@ def benchmark_projection(
     features_gflop = 0.0
     if size >= LPIPS_LEAST_SIDE:
         network, colour = LPIPS(), jnp.zeros((1, size, size, 3))
-        params = jax.jit(network.init)(jax.random.key(3), colour, colour)["params"]
-        features = LpipsFeatures(network, params)
+        weights = jax.jit(network.init)(jax.random.key(3), colour, colour)["params"]
+        features = LpipsFeatures(network, weights)
         image = jax.ShapeDtypeStruct((1, size, size, 1), jnp.float32)
         features_gflop = 2 * multiply_adds(features, image) / 1e9
 
@@ -54,12 +53,13 @@ def benchmark_projection(
     if narrow == jnp.bfloat16:
         generator = generator.clone(dtype=narrow)
         features = in_bfloat16(features)
-    seen = target_features(features, clips.targets.astype(narrow))
     variables = Variables.of_frames(
         jnp.repeat(model.w_avg[None, None], batch, axis=0), draw_noise(keys[0], size, batch)
     )
+    params, features, clips, variables = place(model.params, features, clips, variables)
+    seen = target_features(features, clips.targets.astype(narrow))
     settings = Settings(num_steps=1000, dtype=_dtype(dtype))
-    state: tuple[Variables, Any] = variables, variables.adam
+    state = begin(variables)
 
     def work() -> None:
         nonlocal state
@@ -67,7 +67,7 @@ def benchmark_projection(
             generator,
             settings,
             _STEPS,
-            model.params,
+            params,
             features,
             clips,
             seen,

@@ -6,7 +6,7 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.reading import reads_cines, split_option
+from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 
 
 @click.command("compare-motions")
@@ -44,7 +44,6 @@ def command(
     """
     import hashlib
 
-    from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.errors import InputError
     from gancmri_jax.experiments.hardware import hardware
     from gancmri_jax.experiments.journal import Journal
@@ -57,15 +56,7 @@ def command(
     motions = motions_of(model.trajectories)
     if not motions:
         raise InputError(f"{name}: has learned no motion; see `gancmri fit`")
-    cines = read_model_cines(
-        source,
-        model.resolution,
-        keep_ids=keep_ids,
-        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
-        options=reading,
-        split=None if split == "all" else split,
-        most=videos,
-    )
+    cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
     digest = hashlib.sha256()
     for cine in cines:
         digest.update(f"{cine.ed_frame} {cine.spacing_mm} {cine.pixels.shape}".encode())

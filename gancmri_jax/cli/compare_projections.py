@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import projects_cines
-from gancmri_jax.cli.reading import reads_cines, split_option
+from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 
 
 @click.command("compare-projections")
@@ -53,7 +53,6 @@ def command(
     as you handle the data. The table grows as ways are done, and the same command goes on with the
     others.
     """
-    from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.experiments.projection_report import draw, header, write_csv, write_markdown
     from gancmri_jax.experiments.projection_table import (
         Row,
@@ -67,15 +66,7 @@ def command(
 
     model = load_model(name)
     model.insist_grey()
-    cines = read_model_cines(
-        source,
-        model.resolution,
-        keep_ids=keep_ids,
-        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
-        options=reading,
-        split=None if split == "all" else split,
-        most=videos,
-    )
+    cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
     cines = [thin_out(cine, frames) for cine in cines]
     measured = perceptual_distance(model)
     perceptual = measured[0] if measured else "perceptual"

@@ -8,27 +8,15 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.projecting import project_cines, projects_cines
-from gancmri_jax.cli.reading import reads_cines, split_option
+from gancmri_jax.cli.projecting import MODE, SPACE, project_cines, projects_cines
+from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 
 
 @click.command("compare-superres")
 @reads_cines
 @projects_cines
-@click.option(
-    "--mode",
-    type=click.Choice(["frames", "neighbour", "joint"]),
-    default="frames",
-    show_default=True,
-    help="Project every frame by itself, from its neighbour's code, or a beat at once.",
-)
-@click.option(
-    "--space",
-    type=click.Choice(["w", "w+"]),
-    default="w",
-    show_default=True,
-    help="One w for all rows, as in the paper, or one for each.",
-)
+@MODE
+@SPACE
 @split_option("test")
 @click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
 @click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
@@ -53,7 +41,6 @@ def command(
     of pixels and of optical flow. OUT gets superres.csv, superres.png, where a generated frame is
     least like its neighbours, and latents.zarr, with which the same command goes on.
     """
-    from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.experiments.temporal_superres import (
         draw_strangest,
         halve,
@@ -67,15 +54,7 @@ def command(
 
     model = load_model(name)
     model.insist_grey()
-    cines = read_model_cines(
-        source,
-        model.resolution,
-        keep_ids=keep_ids,
-        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
-        options=reading,
-        split=None if split == "all" else split,
-        most=videos,
-    )
+    cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
     codes = project_cines(
         model,
         [halve(cine) for cine in cines],

@@ -2,14 +2,14 @@
 
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.projecting import project_cines, projects_cines
-from gancmri_jax.cli.reading import reads_cines, split_option
+from gancmri_jax.cli.projecting import MODE, SPACE, project_cines, projects_cines
+from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 from gancmri_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,26 +29,13 @@ _MOST_LISTED = 20  # flagged frames; the report has them all
     show_default=True,
     help="Which frames of each video.",
 )
-@click.option(
-    "--mode",
-    type=click.Choice(["frames", "neighbour", "joint"]),
-    default="frames",
-    show_default=True,
-    help="Each frame by itself; each from where the one before ended, in fewer steps; or a whole "
-    "beat as one heart on a smooth closed path.",
-)
+@MODE
 @click.option(
     "--later-steps",
     type=click.IntRange(1),
     help="Of frames that begin at their neighbour.  [default: a fifth of --steps]",
 )
-@click.option(
-    "--space",
-    type=click.Choice(["w", "w+"]),
-    default="w",
-    show_default=True,
-    help="One w for all rows, as in the paper, or one for each.",
-)
+@SPACE
 @click.option(
     "--pull-to-w",
     default=0.0,
@@ -157,8 +144,6 @@ def command(
         distance=distance,  # type: ignore[arg-type]
         start=start,  # type: ignore[arg-type]
         pull_to_w=pull_to_w,
-        # Noise on w finds the valley from afar; near it, it undoes a good guess.
-        w_noise=0.0 if start == "encoder" else Settings.w_noise,
         stop_at=stop_at,
         dtype=dtype,  # type: ignore[arg-type]
         remat=remat,
@@ -214,22 +199,13 @@ def _study(
     videos: int | None,
 ) -> Sequence[Cine]:
     """Return the cines; records are read piece by piece, for memory may not hold them."""
-    from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.cine.records import Records, is_records, record_splits
 
     if is_records(source) and reading == ReadOptions():
         splits = record_splits(source) if split == "all" else [split]
         records = Records(source, *splits)
         return records if videos is None else _First(records, videos)
-    return read_model_cines(
-        source,
-        size,
-        keep_ids=keep_ids,
-        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
-        options=reading,
-        split=None if split == "all" else split,
-        most=videos,
-    )
+    return read_chosen(source, size, reading, keep_ids, split, videos)
 
 
 class _First(Sequence[Cine]):
@@ -241,7 +217,7 @@ class _First(Sequence[Cine]):
     def __len__(self) -> int:
         return self._most
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index: Any) -> Any:
         return self._cines[range(self._most)[index]]
 
 

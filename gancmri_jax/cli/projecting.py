@@ -42,6 +42,22 @@ OPTIONS = (
     click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1)),
 )
 
+MODE = click.option(
+    "--mode",
+    type=click.Choice(["frames", "neighbour", "joint"]),
+    default="frames",
+    show_default=True,
+    help="Each frame by itself; each from where the one before ended, in fewer steps; or a whole "
+    "beat as one heart on a smooth closed path.",
+)
+SPACE = click.option(
+    "--space",
+    type=click.Choice(["w", "w+"]),
+    default="w",
+    show_default=True,
+    help="One w for all rows, as in the paper, or one for each.",
+)
+
 
 def projects_cines(verb: Callable[..., None]) -> Callable[..., None]:
     """Give a verb these options: it takes `name`, `steps`, `distance`, `batch_size`, `seed`."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cine.read import read_model_cines
 
 SPACING_MM = click.FloatRange(0, min_open=True)
 
@@ -48,6 +50,26 @@ def split_option(default: str) -> Callable[..., Any]:
         default=default,
         show_default=True,
         help="Of records, which subjects.",
+    )
+
+
+def read_chosen(
+    source: pathlib.Path,
+    size: int,
+    reading: ReadOptions,
+    keep_ids: bool,
+    split: str = "all",
+    most: int | None = None,
+) -> list[Cine]:
+    """Read cines at a model's size as these options say; what is refused is told."""
+    return read_model_cines(
+        source,
+        size,
+        keep_ids=keep_ids,
+        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
+        options=reading,
+        split=None if split == "all" else split,
+        most=most,
     )
 
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import project_cines, projects_cines
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import read_chosen, reads_cines
 from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
 from gancmri_jax.errors import InputError
 
@@ -53,7 +53,6 @@ def command(
     """
     import numpy as np
 
-    from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.mesh import spread_over_cores
     from gancmri_jax.projection.projector import Settings
@@ -66,13 +65,7 @@ def command(
         )
     spread_over_cores(batch_size)
     model = load_model(name)
-    cines = read_model_cines(
-        source,
-        model.resolution,
-        keep_ids=keep_ids,
-        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
-        options=reading,
-    )
+    cines = read_chosen(source, model.resolution, reading, keep_ids)
     without = sum(math.isnan(cine.spacing_mm[0]) for cine in cines)
     if without and (wanted := [f for f in formats if f in NEED_SPACING]):
         raise InputError(

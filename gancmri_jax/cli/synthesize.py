@@ -133,7 +133,7 @@ def command(
             f"--format {' and '.join(wanted)} needs the distance between pixels, which this model "
             "does not know; give --spacing-mm ROWS COLUMNS"
         )
-    motion = Motion(method, frames, components or PAPER_COMPONENTS)  # type: ignore[arg-type]
+    motion = Motion(method, frames, components or PAPER_COMPONENTS)
     paths, refused = {}, {}
     for heart in range(seed, seed + videos):
         ws = model.adjust(model.sample(heart, truncation), amounts)

@@ -29,7 +29,7 @@ def draw_motion(path: pathlib.Path, model: Model, heart: int = 0, columns: int =
     panels: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
     upper, lower = panels
     methods = ("ed-to-es", "frame-to-frame")
-    paths = [model.beat(model.sample(heart), Motion(name)) for name in methods]  # type: ignore[arg-type]
+    paths = [model.beat(model.sample(heart), Motion(name)) for name in methods]
     axes = upper.subplots(2, columns)
     for row, (name, beat) in enumerate(zip(methods, paths, strict=True)):
         shown = np.linspace(0, len(beat) - 1, columns).round().astype(int)

@@ -73,7 +73,7 @@ def video_distances(
         InputError: Too few videos, or the weights of I3D cannot be had.
     """
     clips = min(clips, real.num_videos)
-    sets = {"real": real} | {name: Generated(name, model, Motion(name)) for name in METHODS}  # type: ignore[arg-type]
+    sets = {"real": real} | {name: Generated(name, model, Motion(name)) for name in METHODS}
     sets["still"] = Cines("still", [_at_rest(model, heart) for heart in range(clips)])
     metric = dataclasses.replace(parse_metric("fvd16_equispaced"), count=clips)
     table, half = fvd_table(sets, metric, Protocol(seed), on_start)  # type: ignore[arg-type]
@@ -152,7 +152,7 @@ def movements(
 
 def generated_video(model: Model, method: str, heart: int) -> np.ndarray:
     """Return the beat of a heart by a method, as bytes [t h w]."""
-    return render_uint8(model, model.beat(model.sample(heart), Motion(method)))  # type: ignore[arg-type]
+    return render_uint8(model, model.beat(model.sample(heart), Motion(method)))
 
 
 def guidance(

@@ -3,7 +3,6 @@
 GANcMRI projects frame by frame into W, in 1000 steps from the mean w (section 3.2).
 """
 
-import dataclasses
 import functools
 import hashlib
 import math
@@ -206,9 +205,6 @@ def search(
         shutil.rmtree(store)
     store.parent.mkdir(parents=True, exist_ok=True)
     settings = Settings(way.steps, way.space, distance, start=way.start, pull_to_w=way.pull_to_w)
-    if way.start == "encoder":
-        # Noise on w lets a search from the mean see more of W; it would undo a good guess.
-        settings = dataclasses.replace(settings, w_noise=0.0)
     begin = time.perf_counter()
     with CompileTime() as compiling:
         project_study(

@@ -1,13 +1,11 @@
 """What a rerun's report says: each number beside the paper's and a baseline."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from gancmri_jax.experiments import paper
 from gancmri_jax.experiments.hardware import hardware
-from gancmri_jax.experiments.journal import Result
 from gancmri_jax.experiments.report import Block, Figure, Heading, Table, Text
-from gancmri_jax.experiments.scale import Scale
+from gancmri_jax.experiments.summary import NAMES, Rerun, number, numbers, pairs, summary
 from gancmri_jax.experiments.temporal_superres import METHODS
 from gancmri_jax.version import __version__
 
@@ -16,59 +14,14 @@ _FEW = (
     f" There are fewer clips than the {_I3D_FEATURES} features: the distances are far from their "
     "limit, and what differs little does not differ."
 )
-_NAMES = {"sphericity_index": "sphericity index", "lv_area": "LV area"}
-
-
-class Rerun(NamedTuple):
-    """What the report is of.
-
-    Attributes:
-        scale: How much of everything.
-        results: By stage.
-        missing: By stage that was left out, why.
-        model: The model's name, or None where it was trained here, and its fingerprint.
-        resolution: Height and width of its frames.
-        seed: Of the phantoms.
-        borrowed_segmenter: The model had none, and the demo model's measured.
-    """
-
-    scale: Scale
-    results: Mapping[str, Result]
-    missing: Mapping[str, str]
-    model: tuple[str | None, str]
-    resolution: int
-    seed: int
-    borrowed_segmenter: bool
-
-
-class Line(NamedTuple):
-    """A number beside the paper's.
-
-    Attributes:
-        what: Of what it is.
-        here, published: The two numbers, and `unit` after each.
-        baseline: What it must be seen beside.
-        protocol: N, and how.
-        better: Whether less or more is better, or neither.
-        like: How far the two can be compared.
-    """
-
-    what: str
-    here: float
-    published: float | None
-    baseline: str
-    protocol: str
-    better: int = 0
-    like: str = ""
-    digits: int = 2
 
 
 def sections(rerun: Rerun) -> list[Block]:
     """Return the report."""
-    lines = _lines(rerun)
+    lines = numbers(rerun)
     return [
         *_opening(rerun),
-        *_summary(lines),
+        *summary(lines),
         *_frames(rerun),
         *_motion(rerun),
         *_superres(rerun),
@@ -93,112 +46,6 @@ def _opening(rerun: Rerun) -> list[Block]:
             "are simpler than people, and distances depend on the data, the size and the number of "
             "samples: a distance here and one of the paper cannot be compared as numbers, only the "
             "relations between them. Correlations, SSIM and seconds can, with that in mind."
-        ),
-    ]
-
-
-def _lines(rerun: Rerun) -> list[Line]:
-    results, size = rerun.results, rerun.resolution
-    lines = []
-    for base, what, published in (
-        ("fid", "FID", paper.FID),
-        ("cfid", "cFID (published FCN)", paper.CFID),
-        ("fcn_fd", "the same through our segmenter, so not cFID", None),
-    ):
-        if card := results.get(base):
-            value, half = card["floor"]
-            floor = f"{value:.3g}, real – real, halves of {half}"
-            protocol = f"{card['n_fake']} frames of each at {size}²"
-            lines.append(Line(what, card["value"], published, floor, protocol, -1, "other data"))
-    if fvd := results.get("fvd"):
-        table = _pairs(fvd)
-        clips = f"16 of 50 frames, {fvd['clips']} clips of each at {size}²"
-        still = f"{table['real', 'still']:.4g}, hearts at rest"
-        for method in ("frame-to-frame", "ed-to-es"):
-            published = paper.FVD["real", method]
-            what = f"FVD, real – {method}"
-            lines.append(
-                Line(what, table["real", method], published, still, clips, -1, "other data")
-            )
-    if fit := results.get("fit"):
-        lines.append(
-            Line(
-                "Share of the way to ES that frame-to-frame goes",
-                fit["retained_motion"],
-                paper.RETAINED_MOTION,
-                "1, all of it",
-                f"mean of {fit['counts']['frame_to_frame']} videos",
-                +1,
-                "the paper's from its published steps",
-            )
-        )
-    if found := results.get("superres"):
-        rows = {row["method"]: row for row in found["rows"]}
-        blend = f"{rows['blend']['ssim']:.4f}, a blend of pixels"
-        n = f"{found['frames']} frames of {found['videos']} test videos at {size}²"
-        for method, what in (
-            ("latent, t", "meanSSIM of every second frame, by codes as in the paper"),
-            ("residual", "meanSSIM, codes and residual (not in the paper)"),
-        ):
-            value = rows[method]["ssim"]
-            lines.append(Line(what, value, paper.MEAN_SSIM, blend, n, +1, "other data", 4))
-    if guided := results.get("guidance"):
-        for name, published in paper.PEARSON_R.items():
-            row = guided["phenotypes"][name]
-            if row["pearson_r"] is None:
-                continue
-            lines.append(
-                Line(
-                    f"Pearson r of c and {_NAMES[name]}, median heart",
-                    row["pearson_r"],
-                    published,
-                    f"{_number(guided['random'][name], 3)}, along a random direction",
-                    f"{guided['amounts']} values of c in [−2, 3], {guided['hearts']} hearts",
-                    +1,
-                    "one heart or several is not said in the paper",
-                    3,
-                )
-            )
-    if speed := results.get("speed"):
-        phantom = f"{speed['seconds_of']['phantom'][0]:.2f} s, a phantom of this size"
-        for method, published in paper.SECONDS_PER_VIDEO.items():
-            lines.append(
-                Line(
-                    f"Seconds for a 50-frame video, {method}",
-                    speed["seconds_of"][method][0],
-                    published,
-                    phantom,
-                    f"{speed['trials']} trials at {size}², {speed['hardware']}",
-                    -1,
-                    "the paper's at 256² on an RTX 2080 Ti",
-                )
-            )
-    return lines
-
-
-def _summary(lines: list[Line]) -> list[Block]:
-    rows = [
-        (
-            line.what,
-            f"{line.here:.{line.digits}f}",
-            "–" if line.published is None else f"{line.published:g}",
-            line.baseline,
-            line.protocol,
-        )
-        for line in lines
-    ]
-    short = [
-        f"{line.what}, {line.here:.{line.digits}f} against {line.published:g} ({line.like})"
-        for line in lines
-        if line.published is not None and line.better * (line.here - line.published) < 0
-    ]
-    return [
-        Heading(2, "All numbers"),
-        Table(("what", "here", "paper", "baseline here", "N and protocol"), rows),
-        Text(
-            f"Where the paper is not beaten: {'; '.join(short)}."
-            if short
-            else "No number falls short of the paper's."
         ),
     ]
 
@@ -229,7 +76,7 @@ def _motion(rerun: Rerun) -> list[Block]:
             Figure("videos.mp4", "Real hearts (above), ED-to-ES (middle), frame-to-frame (below).")
         )
     if fvd := rerun.results.get("fvd"):
-        table = _pairs(fvd)
+        table = pairs(fvd)
         names = ("real", "ed-to-es", "frame-to-frame", "still")
         rows = [
             (name, *(f"{table[pair]:.2f}" if (pair := (name, o)) in table else "" for o in names))
@@ -325,13 +172,13 @@ def _guidance(rerun: Rerun) -> list[Block]:
         guided_at_random = found["random"]
         rows = [
             (
-                _NAMES.get(name, name),
-                _number(row["pearson_r"], 3),
+                NAMES.get(name, name),
+                number(row["pearson_r"], 3),
                 f"{paper.PEARSON_R[name]:g}",
-                _number(row["pearson_r_pooled"], 3),
+                number(row["pearson_r_pooled"], 3),
                 "unknown" if row["p_value"] is None else f"{row['p_value']:.1e}",
-                _number(guided_at_random[name], 3),
-                ", ".join(f"{c} {_number(v, 2)}" for c, v in row["cross_talk"].items()),
+                number(guided_at_random[name], 3),
+                ", ".join(f"{c} {number(v, 2)}" for c, v in row["cross_talk"].items()),
             )
             for name, row in found["phenotypes"].items()
             if name in paper.PEARSON_R
@@ -380,7 +227,7 @@ def _making(rerun: Rerun) -> list[Block]:
         ("Super-resolution", str(halved), f"{paper.FILES['superres']}, measured on 100"),
     ]
     for name, (low, high) in low_high.items():
-        files.append((_NAMES[name], f"{low + high} ({low} low, {high} high)", paper.FILES[name]))
+        files.append((NAMES[name], f"{low + high} ({low} low, {high} high)", paper.FILES[name]))
     codes = results["codes-beats"]
     stages = [(name, f"{result['seconds']:.0f}") for name, result in results.items()]
     return [
@@ -401,13 +248,3 @@ def _left_out(rerun: Rerun, *stages: str) -> list[Block]:
         for stage in stages
         if stage in rerun.missing
     ]
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "unknown" if value is None else f"{value:.{digits}f}"
-
-
-def _pairs(fvd: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    """Return a table of distances by pair, either way round."""
-    pairs = {(a, b): value for a, b, value in fvd["table"]}
-    return pairs | {(b, a): value for (a, b), value in pairs.items()}

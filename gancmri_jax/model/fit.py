@@ -101,7 +101,7 @@ def motion_figures(trajectories: Mapping[str, Array], num_frames: int = 50) -> d
     """Measure every motion that these trajectories give."""
     figures = {}
     for name in motions_of(trajectories):
-        motion = latent_motion(trajectories, Motion(name, num_frames))  # type: ignore[arg-type]
+        motion = latent_motion(trajectories, Motion(name, num_frames))
         steps = differences(motion.offsets)
         kept = retained_motion(steps, learned(trajectories, "ed_to_es", "trajectories"))
         lengths = jnp.linalg.norm(steps.reshape(len(steps), -1), axis=1)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.encoder import Encoder
-from gancmri_jax.model.motion import Method, Motion, beat_path, learned
+from gancmri_jax.model.motion import Motion, beat_path, learned
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
 
@@ -200,7 +200,7 @@ class Model:
     def video(
         self,
         seed: int = 0,
-        method: Method = "frame-to-frame",
+        method: str = "frame-to-frame",
         num_frames: int = 50,
         truncation_psi: float = 1.0,
         adjust: Mapping[str, float] | None = None,

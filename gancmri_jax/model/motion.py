@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,19 +12,6 @@ from gancmri_jax.latents import motions
 from gancmri_jax.latents.motions import LatentMotion, path_from
 from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
-
-Method = Literal[
-    "frame-to-frame",
-    "ed-to-es",
-    "published",
-    "mean",
-    "pca_residual",
-    "fourier",
-    "spline",
-    "polynomial",
-    "aligned",
-    "conditioned",
-]
 
 # Each model of the beat, what it is, and which trajectory of a model file it needs.
 MOTIONS = {
@@ -65,7 +51,7 @@ class Motion:
         InputError: There is no such method.
     """
 
-    method: Method = "frame-to-frame"
+    method: str = "frame-to-frame"
     num_frames: int = 50
     components: int = PAPER_COMPONENTS
 

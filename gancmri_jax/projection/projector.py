@@ -15,15 +15,9 @@ from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import Noise, draw_noise
+from gancmri_jax.projection.clips import Clips, Found, Variables, single_frames
 from gancmri_jax.projection.distance import image_features
-from gancmri_jax.projection.search import (
-    Clips,
-    Found,
-    Variables,
-    gradient,
-    search,
-    single_frames,
-)
+from gancmri_jax.projection.search import gradient, search
 from gancmri_jax.projection.settings import Settings
 
 
@@ -100,7 +94,15 @@ def first_gradient(
     """Return the gradient of `project`'s loss where it starts, with no noise added to w."""
     clips, variables = _single_frames(model, targets, keys, settings, statistics)
     features = image_features(settings.distance, model)
-    return gradient(model.generator, model.params, features, clips, variables, settings)
+    return gradient(
+        model.generator,
+        model.params,
+        features,
+        clips,
+        variables,
+        statistics.deviation,
+        settings,
+    )
 
 
 def _single_frames(

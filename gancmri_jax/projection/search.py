@@ -8,84 +8,21 @@ searched beside it. The frames of clips come in groups, one after another where 
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float
 
 from gancmri_jax.latents.closed_path import closed_path
 from gancmri_jax.model.mesh import data_mesh, replicated, split
-from gancmri_jax.networks.generator import Generator, Noise, draw_noise
+from gancmri_jax.networks.generator import Generator, draw_noise
+from gancmri_jax.projection.clips import Clips, Found, Variables, single_frames
 from gancmri_jax.projection.distance import Features
 from gancmri_jax.projection.noise import autocorrelation, normalize_noise
 from gancmri_jax.projection.settings import Settings, learning_rate, w_noise
-
-
-class Clips(NamedTuple):
-    """What is searched for.
-
-    Attributes:
-        targets: Frames in [−1, 1].
-        basis: What each wave adds at each frame; without waves, zero wide.
-        weights: Of the frames in their clip's distance: they sum to one, and padding has 0.
-        keys: Of the clips' randomness.
-    """
-
-    targets: Float[Array, "group v t h w c"]
-    basis: Float[Array, "group v t k"]
-    weights: Float[Array, "group v t"]
-    keys: PRNGKeyArray
-
-
-def single_frames(targets: Float[Array, "n h w c"], keys: PRNGKeyArray) -> Clips:
-    """Return a clip for each image."""
-    alone = (1, len(targets), 1)
-    return Clips(
-        targets[None, :, None],
-        basis=jnp.zeros((*alone, 0), targets.dtype),
-        weights=jnp.ones(alone, targets.dtype),
-        keys=keys,
-    )
-
-
-class Variables(NamedTuple):
-    """What the search moves; with one row, all rows of ws are alike."""
-
-    identity: Float[Array, "v rows w_dim"]
-    waves: Float[Array, "v k rows w_dim"]
-    noise: Noise
-
-    @classmethod
-    def of_frames(cls, identity: Float[Array, "n rows w_dim"], noise: Noise) -> "Variables":
-        """Return those of single frames, which have no waves."""
-        waves = jnp.zeros((len(identity), 0, *identity.shape[1:]), identity.dtype)
-        return cls(identity, waves, noise)
-
-    @property
-    def adam(self) -> Any:
-        """Adam's state before the first step."""
-        return _adam().init(self)
-
-
-class Found(NamedTuple):
-    """What the search found, on the host.
-
-    Attributes:
-        ws: Codes of all frames, padding and all.
-        noise: Noise maps of the clips, exact in float16.
-        distances: Of the rendering of `ws` with `noise` from each frame.
-        steps: Steps that each clip took.
-        curve: Each clip's distance at every look; NaN after it stopped.
-    """
-
-    ws: Float[np.ndarray, "v t num_ws w_dim"]
-    noise: tuple[Float[np.ndarray, "v h w"], ...]
-    distances: Float[np.ndarray, "v t"]
-    steps: Int[np.ndarray, "v"]
-    curve: Float[np.ndarray, "v look"]
 
 
 def search(
@@ -111,14 +48,14 @@ def search(
         settings: How to search.
         on_steps: Told the steps done since it was last told, or spared since all clips stopped.
     """
-    params, features, clips, variables = _place(params, features, clips, variables)
+    params, features, clips, variables = place(params, features, clips, variables)
     exact = target_features(features, clips.targets)
     fast_generator, fast_features, fast = generator, features, exact
     if settings.dtype == "bfloat16":
         fast_generator = generator.clone(dtype=jnp.bfloat16)
         fast_features = in_bfloat16(features)
         fast = target_features(fast_features, clips.targets.astype(jnp.bfloat16))
-    state: tuple[Variables, Any] = variables, variables.adam
+    state = begin(variables)
     num_clips, done = len(clips.keys), 0
     stopped = np.zeros(num_clips, bool)
     steps = np.zeros(num_clips, np.int32)
@@ -169,13 +106,14 @@ def gradient(
     features: Features,
     clips: Clips,
     variables: Variables,
+    deviation: Float[Array, ""],
     settings: Settings,
 ) -> Variables:
     """Return the gradient of a search's loss where it stands, with no noise added to w."""
     target = target_features(features, clips.targets)
     nothing = jnp.zeros_like(variables.identity)
     compute = functools.partial(_gradient, generator, settings)
-    return jax.jit(compute)(params, features, clips, target, 1.0, variables, nothing)
+    return jax.jit(compute)(params, features, clips, target, deviation, variables, nothing)
 
 
 def step_bytes(
@@ -204,7 +142,14 @@ def step_bytes(
     return analysis.temp_size_in_bytes
 
 
-def _place(params, features, clips, variables):
+def begin(variables: Variables) -> tuple[Variables, Any]:
+    """Return the state before the first step: the variables, and Adam's of them."""
+    return variables, _adam().init(variables)
+
+
+def place(
+    params: Any, features: Features, clips: Clips, variables: Variables
+) -> tuple[Any, Features, Clips, Variables]:
     """Split clips over this process's devices, where they come out even; copy the rest to each."""
     devices = jax.local_devices()
     if len(devices) == 1 or len(clips.keys) % len(devices):

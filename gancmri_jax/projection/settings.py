@@ -24,7 +24,8 @@ class Settings:
         space: `w`, one w for all rows, as in the paper, or `w+`, a w for each row.
         distance: Name of the image distance, one of `distance.DISTANCES`.
         learning_rate: Its peak: it ramps up over the first 5 % and down over the last 25 %.
-        w_noise: Amplitude of the noise added to w, in units of w's deviation, at the start.
+        w_noise: Amplitude of the noise added to w, in units of w's deviation, at the start; a
+            search from the encoder gets none.
         w_noise_until: Share of the steps after which no noise is added to w.
         noise_weight: Weight of the noise maps' autocorrelation.
         start: Where the search begins: at the mean w, or at what the model's encoder says.
@@ -78,6 +79,11 @@ def learning_rate(step: Array | int, settings: Settings) -> Array:
 
 
 def w_noise(step: Array | int, settings: Settings) -> Array:
-    """Return the amplitude of the noise added to w at a step, in units of w's deviation."""
+    """Return the amplitude of the noise added to w at a step, in units of w's deviation.
+
+    It lets a search from the mean see more of W; it would undo an encoder's guess, which gets none.
+    """
+    if settings.start == "encoder":
+        return jnp.zeros(())
     left = jnp.maximum(0.0, 1 - step / settings.num_steps / settings.w_noise_until)
     return settings.w_noise * left**2

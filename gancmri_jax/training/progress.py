@@ -21,7 +21,7 @@ from gancmri_jax.metrics.names import short
 from gancmri_jax.metrics.sources import Generated
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Method, Motion
+from gancmri_jax.model.motion import Motion
 from gancmri_jax.training.leak import leak
 from gancmri_jax.training.writer import MetricsFile, TensorBoard, save_grid
 
@@ -115,7 +115,7 @@ class Progress:
             frames, hearts = _STRIP
             moving = dataclasses.replace(model, trajectories=self._trajectories)
             whole = {"aligned", "frame_to_frame"} & self._trajectories.keys()
-            method: Method = "frame-to-frame" if whole else "ed-to-es"
+            method = "frame-to-frame" if whole else "ed-to-es"
             beats = [moving.video(seed, method, frames) for seed in range(hearts)]
             self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
