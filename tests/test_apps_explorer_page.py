@@ -121,7 +121,7 @@ def test_a_heart_is_made_to_measure_what_is_asked_for(page, demo):
     page.locator("#aim [name=lv_area_ed_cm2]").fill("900")
     page.locator("#aim button").click()
     page.wait_for_selector("#status.bad:has-text('cannot be reached')")
-    page.errors.clear()
+    page.expected.append("status of 400")
 
 
 def test_dragging_shows_the_last_value_in_the_end(page, demo):
@@ -369,7 +369,7 @@ def test_files_that_are_no_cines_are_refused_on_the_page(page, tiny, tmp_path, n
     page.locator("#file").set_input_files(path)
     page.wait_for_selector(f"#status.bad:has-text('{said}')")
     assert page.locator("#status img").count() == 0
-    page.errors.clear()  # the browser tells of refused requests
+    page.expected.append("status of 4")  # 400, and 413 of what is too large
     settled(page)
     assert page.locator("#motion-a").input_value() == "frame-to-frame"
 
@@ -395,13 +395,13 @@ def test_a_cine_that_is_gone_while_it_is_searched_for_says_so(page, tiny, cine):
     page.wait_for_selector("#status.bad:has-text('that cine is gone')")
     page.wait_for_selector("#veil-b:has-text('that cine is gone')", timeout=5000)
     assert not page.locator("#progress").is_visible()
-    page.errors.clear()  # the browser tells of both
+    page.expected += ["ERR_FAILED", "status of 400"]
 
 
 def test_a_link_to_a_cine_that_is_gone_says_so(page, tiny):
     page.goto(f"{tiny}/#a.cine=gone&a.motion=original")
     page.wait_for_selector("#status.bad:has-text('open its file again')")
-    page.errors.clear()
+    page.expected.append("status of 400")
 
 
 def test_the_picture_in_the_documents(page, demo, request):
