@@ -60,6 +60,16 @@ def test_records_against_a_model(folder, tmp_path):
     assert "roughness: " in same.output and "(+0)" in same.output
 
 
+def test_one_question_at_a_time(folder, tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    reports = ["--compare", tmp_path / "a.json", tmp_path / "a.json"]
+    for more in (["--metrics", "ssim"], ["--table", "a=demo"]):
+        result = evaluate(folder, *reports, *more)
+        assert result.exit_code == 2 and "or --table, or --compare" in result.output
+    result = evaluate(folder, "--real", "{folder}/records", "--metrics", "ssim")
+    assert result.exit_code == 2 and "give --real, --fake and --metrics" in result.output
+
+
 def test_all_splits_of_records_are_one_set(folder):
     sets = ["--real", "{folder}/records", "--fake", "{folder}/records"]
     result = evaluate(folder, *sets, "--metrics", "ssim")

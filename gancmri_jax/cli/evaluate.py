@@ -72,6 +72,9 @@ def command(
         raise click.UsageError(
             "--bootstrap takes no spread from one resample; give 0, or 2 and above"
         )
+    sets = [bool(given) for given in (real, fake, metrics)]
+    if any(sets) + bool(table) + (compare is not None) != 1 or any(sets) != all(sets):
+        raise click.UsageError("give --real, --fake and --metrics, or --table, or --compare")
     if compare is not None:
         from gancmri_jax.metrics.card import compare as compare_cards
 
@@ -91,8 +94,7 @@ def command(
     if table:
         _print_table(table, protocol, method, opening, report)
         return
-    if not (real and fake and metrics):
-        raise click.UsageError("give --real, --fake and --metrics, or --table, or --compare")
+    assert real and fake and metrics
     if metrics.strip() == "pearson":
         cards = correlate_tables(pathlib.Path(real), pathlib.Path(fake))
         click.echo("\n".join(map(str, cards)))
@@ -103,7 +105,7 @@ def command(
     if any(metric.base == "fcn_fd" for metric in asked):
         owner = load_segmenter_of(segmenter), segmenter
         protocol = Protocol(seed, ddof, bootstrap, owner, not no_cache)
-    motion = Motion(method)  # type: ignore[arg-type]
+    motion = Motion(method)
     evaluation = Evaluation(
         open_set(real, motion=motion, **opening),
         open_set(fake, motion=motion, **opening),
