@@ -18,7 +18,9 @@ def get_config() -> ConfigDict:
         dict(
             data="data/phantom64",
             init_from="",
-            d_warmup_kimg=0.0,  # with init_from: how long the discriminator catches up alone
+            inversion_learning_rate=placeholder(float),  # of an encoder trained along, or None
+            inversion_kimg=0.0,  # how long generator and encoder are trained without an adversary
+            d_warmup_kimg=0.0,  # then, or after init_from: how long the discriminator catches up
             resolution=64,
             z_dim=512,
             w_dim=512,

@@ -29,6 +29,7 @@ def test_a_sound_configuration_passes():
         ("accumulate", 0),
         ("ada_target", 1.0),
         ("clamp", 0.0),
+        ("inversion_learning_rate", 0.0),
         ("distance_frames", 3),
     ],
 )
@@ -44,3 +45,13 @@ def test_keys_too_few_and_too_many_are_named():
     del config["seed"]
     with pytest.raises(InputError, match="has no seed"):
         check_config(ConfigDict(config))
+
+
+def test_stages_that_nothing_precedes_are_refused():
+    with pytest.raises(InputError, match="inversion_kimg needs an inversion_learning_rate"):
+        check_config(tiny_config(inversion_kimg=1.0))
+    with pytest.raises(InputError, match="d_warmup_kimg .*: give init_from or inversion_kimg"):
+        check_config(tiny_config(d_warmup_kimg=1.0))
+    check_config(tiny_config(d_warmup_kimg=1.0, init_from="demo"))
+    learned = {"inversion_kimg": 1.0, "inversion_learning_rate": 0.002}
+    check_config(tiny_config(d_warmup_kimg=1.0, **learned))

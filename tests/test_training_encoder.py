@@ -18,10 +18,10 @@ from gancmri_jax.training.encoder import (
     default_config,
     generated_frames,
     init_state,
-    picture_distances,
     score,
     train_encoder,
 )
+from gancmri_jax.training.losses import picture_distances
 from gancmri_jax.training.writer import MetricsFile
 from tests.tiny import tiny_model
 from tests.tiny_encoder import SIZES, encoding_model

@@ -14,7 +14,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import load_model
 from gancmri_jax.training import loop
 from gancmri_jax.training.checkpoint import Checkpoints
-from gancmri_jax.training.loop import train
+from gancmri_jax.training.loop import start_from, train
 from gancmri_jax.training.state import init_state
 from tests.tiny import tiny_config
 
@@ -79,12 +79,13 @@ def test_a_resumed_run_is_the_same_bit_for_bit(runs):
     jax.tree.map(np.testing.assert_array_equal, tensors, resumed_tensors)
 
 
-def test_the_discriminator_catches_up_alone(records, tmp_path):
-    config = tiny_config(data=str(records), d_warmup_kimg=0.004, total_kimg=0.004)
+def test_the_discriminator_catches_up_alone(runs, records, tmp_path):
+    start = {"init_from": str(runs[0]), "d_warmup_kimg": 0.004, "total_kimg": 0.004}
+    config = tiny_config(data=str(records), **start)
     train(config, tmp_path)  # one step, all of it warm-up
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         after, _ = checkpoints.load_latest(init_state(config))
-    before = init_state(config)
+    before = start_from(config, init_state(config))
     jax.tree.map(np.testing.assert_array_equal, before.g_params, after.g_params)
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), before.d_params, after.d_params)
     assert all(jax.tree.leaves(changed))
@@ -129,7 +130,7 @@ def test_a_run_that_diverges_stops_and_says_where(records, tmp_path, monkeypatch
     """The metric of the third step is no number; the second step's checkpoint stays."""
 
     def make_step(config, mesh):
-        def step(state, images, *, regularize_g, regularize_d, train_g):
+        def step(state, images, **_):
             value = jnp.where(state.step == 2, jnp.nan, 1.0)
             metrics = {"loss/g": jnp.float32(1), "loss/d": value}
             return state.replace(step=state.step + 1), metrics
@@ -181,7 +182,7 @@ def test_regularisers_are_lazy_and_ticks_are_means(records, tmp_path, monkeypatc
     asked = []
 
     def make_step(config, mesh):
-        def step(state, images, *, regularize_g, regularize_d, train_g):
+        def step(state, images, *, regularize_g, regularize_d, **_):
             asked.append((regularize_g, regularize_d))
             value = jnp.float32(state.step)
             metrics = {"loss/g": value, "loss/d": jnp.float32(images.shape[0])}

@@ -36,6 +36,8 @@ def tiny_config(**changes: Any) -> ConfigDict:
     config = dict(
         data="",
         init_from="",
+        inversion_learning_rate=None,
+        inversion_kimg=0.0,
         d_warmup_kimg=0.0,
         resolution=8,
         z_dim=8,

@@ -1,4 +1,4 @@
-"""What a training configuration must hold, checked before anything is made of it."""
+"""What a training configuration must hold, checked first, and what it asks of each step."""
 
 from ml_collections import ConfigDict
 
@@ -23,8 +23,8 @@ _POSITIVE = (
     "kimg_per_tick",
     "kimg_per_snapshot",
 )
-_NOT_NEGATIVE = ("pl_weight", "style_mixing", "d_warmup_kimg", "seed")
-_ABOVE_0_OR_NONE = ("d_learning_rate", "ema_rampup", "clamp")
+_NOT_NEGATIVE = ("pl_weight", "style_mixing", "d_warmup_kimg", "inversion_kimg", "seed")
+_ABOVE_0_OR_NONE = ("d_learning_rate", "inversion_learning_rate", "ema_rampup", "clamp")
 _OTHERS = (
     "data",
     "init_from",
@@ -64,6 +64,14 @@ def check_config(config: ConfigDict) -> None:
     _insist(config, "r1_gamma", gamma is None or gamma >= 0, "0 or above, or None")
     _insist(config, "distance_frames", frames == 0 or frames >= 4, "0, or 4 and above")
     _insist(config, "ada_target", target is None or 0 < target < 1, "between 0 and 1, or None")
+    inverts = config.inversion_learning_rate is not None
+    if config.inversion_kimg and not inverts:
+        raise InputError("config.inversion_kimg needs an inversion_learning_rate, such as 0.002")
+    if config.d_warmup_kimg and not (config.init_from or config.inversion_kimg):
+        raise InputError(
+            "config.d_warmup_kimg lets the discriminator catch up with a generator that has "
+            "learned: give init_from or inversion_kimg too"
+        )
     size = config.resolution
     _insist(config, "resolution", size >= 8 and size & (size - 1) == 0, "a power of two from 8 on")
     _insist(config, "channel_base", config.channel_base >= size, f"at least resolution ({size})")
@@ -78,3 +86,21 @@ def _insist(config: ConfigDict, name: str, is_so: bool, rule: str) -> None:
 def steps_of(kimg: float, config: ConfigDict) -> int:
     """Return how many steps show the discriminator so many thousand real images, at least one."""
     return max(round(kimg * 1000 / config.batch_size), 1)
+
+
+def schedule(config: ConfigDict, index: int) -> dict[str, bool]:
+    """Return the parts of the step after `index` others.
+
+    At first generator and encoder learn by inversion alone; then the discriminator catches up
+    with the generator; then all are trained.
+    """
+    alone = steps_of(config.inversion_kimg, config) if config.inversion_kimg else 0
+    warm = alone + (steps_of(config.d_warmup_kimg, config) if config.d_warmup_kimg else 0)
+    train_g, train_d = index >= warm, index >= alone
+    return {
+        "regularize_g": train_g and index % config.g_reg_interval == 0,
+        "regularize_d": train_d and index % config.d_reg_interval == 0,
+        "train_g": train_g,
+        "train_d": train_d,
+        "invert": config.inversion_learning_rate is not None and (train_g or not train_d),
+    }

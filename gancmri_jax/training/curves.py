@@ -13,6 +13,7 @@ _PANELS = (
     ("loss/g", "loss of the generator"),
     ("loss/d", "loss of the discriminator"),
     ("logits/real_sign", "mean sign of real logits"),
+    ("inversion/picture", "error of inversion"),
     ("ada/p", "probability of augmentation"),
     ("reg/r1_penalty", "R1 penalty"),
     ("reg/pl_mean", "path length"),

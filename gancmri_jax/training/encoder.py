@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Int, UInt8
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -34,6 +34,7 @@ from gancmri_jax.networks.encoder import ResidualEncoder
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.training.checkpoint import Checkpoints
 from gancmri_jax.training.encoder_data import Known, draw_w, know, spoil_each
+from gancmri_jax.training.losses import picture_distances
 from gancmri_jax.training.writer import MetricsFile, pin_config
 from gancmri_jax.version import __version__
 
@@ -43,7 +44,6 @@ MEAN_WEIGHT = 0.1  # of a real frame's distance to the mean w
 
 _REPORT, _SAVE = 50, 100  # steps between lines of metrics, and between checkpoints
 _SAMPLES = 12
-_COARSEST = 8
 
 
 class EncoderState(flax.struct.PyTreeNode):
@@ -192,18 +192,6 @@ def make_step(model: Model, network: ResidualEncoder, config: ConfigDict):
         return EncoderState(state.step + 1, params, opt), metrics
 
     return step
-
-
-def picture_distances(a: Float[Array, "n h w c"], b: Float[Array, "n h w c"]) -> Float[Array, "n"]:
-    """Return each pair's mean squared difference, summed over a 2× pyramid down to 8²."""
-    n, _, _, c = a.shape
-    difference, total = a - b, jnp.zeros(len(a))
-    while True:
-        total += jnp.mean(jnp.square(difference), axis=(1, 2, 3))
-        size = difference.shape[1]
-        if size <= _COARSEST:
-            return total
-        difference = difference.reshape(n, size // 2, 2, size // 2, 2, c).mean(axis=(2, 4))
 
 
 def encoder_of(

@@ -17,11 +17,13 @@ from ml_collections import ConfigDict
 from gancmri_jax.cine.pipeline import frame_batches
 from gancmri_jax.cine.records import Records
 from gancmri_jax.errors import InputError
+from gancmri_jax.model.encoder import Encoder, from_tensors, to_tensors
 from gancmri_jax.model.file import load_discriminator, load_model, read_header, save_model
 from gancmri_jax.model.model import Model
-from gancmri_jax.networks.generator import draw_noise
+from gancmri_jax.networks.generator import Generator, draw_noise
 from gancmri_jax.training.checkpoint import Checkpoints
-from gancmri_jax.training.config import check_config, steps_of
+from gancmri_jax.training.config import check_config, schedule, steps_of
+from gancmri_jax.training.inversion import encoder_network
 from gancmri_jax.training.progress import MODEL, Progress
 from gancmri_jax.training.sharding import (
     any_process,
@@ -98,7 +100,6 @@ def train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool = False) 
         elif config.init_from:
             state = jax.device_put(start_from(config, state), replicated(mesh))
         done, total = int(state.step), steps_of(config.total_kimg, config)
-        warm = steps_of(config.d_warmup_kimg, config) if config.d_warmup_kimg else 0
         if progress:
             progress.start(done, total)
         if done >= total and progress:  # a finished run, called again, still leaves its model
@@ -110,9 +111,7 @@ def train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool = False) 
             state, metrics = step(
                 state,
                 global_batch(next(data), mesh),
-                regularize_g=index % config.g_reg_interval == 0 and index >= warm,
-                regularize_d=index % config.d_reg_interval == 0,
-                train_g=index >= warm,
+                **schedule(config, index),
             )
             ticks.add(metrics)
             done = index + 1
@@ -155,6 +154,10 @@ def start_from(config: ConfigDict, state: TrainState) -> TrainState:
     # Copies: a step takes its state's buffers over, and each of them once.
     found = {name: jax.tree.map(jnp.copy, model.params) for name in ("g_params", "g_ema")}
     found["w_avg"] = jnp.copy(model.w_avg)
+    encoder, own = model.encoder, state.inversion
+    if encoder is not None and own is not None and encoder.network == encoder_network(config):
+        params = [jax.tree.map(jnp.copy, encoder.params) for _ in range(2)]
+        found["inversion"] = own.replace(params=params[0], ema=params[1])
     if read_header(config.init_from).discriminator is not None:
         found["d_params"] = load_discriminator(config.init_from).params
     for name, tree in found.items():
@@ -230,6 +233,7 @@ def averaged_model(state: TrainState, config: ConfigDict, origin: Mapping[str, A
         generator=generator,
         params=on_host(state.g_ema),
         w_avg=on_host(state.w_avg),
+        encoder=_averaged_encoder(state, generator, config),
         noise=draw_noise(noise_key, config.resolution),
         card={
             "gancmri_jax": __version__,
@@ -239,6 +243,21 @@ def averaged_model(state: TrainState, config: ConfigDict, origin: Mapping[str, A
             "config": json.loads(config.to_json()),
         },
     )
+
+
+def _averaged_encoder(
+    state: TrainState, generator: Generator, config: ConfigDict
+) -> Encoder | None:
+    """Build the encoder that was trained with the generator, rounded as a file keeps it."""
+    if state.inversion is None:
+        return None
+    card = {
+        "gancmri_jax": __version__,
+        "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
+        "data": "the frames that its generator was trained on, together with it",
+    }
+    encoder = Encoder(encoder_network(config), on_host(state.inversion.ema), card)
+    return from_tensors(generator, encoder.sizes, to_tensors(encoder), card)
 
 
 class Ticks:

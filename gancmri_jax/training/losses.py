@@ -1,4 +1,4 @@
-"""StyleGAN2's losses and regularisers (Karras et al. 2020), each a function of plain arrays."""
+"""StyleGAN2's losses and regularisers (Karras et al. 2020), and what tells two pictures apart."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,8 @@ from jaxtyping import Array, Float
 
 Images = Float[Array, "n h w c"]
 Ws = Float[Array, "n num_ws w_dim"]
+
+_COARSEST = 8
 
 
 def generator_loss(fake_logits: Float[Array, "n"]) -> Float[Array, "n"]:
@@ -43,3 +45,17 @@ def path_lengths(
     gradients = jax.grad(lambda ws: jnp.sum(synthesize(ws) * scaled))(ws)
     lengths = jnp.sqrt(jnp.mean(jnp.sum(jnp.square(gradients), axis=2), axis=1))
     return lengths, gradients
+
+
+def picture_distances(
+    a: Images, b: Images, error: Callable[[Images], Images] = jnp.square
+) -> Float[Array, "n"]:
+    """Return each pair's mean error, summed over a 2× pyramid down to 8²."""
+    n, _, _, c = a.shape
+    difference, total = a - b, jnp.zeros(len(a))
+    while True:
+        total += jnp.mean(error(difference), axis=(1, 2, 3))
+        size = difference.shape[1]
+        if size <= _COARSEST:
+            return total
+        difference = difference.reshape(n, size // 2, 2, size // 2, 2, c).mean(axis=(2, 4))

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from gancmri_jax.networks.discriminator import Discriminator
 from gancmri_jax.networks.generator import Generator
+from gancmri_jax.training.inversion import Inversion, init_inversion
 from gancmri_jax.training.sharding import data_mesh, replicated
 
 Params = Any
@@ -30,6 +31,7 @@ class TrainState(flax.struct.PyTreeNode):
         pl_mean: Moving average of path lengths, their target.
         ada_p: Probability of each augmentation.
         ada_signs: Sum of mean signs of real logits since `ada_p` last changed.
+        inversion: The encoder that is trained together with the generator, or None.
     """
 
     step: Int[Array, ""]
@@ -42,6 +44,7 @@ class TrainState(flax.struct.PyTreeNode):
     pl_mean: Float[Array, ""]
     ada_p: Float[Array, ""]
     ada_signs: Float[Array, ""]
+    inversion: Inversion | None = None
 
 
 def networks(config: ConfigDict) -> tuple[Generator, Discriminator]:
@@ -94,6 +97,9 @@ def _init_state(config: ConfigDict) -> TrainState:
     size = (2, config.resolution, config.resolution, 1)
     g_params = generator.init(g_key, jnp.zeros((2, config.z_dim)))["params"]
     d_params = discriminator.init(d_key, jnp.zeros(size))["params"]
+    inversion = None
+    if config.inversion_learning_rate is not None:
+        inversion = init_inversion(config, jax.random.fold_in(d_key, 1), g_params)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         g_params=g_params,
@@ -105,4 +111,5 @@ def _init_state(config: ConfigDict) -> TrainState:
         pl_mean=jnp.zeros(()),
         ada_p=jnp.zeros(()),
         ada_signs=jnp.zeros(()),
+        inversion=inversion,
     )

@@ -1,4 +1,4 @@
-"""One training step: generator, discriminator, moving averages, in that order.
+"""One training step: generator, encoder, discriminator, moving averages, in that order.
 
 The regularisers are lazy: which of them a step applies is a static argument, so each combination
 is a program of its own.
@@ -19,6 +19,12 @@ from gancmri_jax.cine.preprocess import to_model_range
 from gancmri_jax.latents.truncation import broadcast_w, mix_styles
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.ops.ada import augment, next_p
+from gancmri_jax.training.inversion import (
+    NUM_DRAWN,
+    encoder_network,
+    inversion_loss,
+    inversion_optimizer,
+)
 from gancmri_jax.training.losses import (
     discriminator_loss,
     generator_loss,
@@ -37,15 +43,17 @@ _ADA_INTERVAL = 4  # steps
 
 
 def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
-    """Build `step(state, images, regularize_g=, regularize_d=, train_g=) -> (state, metrics)`.
+    """Build `step(state, images, **parts) -> (state, metrics)`, with the parts of `schedule`.
 
-    It is jitted. With `train_g=False` the generator stays as it is.
+    It is jitted. With `train_g=False` no adversary changes the generator, with `train_d=False` the
+    discriminator stays as it is; `invert` takes a step of both generator and encoder.
     `images` are uint8 [n h w 1]; the state is donated. Randomness depends on the configuration's
     seed and on the step's number alone, not on how many devices the batch is split over.
     """
     mesh = mesh or data_mesh()
     generator, discriminator = networks(config)
     g_optimizer, d_optimizer = optimizers(config)
+    encoder, inverter = encoder_network(config), inversion_optimizer(config)
     remembered = jax.checkpoint if config.remat else lambda function: function
 
     def spread(x: Array) -> Array:
@@ -122,6 +130,31 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         state = state.replace(pl_mean=pl_mean, **_update(g_optimizer, gradients, state, "g"))
         return state, {"reg/pl_penalty": penalty, "reg/pl_mean": pl_mean}
 
+    def inversion_step(state: TrainState, key: PRNGKeyArray, images):
+        assert state.inversion is not None
+        params = (state.g_params, state.inversion.params)
+
+        def part(key: PRNGKeyArray, reals):
+            z_key, noise_key = jax.random.split(key)
+            z = spread(jax.random.normal(z_key, (NUM_DRAWN, config.z_dim)))
+            noise = jax.tree.map(spread, draw_noise(noise_key, config.resolution, len(reals)))
+
+            def loss(params):
+                return inversion_loss(generator, encoder, params, reals, z, noise)
+
+            return jax.grad(loss, has_aux=True)(params)
+
+        gradients, (metrics, mean_w) = mean_over_parts(part, config.accumulate, key, images)
+        updates, opt = inverter.update(gradients, state.inversion.opt, params)
+        g_params, e_params = optax.apply_updates(params, updates)
+        inversion = state.inversion.replace(params=e_params, opt=opt)
+        state = state.replace(
+            w_avg=optax.incremental_update(mean_w, state.w_avg, 1 - _W_AVG_DECAY),
+            g_params=g_params,
+            inversion=inversion,
+        )
+        return state, metrics
+
     def discriminator_step(state: TrainState, key: PRNGKeyArray, images):
         def part(key: PRNGKeyArray, reals):
             ws_key, noise_key, real_key, fake_key = jax.random.split(key, 4)
@@ -168,9 +201,12 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         regularize_g: bool,
         regularize_d: bool,
         train_g: bool = True,
+        train_d: bool = True,
+        invert: bool = False,
     ) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
         g_key, pl_key, d_key, r1_key = jax.random.split(key, 4)
+        inversion_key = jax.random.fold_in(key, 4)
         batch = len(images)
         reals = spread(to_model_range(images))
         metrics: Metrics = {}
@@ -179,19 +215,23 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         if train_g and regularize_g:
             state, regularized = path_length_step(state, pl_key, batch)
             metrics |= regularized
-        state, from_d = discriminator_step(state, d_key, reals)
-        metrics |= from_d
-        if regularize_d:
+        if invert:
+            state, inverted = inversion_step(state, inversion_key, reals)
+            metrics |= inverted
+        if train_d:
+            state, from_d = discriminator_step(state, d_key, reals)
+            metrics |= from_d
+        if train_d and regularize_d:
             state, regularized = r1_step(state, r1_key, reals)
             metrics |= regularized
-        if config.ada_target is not None:
+        if train_d and config.ada_target is not None:
             state = _adapt(state, metrics["logits/real_sign"], config, batch)
             metrics["ada/p"] = state.ada_p
         return _average(state, config, batch), metrics
 
     return jax.jit(
         step,
-        static_argnames=("regularize_g", "regularize_d", "train_g"),
+        static_argnames=("regularize_g", "regularize_d", "train_g", "train_d", "invert"),
         donate_argnums=0,
         out_shardings=replicated(mesh),
     )
@@ -256,11 +296,15 @@ def _update(
 
 
 def _average(state: TrainState, config: ConfigDict, batch: int) -> TrainState:
-    """Take one step of the generator's moving average: β = 0.5^(batch / half-life)."""
+    """Take one step of generator's and encoder's moving averages: β = 0.5^(batch / half-life)."""
     half_life: Float[Array, ""] = jnp.asarray(config.ema_kimg * 1000.0)
     if config.ema_rampup is not None:
         seen = state.step * batch  # before this step, so that the first takes the parameters over
         half_life = jnp.maximum(jnp.minimum(half_life, seen * config.ema_rampup), 1e-8)
     keep = 0.5 ** (batch / half_life)
     g_ema = optax.incremental_update(state.g_params, state.g_ema, 1 - keep)
-    return state.replace(step=state.step + 1, g_ema=g_ema)
+    inversion = state.inversion
+    if inversion is not None:
+        ema = optax.incremental_update(inversion.params, inversion.ema, 1 - keep)
+        inversion = inversion.replace(ema=ema)
+    return state.replace(step=state.step + 1, g_ema=g_ema, inversion=inversion)
