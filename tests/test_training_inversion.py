@@ -3,10 +3,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.cine.preprocess import to_model_range
+from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.training.config import schedule
-from gancmri_jax.training.inversion import energy_distance
-from gancmri_jax.training.state import init_state
-from gancmri_jax.training.step import make_step
+from gancmri_jax.training.inversion import (
+    encoder_network,
+    energy_coefficient,
+    inversion_loss,
+    inversion_optimizer,
+)
+from gancmri_jax.training.state import init_state, networks
+from gancmri_jax.training.step import make_step, over_parts
 from tests.tiny import tiny_config
 
 ALONE = {"regularize_g": False, "regularize_d": False, "train_g": False, "train_d": False}
@@ -17,20 +24,61 @@ def inverting_config(**changes):
     return tiny_config(**{"inversion_learning_rate": 0.01, **changes})
 
 
-def test_energy_distance_by_hand():
+def test_the_energy_coefficient_by_hand():
     points = jnp.array([[0.0, 0], [0, 0]])
-    np.testing.assert_allclose(energy_distance(points, points + 3), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(energy_coefficient(points, points + 3), 1.0, rtol=1e-4)
     a, b = jnp.array([[0.0], [2]]), jnp.array([[1.0], [3]])
     # across: 1, 3, 1, 1 → 1.5; within: 2 and 2
-    np.testing.assert_allclose(energy_distance(a, b), (2 * 1.5 - 2 - 2) / 3, rtol=1e-4)
+    np.testing.assert_allclose(energy_coefficient(a, b), (2 * 1.5 - 2 - 2) / 3, rtol=1e-4)
 
 
-def test_energy_distance_is_about_0_within_a_distribution_and_falls_towards_another():
+def test_the_energy_coefficient_tells_distributions_apart():
     x, same, other = jax.random.normal(jax.random.key(0), (3, 400, 5))
-    assert abs(energy_distance(x, same)) < 0.01 < energy_distance(x, 2 * other)
+    assert abs(energy_coefficient(x, same)) < 0.01 < energy_coefficient(x, 2 * other)
     # Even where points coincide, the way down is a number.
-    down = jax.grad(energy_distance)(jnp.zeros((3, 2)), jnp.ones((2, 2)))
+    down = jax.grad(energy_coefficient)(jnp.zeros((3, 2)), jnp.ones((2, 2)))
     assert np.isfinite(down).all() and (down < 0).all()
+
+
+def test_each_term_teaches_its_own_networks():
+    """Reconstruction synthesis and encoder, the energy coefficient the mapping."""
+    config = inverting_config()
+    state, (generator, _) = init_state(config), networks(config)
+    reals = jax.random.normal(jax.random.key(1), (4, 8, 8, 1))
+    z, w = jax.random.normal(jax.random.key(2), (2, 6, 8))
+    noise = draw_noise(jax.random.key(3), 8, 4)
+
+    def loss(params):
+        return inversion_loss(generator, encoder_network(config), params, reals, w, z, noise)
+
+    def term(name):
+        return jax.jit(jax.grad(lambda params: loss(params)[1][0][f"inversion/{name}"]))(params)
+
+    params = (state.g_params, state.inversion.params)
+    g, e = jax.jit(jax.grad(lambda params: loss(params)[0]))(params)
+    (own, own_e), (mapping, no_e) = term("reconstruction"), term("w_unlike")
+    for whole, part, none in [
+        (g["synthesis"], own["synthesis"], mapping["synthesis"]),
+        (g["mapping"], mapping["mapping"], own["mapping"]),
+        (e, own_e, no_e),
+    ]:
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), whole, part
+        )
+        assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(none))
+
+
+def test_the_mapping_moves_fifty_times_as_far():
+    config = inverting_config()
+    state = init_state(config)
+    params = (state.g_params, state.inversion.params)
+    optimizer, opt = inversion_optimizer(config), state.inversion.opt
+    ones = jax.tree.map(jnp.ones_like, params)
+    for _ in range(2):  # the first step's rate is 0
+        (g, e), opt = optimizer.update(ones, opt)
+    np.testing.assert_allclose(g["mapping"]["fc0"]["bias"], -0.01 / 100 * 50, rtol=1e-4)
+    np.testing.assert_allclose(g["synthesis"]["const"], -0.01 / 100, rtol=1e-4)
+    np.testing.assert_allclose(e["out"]["bias"], -0.01 / 100, rtol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +95,8 @@ def inverted():
 
 def test_frames_are_found_again_better_and_better(inverted):
     _, _, metrics = inverted
-    assert set(metrics[0]) == {"inversion/picture", "inversion/codes"}
-    assert metrics[-1]["inversion/picture"] < 0.75 * metrics[0]["inversion/picture"]
+    assert set(metrics[0]) == {"inversion/reconstruction", "inversion/w_unlike"}
+    assert metrics[-1]["inversion/reconstruction"] < 0.75 * metrics[0]["inversion/reconstruction"]
 
 
 def test_both_networks_learn_and_the_discriminator_does_not(inverted):
@@ -63,6 +111,24 @@ def test_both_networks_learn_and_the_discriminator_does_not(inverted):
         changed = jax.tree.map(lambda x, y: bool((x != y).any()), a, b)
         assert np.mean(jax.tree.leaves(changed)) > 0.9
     assert (after.w_avg != before.w_avg).all()
+
+
+def test_the_latest_w_come_first(inverted):
+    """60 steps of four frames, and what the mapping drew at first."""
+    before, after, _ = inverted
+    queue = after.inversion.w_queue
+    np.testing.assert_array_equal(queue[240:], before.inversion.w_queue[:-240])
+    # Each step's are of the parameters before it, so the last step's are all but the same.
+    latest = encoder_network(inverting_config()).apply(
+        {"params": after.inversion.params}, to_model_range(IMAGES)
+    )
+    far = [np.abs(queue[i : i + 4] - latest).max() for i in (0, 4, 236)]
+    assert far[0] < far[1] < far[2] and far[0] < 0.1 * far[2]
+
+
+def test_parts_of_a_batch_are_encoded_in_order():
+    batch = jnp.arange(12.0).reshape(6, 2)
+    np.testing.assert_array_equal(over_parts(lambda x: 2 * x[:, :1], 3, batch), 2 * batch[:, :1])
 
 
 def test_stages_follow_one_another():

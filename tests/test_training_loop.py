@@ -206,3 +206,38 @@ def test_regularisers_are_lazy_and_ticks_are_means(records, tmp_path, monkeypatc
     assert (first["loss/g"], second["loss/g"], first["loss/d"]) == (1.0, 4.0, 4.0)
     assert (first["reg/pl_penalty"], second["reg/pl_penalty"]) == (1.0, 4.0)
     assert (first["reg/r1_penalty"], second["reg/r1_penalty"]) == (0.0, 3.0)
+
+
+@pytest.fixture(scope="module")
+def inverted(records, tmp_path_factory):
+    """A run of two steps, one without an adversary and one with."""
+    run = tmp_path_factory.mktemp("inverted")
+    stages = {"inversion_learning_rate": 0.01, "inversion_kimg": 0.004, "total_kimg": 0.008}
+    train(tiny_config(data=str(records), **stages), run)
+    return run
+
+
+def test_an_encoder_that_is_trained_along_comes_with_the_model(inverted):
+    model = load_model(inverted)
+    frames = np.zeros((3, 8, 8, 1), np.float32)
+    assert model.encode(frames).shape == (3, 8)
+    assert "trained together" in model.encoder.card["data"]
+    alone, joint = read_metrics(inverted)
+    assert set(alone) - set(joint) == set() and "loss/d" in joint.keys() - alone.keys()
+    assert {"inversion/reconstruction", "inversion/w_unlike"} < alone.keys()
+
+
+def test_a_models_encoder_is_trained_on(inverted, runs):
+    config = tiny_config(init_from=str(inverted), inversion_learning_rate=0.01)
+    model, found = load_model(inverted), start_from(config, init_state(config))
+    jax.tree.map(np.testing.assert_array_equal, found.inversion.params, model.encoder.params)
+    jax.tree.map(np.testing.assert_array_equal, found.inversion.ema, model.encoder.params)
+    own = model.map_w(jax.random.normal(jax.random.key(0), (512, 8)))
+    np.testing.assert_allclose(found.inversion.w_queue, own, rtol=1e-5, atol=1e-6)
+
+    bare = tiny_config(init_from=str(runs[0]), inversion_learning_rate=0.01)
+    with pytest.raises(InputError, match="no encoder of channel_base 64 and channel_max 8"):
+        start_from(bare, init_state(bare))
+    later = tiny_config(**{**bare, "inversion_kimg": 1.0})
+    fresh = start_from(later, init_state(later)).inversion
+    jax.tree.map(np.testing.assert_array_equal, fresh.params, init_state(later).inversion.params)

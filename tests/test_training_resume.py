@@ -27,6 +27,9 @@ CONFIG = {
     "g_reg_interval": 4,
     "d_reg_interval": 4,
     "ada_target": 0.6,
+    "inversion_learning_rate": 0.002,
+    "inversion_kimg": 0.016,
+    "d_warmup_kimg": 0.008,
 }
 
 pytestmark = pytest.mark.slow

@@ -25,13 +25,13 @@ from gancmri_jax.training.state import init_state
 from gancmri_jax.training.step import make_step
 from tests.tiny import tiny_config
 
-config = tiny_config(batch_size=8, learning_rate=0.001)
+config = tiny_config(batch_size=8, learning_rate=0.001, inversion_learning_rate=0.001)
 images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 8, 1)).astype(np.uint8)
 for devices in (1, 4, 8):
     mesh = data_mesh(jax.devices()[:devices])
     step, state, losses = make_step(config, mesh), init_state(config, mesh), []
     for batch in images:
-        state, metrics = step(state, batch, regularize_g=True, regularize_d=True)
+        state, metrics = step(state, batch, regularize_g=True, regularize_d=True, invert=True)
         losses.append([float(metrics[k]) for k in sorted(metrics)])
     print(json.dumps(losses))
 """
@@ -67,6 +67,7 @@ def test_two_hosts_train_as_one_does(tmp_path):
     ]
     write_records(tmp_path / "data", {"train": cines})
     changes = {"kimg_per_snapshot": 0.016, "mbstd_group": 2, "distance_frames": 4}
+    changes |= {"inversion_learning_rate": 0.001}
     config = json.dumps(changes)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 from PIL import Image
 
 from gancmri_jax.errors import InputError
@@ -21,6 +22,15 @@ def test_a_run_may_go_on_longer_on_data_that_moved(tmp_path):
     pin_config(tmp_path, tiny_config())
     pin_config(tmp_path, tiny_config(total_kimg=9.0, data="elsewhere"))
     assert json.loads((tmp_path / "config.json").read_text())["total_kimg"] == 9.0
+
+
+def test_what_a_run_began_without_knowing_is_off(tmp_path):
+    earlier = tiny_config().to_dict()
+    del earlier["inversion_kimg"], earlier["inversion_learning_rate"]
+    pin_config(tmp_path, ConfigDict(earlier))
+    with pytest.raises(InputError, match="inversion_learning_rate: None → 0.1"):
+        pin_config(tmp_path, tiny_config(inversion_learning_rate=0.1))
+    pin_config(tmp_path, tiny_config())
 
 
 def test_metrics_after_the_checkpoint_and_a_torn_line_are_forgotten(tmp_path):

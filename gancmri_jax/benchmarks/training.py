@@ -34,6 +34,7 @@ def training_config(
             accumulate=1,
             learning_rate=0.002,
             d_learning_rate=None,
+            inversion_learning_rate=None,
             r1_gamma=1.0,
             d_reg_interval=INTERVALS["d"],
             pl_weight=2.0,

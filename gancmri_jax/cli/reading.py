@@ -1,4 +1,4 @@
-"""The options of every verb that reads cines."""
+"""The options of every verb that reads cines, and the reading."""
 
 import functools
 import pathlib
@@ -9,7 +9,6 @@ import click
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cine.read import read_model_cines
 
 SPACING_MM = click.FloatRange(0, min_open=True)
 
@@ -62,6 +61,8 @@ def read_chosen(
     most: int | None = None,
 ) -> list[Cine]:
     """Read cines at a model's size as these options say; what is refused is told."""
+    from gancmri_jax.cine.read import read_model_cines  # slow to import
+
     return read_model_cines(
         source,
         size,

@@ -102,6 +102,12 @@ def from_tensors(
     return Encoder(network_for(generator, sizes), params, card)
 
 
+def as_filed(generator: Generator, sizes: dict[str, Any], params: Any, card: Any) -> Encoder:
+    """Build the encoder of these parameters as a model file would give it back."""
+    encoder = Encoder(network_for(generator, sizes), params, card)
+    return from_tensors(generator, sizes, to_tensors(encoder), card)
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(network, params, images):
     return network.apply({"params": params}, images)

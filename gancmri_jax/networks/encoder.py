@@ -4,10 +4,18 @@ A residual network like StyleGAN2's discriminator, narrower, which ends in a cod
 logit.
 """
 
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from gancmri_jax.networks.layers import Conv, Dense, block_resolutions, num_channels
+from gancmri_jax.networks.layers import (
+    Conv,
+    Dense,
+    at_least_float32,
+    block_resolutions,
+    clamp,
+    num_channels,
+)
 from gancmri_jax.ops.activation import leaky_relu
 
 
@@ -21,6 +29,8 @@ class ResidualEncoder(nn.Module):
             wide.
         hidden: Width of the layer before the last, and so the most directions of w it can tell
             apart.
+        dtype: What the convolutions compute in; parameters and w are float32.
+        clamp: What activations are kept within, or None.
     """
 
     resolution: int
@@ -28,19 +38,24 @@ class ResidualEncoder(nn.Module):
     channel_base: int = 1024
     channel_max: int = 64
     hidden: int = 128
+    dtype: jnp.dtype = jnp.float32
+    clamp: float | None = None
 
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n w_dim"]:
         def width(res: int) -> int:
             return num_channels(res, self.channel_base, self.channel_max)
 
-        x = leaky_relu(Conv(width(self.resolution), name="fromrgb")(images))
+        def active(x: Float[Array, "..."]) -> Float[Array, "..."]:
+            return clamp(leaky_relu(x), self.clamp)
+
+        x = active(Conv(width(self.resolution), name="fromrgb")(images.astype(self.dtype)))
         for res in reversed(block_resolutions(self.resolution)[1:]):
             out = width(res // 2)
             skip = Conv(out, size=1, down=True, use_bias=False, name=f"b{res}_skip")(x)
-            x = leaky_relu(Conv(width(res), name=f"b{res}_conv0")(x))
-            x = leaky_relu(Conv(out, down=True, name=f"b{res}_conv1")(x))
+            x = active(Conv(width(res), name=f"b{res}_conv0")(x))
+            x = active(Conv(out, down=True, name=f"b{res}_conv1")(x))
             x = (x + skip) * 0.5**0.5
-        x = x.reshape(len(x), -1)  # [n 4·4·c]
+        x = at_least_float32(x).reshape(len(x), -1)  # [n 4·4·c]
         x = leaky_relu(Dense(self.hidden, name="hidden")(x))
         return Dense(self.w_dim, name="out")(x)

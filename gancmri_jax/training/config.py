@@ -84,7 +84,7 @@ def _insist(config: ConfigDict, name: str, is_so: bool, rule: str) -> None:
 
 
 def steps_of(kimg: float, config: ConfigDict) -> int:
-    """Return how many steps show the discriminator so many thousand real images, at least one."""
+    """Return how many steps take in so many thousand real images, at least one."""
     return max(round(kimg * 1000 / config.batch_size), 1)
 
 

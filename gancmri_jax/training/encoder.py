@@ -28,7 +28,7 @@ from gancmri_jax.cine.video_file import tile, write_png
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.metrics.similarity import psnr, ssim
-from gancmri_jax.model.encoder import Encoder, from_tensors, network_for, to_tensors
+from gancmri_jax.model.encoder import Encoder, as_filed, network_for
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.encoder import ResidualEncoder
 from gancmri_jax.networks.generator import draw_noise
@@ -210,8 +210,7 @@ def encoder_of(
         "trained_steps": int(state.step),
         "config": json.loads(config.to_json()),
     }
-    encoder = Encoder(network, state.params, card)
-    return from_tensors(model.generator, encoder.sizes, to_tensors(encoder), card)
+    return as_filed(model.generator, Encoder(network, None).sizes, state.params, card)
 
 
 def generated_frames(model: Model, seed: int, num: int = 256) -> UInt8[np.ndarray, "num h w"]:

@@ -1,10 +1,10 @@
-"""An encoder trained together with its generator, so that every real frame has a code.
+"""An encoder trained together with its generator, so that every real frame has a w.
 
-Adversarial training alone asks only that what is drawn looks real; whatever the generator has not
-come upon, a projection cannot find in it. Here each real frame is encoded and rendered again, and
-both networks learn from what differs, while the mapping learns to draw codes as frames have them:
-a Wasserstein autoencoder (Tolstikhin et al. 2018, equation 4) with the energy distance of Székely
-and Rizzo (2013) as its divergence. It takes far fewer images than the adversary does.
+Adversarial training alone asks only that what is drawn looks real; what the generator has not come
+upon, a projection cannot find in it. Here each real frame is encoded and rendered again, and both
+networks learn from what differs; and the mapping learns to draw w's as the encoder gives them: an
+autoencoder whose prior is learned from its codes (Li, Swersky and Zemel 2015, section 3.2), by the
+energy distance of Székely and Rizzo (2013). It takes far fewer images than an adversary does.
 """
 
 from typing import Any
@@ -21,36 +21,45 @@ from gancmri_jax.networks.encoder import ResidualEncoder
 from gancmri_jax.networks.generator import Generator, Noise
 from gancmri_jax.training.losses import picture_distances
 
-NUM_DRAWN = 128  # w's a step, beside the codes of a batch: they cost the mapping alone
-CODES_WEIGHT = 0.01  # of the energy distance, as far as the encoder is concerned
-MAPPING_RATE = 20.0  # times the others': its layers take a hundredth of any, too slow for this
+QUEUE_LENGTH = 512  # w's of the latest frames
+NUM_DRAWN = 256  # w's a step that are compared with them: they cost the mapping alone
+MAPPING_LR_MULTIPLIER = 50.0  # the mapping's own is 0.01, which is too slow for this
 
-_WARM_STEPS = 100
+_RAMP_STEPS = 100
 
 
 class Inversion(flax.struct.PyTreeNode):
-    """What is trained of the encoder, and the optimiser that lowers both networks' error.
+    """What training keeps of the encoder.
 
     Attributes:
         params: The encoder's parameters.
         ema: Their exponential moving average, which goes with the generator's.
-        opt: Of the generator's parameters and the encoder's.
+        opt: The optimiser's state, of the generator's parameters and the encoder's.
+        w_queue: The latest frames' w's, the latest first; at first what the mapping draws.
     """
 
     params: Any
     ema: Any
     opt: optax.OptState
+    w_queue: Float[Array, "queue w_dim"]
 
 
 def encoder_network(config: ConfigDict) -> ResidualEncoder:
-    """Build the encoder of a configuration: as wide as the generator."""
-    return ResidualEncoder(config.resolution, config.w_dim, config.channel_base, config.channel_max)
+    """Build the encoder of a configuration, its layers as wide as the generator's."""
+    return ResidualEncoder(
+        resolution=config.resolution,
+        w_dim=config.w_dim,
+        channel_base=config.channel_base,
+        channel_max=config.channel_max,
+        dtype=jnp.dtype(config.dtype),
+        clamp=config.clamp,
+    )
 
 
 def inversion_optimizer(config: ConfigDict) -> optax.GradientTransformation:
-    """Return Adam with momentum, since nothing plays against this loss."""
-    rate = optax.linear_schedule(0.0, config.inversion_learning_rate, _WARM_STEPS)
-    faster = optax.masked(optax.scale(MAPPING_RATE), _is_mapping)
+    """Return Adam with momentum, since nothing plays against this loss; the mapping goes faster."""
+    rate = optax.linear_schedule(0.0, config.inversion_learning_rate, _RAMP_STEPS)
+    faster = optax.masked(optax.scale(MAPPING_LR_MULTIPLIER), _is_mapping)
     return optax.chain(optax.adam(rate, b1=0.9, b2=0.99), faster)
 
 
@@ -59,12 +68,27 @@ def _is_mapping(params: tuple[Any, Any]) -> tuple[Any, Any]:
     return {**g_mask, "mapping": jax.tree.map(lambda _: True, g_mask["mapping"])}, e_mask
 
 
-def init_inversion(config: ConfigDict, key: PRNGKeyArray, g_params: Any) -> Inversion:
-    """Draw an encoder for the generator of these parameters."""
+def init_inversion(
+    config: ConfigDict, key: PRNGKeyArray, generator: Generator, g_params: Any
+) -> Inversion:
+    """Draw an encoder for a generator."""
     image = jnp.zeros((1, config.resolution, config.resolution, 1))
     params = encoder_network(config).init(key, image)["params"]
-    opt = inversion_optimizer(config).init((g_params, params))
-    return Inversion(params, jax.tree.map(jnp.copy, params), opt)
+    return Inversion(
+        params=params,
+        ema=jax.tree.map(jnp.copy, params),
+        opt=inversion_optimizer(config).init((g_params, params)),
+        w_queue=draw_queue(key, generator, g_params),
+    )
+
+
+def draw_queue(
+    key: PRNGKeyArray, generator: Generator, g_params: Any
+) -> Float[Array, "queue w_dim"]:
+    """Draw what the queue holds at first, so that the mapping stays as it is till it is filled."""
+    z = jax.random.normal(key, (QUEUE_LENGTH, generator.z_dim))
+    w: Any = generator.apply({"params": g_params}, z, method="map")
+    return w
 
 
 def inversion_loss(
@@ -72,37 +96,41 @@ def inversion_loss(
     encoder: ResidualEncoder,
     params: tuple[Any, Any],
     reals: Float[Array, "n h w c"],
+    w_queue: Float[Array, "queue w_dim"],
     z: Float[Array, "m z_dim"],
     noise: Noise,
 ) -> tuple[Float[Array, ""], tuple[dict[str, Float[Array, ""]], Float[Array, "w_dim"]]]:
-    """Return what is lowered, its parts, and the mean of the w's that are drawn.
+    """Return what is lowered, its two terms, and the mean of the w's that are drawn.
 
-    The parts: how far frames are from what their codes render, and codes from what the mapping
-    draws.
+    Frames' distances to what their w's render teach synthesis and encoder; how unlike the drawn
+    w's are to the queue's teaches the mapping alone.
 
     Args:
         generator: The generator.
         encoder: Its encoder.
         params: The generator's and the encoder's.
         reals: Real frames, in [−1, 1].
+        w_queue: The latest frames' w's, these frames' among them.
         z: Standard normal; more of them tell the mapping more.
         noise: Noise maps for the frames.
     """
     g_params, e_params = params
-    codes: Any = encoder.apply({"params": e_params}, reals)
-    ws = broadcast_w(codes, generator.num_ws)
+    w: Any = encoder.apply({"params": e_params}, reals)
+    ws = broadcast_w(w, generator.num_ws)
     again: Any = generator.apply({"params": g_params}, ws, noise, method="synthesize")
     drawn: Any = generator.apply({"params": g_params}, z, method="map")
-    picture = jnp.mean(picture_distances(again, reals, jnp.abs))
-    apart = energy_distance(drawn, codes)
-    metrics = {"inversion/picture": picture, "inversion/codes": apart}
-    return picture + CODES_WEIGHT * apart, (metrics, jnp.mean(drawn, axis=0))
+    reconstruction = jnp.mean(picture_distances(again, reals, jnp.abs))
+    unlike = energy_coefficient(drawn, w_queue)
+    terms = {"inversion/reconstruction": reconstruction, "inversion/w_unlike": unlike}
+    return reconstruction + unlike, (terms, jnp.mean(drawn, axis=0))
 
 
-def energy_distance(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, ""]:
-    """Return (2 E‖x − y‖ − E‖x − x′‖ − E‖y − y′‖) / 2 E‖x − y‖, without bias in its numerator.
+def energy_coefficient(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, ""]:
+    """Return 1 − (E‖x − x′‖ + E‖y − y′‖) / 2 E‖x − y‖, the energy distance in units of its most.
 
-    It is 0 where both are of one distribution, and 1 where two points stand apart.
+    1 where two points stand apart, and 0 in the mean where both are samples of one distribution:
+    the expectations within a sample leave out an element with itself, so it may fall below. The
+    denominator has no gradient, which so is the energy distance's own.
     """
 
     def within(a: Float[Array, "k d"]) -> Float[Array, ""]:

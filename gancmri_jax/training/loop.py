@@ -17,13 +17,13 @@ from ml_collections import ConfigDict
 from gancmri_jax.cine.pipeline import frame_batches
 from gancmri_jax.cine.records import Records
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.encoder import Encoder, from_tensors, to_tensors
+from gancmri_jax.model.encoder import Encoder, as_filed
 from gancmri_jax.model.file import load_discriminator, load_model, read_header, save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import Generator, draw_noise
 from gancmri_jax.training.checkpoint import Checkpoints
 from gancmri_jax.training.config import check_config, schedule, steps_of
-from gancmri_jax.training.inversion import encoder_network
+from gancmri_jax.training.inversion import Inversion, draw_queue, encoder_network
 from gancmri_jax.training.progress import MODEL, Progress
 from gancmri_jax.training.sharding import (
     any_process,
@@ -154,10 +154,6 @@ def start_from(config: ConfigDict, state: TrainState) -> TrainState:
     # Copies: a step takes its state's buffers over, and each of them once.
     found = {name: jax.tree.map(jnp.copy, model.params) for name in ("g_params", "g_ema")}
     found["w_avg"] = jnp.copy(model.w_avg)
-    encoder, own = model.encoder, state.inversion
-    if encoder is not None and own is not None and encoder.network == encoder_network(config):
-        params = [jax.tree.map(jnp.copy, encoder.params) for _ in range(2)]
-        found["inversion"] = own.replace(params=params[0], ema=params[1])
     if read_header(config.init_from).discriminator is not None:
         found["d_params"] = load_discriminator(config.init_from).params
     for name, tree in found.items():
@@ -168,16 +164,38 @@ def start_from(config: ConfigDict, state: TrainState) -> TrainState:
                 "resolution, channel_base, channel_max, mapping_layers, z_dim and w_dim as in "
                 "`gancmri info`"
             )
-    return state.replace(**found)
+    return state.replace(**found, inversion=_start_inversion(config, state.inversion, model))
+
+
+def _start_inversion(config: ConfigDict, own: Inversion | None, model: Model) -> Inversion | None:
+    """Take over a model's encoder, where one is to be trained on."""
+    if own is None:
+        return None
+    queue = draw_queue(jax.random.key(config.seed), model.generator, model.params)
+    sizes = Encoder(encoder_network(config), None).sizes
+    if model.encoder is not None and model.encoder.sizes == sizes:
+        params, ema = (jax.tree.map(jnp.copy, model.encoder.params) for _ in range(2))
+        return own.replace(params=params, ema=ema, w_queue=queue)
+    if config.inversion_kimg:
+        return own.replace(w_queue=queue)
+    raise InputError(
+        f"{config.init_from}: has no encoder of channel_base {config.channel_base} and "
+        f"channel_max {config.channel_max} to train on; give inversion_kimg too, for a new one to "
+        "learn before the adversary, or set inversion_learning_rate to None"
+    )
 
 
 def diverged(step: int, quantity: str, value: float, good: int | None, config: ConfigDict) -> str:
     """Say in one line that training came to nothing, and what there is to go on from."""
     kept = f"the last checkpoint is of step {good}" if good else "there is no checkpoint yet"
+    way_out = (
+        f"Lower learning_rate ({config.learning_rate}), raise r1_gamma ({r1_gamma(config):.4g})"
+    )
+    if quantity.startswith("inversion/"):
+        way_out = f"Lower inversion_learning_rate ({config.inversion_learning_rate})"
     return (
-        f"training diverged: {quantity} is {value} at step {step}; {kept}. Lower learning_rate "
-        f"({config.learning_rate}), raise r1_gamma ({r1_gamma(config):.4g}), or take dtype "
-        "float32, in another --workdir"
+        f"training diverged: {quantity} is {value} at step {step}; {kept}. {way_out}, or take "
+        "dtype float32, in another --workdir"
     )
 
 
@@ -248,16 +266,12 @@ def averaged_model(state: TrainState, config: ConfigDict, origin: Mapping[str, A
 def _averaged_encoder(
     state: TrainState, generator: Generator, config: ConfigDict
 ) -> Encoder | None:
-    """Build the encoder that was trained with the generator, rounded as a file keeps it."""
+    """Build the encoder that was trained with the generator."""
     if state.inversion is None:
         return None
-    card = {
-        "gancmri_jax": __version__,
-        "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-        "data": "the frames that its generator was trained on, together with it",
-    }
-    encoder = Encoder(encoder_network(config), on_host(state.inversion.ema), card)
-    return from_tensors(generator, encoder.sizes, to_tensors(encoder), card)
+    card = {"gancmri_jax": __version__, "data": "its generator's, and trained together with it"}
+    sizes = Encoder(encoder_network(config), None).sizes
+    return as_filed(generator, sizes, on_host(state.inversion.ema), card)
 
 
 class Ticks:

@@ -84,8 +84,8 @@ class Progress:
             values = {**values, "memory_gib": used["peak_bytes_in_use"] / 2**30}
         self._tell(values)
         told = " ".join(f"{n} {values[f'loss/{n}']:.2f}" for n in "gd" if f"loss/{n}" in values)
-        if "inversion/picture" in values:
-            told += f" e {values['inversion/picture']:.3f}"
+        if "inversion/reconstruction" in values:
+            told += f" rec {values['inversion/reconstruction']:.3f}"
         if "ada/p" in values:
             told += f" p {values['ada/p']:.2f}"
         if "memory_gib" in values:

@@ -23,7 +23,7 @@ class TrainState(flax.struct.PyTreeNode):
     """The state of a run after `step` steps.
 
     Attributes:
-        step: Steps taken; each shows the discriminator one batch of real images.
+        step: Steps taken; each takes in one batch of real images.
         g_params, d_params: Both networks' parameters.
         g_ema: Exponential moving average of `g_params`: the generator that users get.
         g_opt, d_opt: Both optimisers' states.
@@ -99,7 +99,7 @@ def _init_state(config: ConfigDict) -> TrainState:
     d_params = discriminator.init(d_key, jnp.zeros(size))["params"]
     inversion = None
     if config.inversion_learning_rate is not None:
-        inversion = init_inversion(config, jax.random.fold_in(d_key, 1), g_params)
+        inversion = init_inversion(config, jax.random.fold_in(d_key, 1), generator, g_params)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         g_params=g_params,

@@ -45,15 +45,15 @@ _ADA_INTERVAL = 4  # steps
 def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
     """Build `step(state, images, **parts) -> (state, metrics)`, with the parts of `schedule`.
 
-    It is jitted. With `train_g=False` no adversary changes the generator, with `train_d=False` the
-    discriminator stays as it is; `invert` takes a step of both generator and encoder.
+    It is jitted. With `train_g=False` neither adversary nor path length changes the generator, with
+    `train_d=False` the discriminator stays as it is; `invert` lowers the error of generator and
+    encoder.
     `images` are uint8 [n h w 1]; the state is donated. Randomness depends on the configuration's
     seed and on the step's number alone, not on how many devices the batch is split over.
     """
     mesh = mesh or data_mesh()
     generator, discriminator = networks(config)
     g_optimizer, d_optimizer = optimizers(config)
-    encoder, inverter = encoder_network(config), inversion_optimizer(config)
     remembered = jax.checkpoint if config.remat else lambda function: function
 
     def spread(x: Array) -> Array:
@@ -131,8 +131,16 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         return state, {"reg/pl_penalty": penalty, "reg/pl_mean": pl_mean}
 
     def inversion_step(state: TrainState, key: PRNGKeyArray, images):
-        assert state.inversion is not None
-        params = (state.g_params, state.inversion.params)
+        before = state.inversion
+        assert before is not None
+        encoder, optimizer = encoder_network(config), inversion_optimizer(config)
+        params = (state.g_params, before.params)
+
+        def encode(reals: Array) -> Any:
+            return encoder.apply({"params": before.params}, reals)
+
+        w = over_parts(encode, config.accumulate, images)
+        w_queue = jnp.concatenate([w, before.w_queue])[: len(before.w_queue)]
 
         def part(key: PRNGKeyArray, reals):
             z_key, noise_key = jax.random.split(key)
@@ -140,20 +148,15 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
             noise = jax.tree.map(spread, draw_noise(noise_key, config.resolution, len(reals)))
 
             def loss(params):
-                return inversion_loss(generator, encoder, params, reals, z, noise)
+                return inversion_loss(generator, encoder, params, reals, w_queue, z, noise)
 
             return jax.grad(loss, has_aux=True)(params)
 
-        gradients, (metrics, mean_w) = mean_over_parts(part, config.accumulate, key, images)
-        updates, opt = inverter.update(gradients, state.inversion.opt, params)
+        gradients, (terms, mean_w) = mean_over_parts(part, config.accumulate, key, images)
+        updates, opt = optimizer.update(gradients, before.opt, params)
         g_params, e_params = optax.apply_updates(params, updates)
-        inversion = state.inversion.replace(params=e_params, opt=opt)
-        state = state.replace(
-            w_avg=optax.incremental_update(mean_w, state.w_avg, 1 - _W_AVG_DECAY),
-            g_params=g_params,
-            inversion=inversion,
-        )
-        return state, metrics
+        inversion = before.replace(params=e_params, opt=opt, w_queue=w_queue)
+        return state.replace(g_params=g_params, inversion=inversion), terms, mean_w
 
     def discriminator_step(state: TrainState, key: PRNGKeyArray, images):
         def part(key: PRNGKeyArray, reals):
@@ -212,16 +215,19 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         metrics: Metrics = {}
         if train_g:
             state, metrics = generator_step(state, g_key, batch)
-        if train_g and regularize_g:
+        if regularize_g:
             state, regularized = path_length_step(state, pl_key, batch)
             metrics |= regularized
         if invert:
-            state, inverted = inversion_step(state, inversion_key, reals)
-            metrics |= inverted
+            state, terms, mean_w = inversion_step(state, inversion_key, reals)
+            metrics |= terms
+            if not train_g:  # whose step moves it otherwise
+                w_avg = optax.incremental_update(mean_w, state.w_avg, 1 - _W_AVG_DECAY)
+                state = state.replace(w_avg=w_avg)
         if train_d:
             state, from_d = discriminator_step(state, d_key, reals)
             metrics |= from_d
-        if train_d and regularize_d:
+        if regularize_d:
             state, regularized = r1_step(state, r1_key, reals)
             metrics |= regularized
         if train_d and config.ada_target is not None:
@@ -248,19 +254,28 @@ def mean_over_parts(
     if parts == 1:
         return function(key, *batches)
 
-    def in_parts(x: Array) -> Array:
-        return x.reshape(len(x) // parts, parts, *x.shape[1:]).swapaxes(0, 1)
-
     def add(total, part):
         index, own = part
         values = function(jax.random.fold_in(key, index), *own)
         return jax.tree.map(jnp.add, total, values), None
 
-    stacked = jax.tree.map(in_parts, batches)
+    stacked = jax.tree.map(lambda x: _in_parts(x, parts), batches)
     shapes = jax.eval_shape(function, key, *jax.tree.map(lambda x: x[0], stacked))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     total, _ = lax.scan(add, zeros, (jnp.arange(parts), stacked))
     return jax.tree.map(lambda x: x / parts, total)
+
+
+def over_parts(function: Callable[[Array], Array], parts: int, batch: Array) -> Array:
+    """Return `function(batch)`, which treats its rows apart, computed by the same parts."""
+    if parts == 1:
+        return function(batch)
+    rows = lax.map(function, _in_parts(batch, parts)).swapaxes(0, 1)
+    return rows.reshape(len(batch), *rows.shape[2:])
+
+
+def _in_parts(x: Array, parts: int) -> Array:
+    return x.reshape(len(x) // parts, parts, *x.shape[1:]).swapaxes(0, 1)
 
 
 def r1_gamma(config: ConfigDict) -> float:

@@ -27,6 +27,8 @@ def pin_config(workdir: pathlib.Path, config: ConfigDict) -> None:
     now = json.loads(config.to_json())
     if path.exists():
         before = json.loads(path.read_text())
+        # What an earlier version did not know of is unchanged where it is off.
+        before = {name: value for name, value in now.items() if value in (None, 0)} | before
         changed = [
             f"{name}: {before.get(name)} → {now.get(name)}"
             for name in sorted(before.keys() | now.keys())
