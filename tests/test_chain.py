@@ -50,6 +50,8 @@ def test_from_phantom_to_video(study, capsys):
         w_dim=16,
         channel_base=64,
         channel_max=8,
+        inversion_kimg=0.008,  # a step of each stage, and two of the last
+        d_warmup_kimg=0.008,
         total_kimg=0.032,
         kimg_per_snapshot=0.016,
     )
