@@ -36,4 +36,6 @@ def test_chunks_come_out_even_where_they_can(num_steps, chunk, looks):
 
 def test_an_encoders_guess_gets_no_noise():
     settings = Settings(num_steps=1000, start="encoder")
+    assert settings.w_noise == 0  # and so it stands in a store's provenance
     assert all(float(w_noise(step, settings)) == 0 for step in (0, 375, 900))
+    assert float(w_noise(0, Settings(start="encoder", w_noise=0.02))) == pytest.approx(0.02)

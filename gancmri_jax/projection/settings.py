@@ -24,8 +24,9 @@ class Settings:
         space: `w`, one w for all rows, as in the paper, or `w+`, a w for each row.
         distance: Name of the image distance, one of `distance.DISTANCES`.
         learning_rate: Its peak: it ramps up over the first 5 % and down over the last 25 %.
-        w_noise: Amplitude of the noise added to w, in units of w's deviation, at the start; a
-            search from the encoder gets none.
+        w_noise: Amplitude of the noise added to w, in units of w's deviation, at the start. It lets
+            a search see more of W, and undoes a good guess; so None becomes the paper's 0.05 from
+            the mean, and 0 from the encoder.
         w_noise_until: Share of the steps after which no noise is added to w.
         noise_weight: Weight of the noise maps' autocorrelation.
         start: Where the search begins: at the mean w, or at what the model's encoder says.
@@ -42,7 +43,7 @@ class Settings:
     space: Space = "w"
     distance: Distance = "multiscale_pixel"
     learning_rate: float = 0.1
-    w_noise: float = 0.05
+    w_noise: float | None = None
     w_noise_until: float = 0.75
     noise_weight: float = 1e5
     start: Start = "mean"
@@ -50,6 +51,10 @@ class Settings:
     stop_at: float | None = None
     dtype: Dtype = "float32"
     remat: bool = False
+
+    def __post_init__(self) -> None:
+        if self.w_noise is None:
+            object.__setattr__(self, "w_noise", 0.0 if self.start == "encoder" else 0.05)
 
     @property
     def chunk(self) -> int:
@@ -79,11 +84,7 @@ def learning_rate(step: Array | int, settings: Settings) -> Array:
 
 
 def w_noise(step: Array | int, settings: Settings) -> Array:
-    """Return the amplitude of the noise added to w at a step, in units of w's deviation.
-
-    It lets a search from the mean see more of W; it would undo an encoder's guess, which gets none.
-    """
-    if settings.start == "encoder":
-        return jnp.zeros(())
+    """Return the amplitude of the noise added to w at a step, in units of w's deviation."""
+    assert settings.w_noise is not None
     left = jnp.maximum(0.0, 1 - step / settings.num_steps / settings.w_noise_until)
     return settings.w_noise * left**2
