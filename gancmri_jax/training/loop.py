@@ -179,9 +179,9 @@ def _start_inversion(config: ConfigDict, own: Inversion | None, model: Model) ->
     if config.inversion_kimg:
         return own.replace(w_queue=queue)
     raise InputError(
-        f"{config.init_from}: has no encoder of channel_base {config.channel_base} and "
-        f"channel_max {config.channel_max} to train on; give inversion_kimg too, for a new one to "
-        "learn before the adversary, or set inversion_learning_rate to None"
+        f"{config.init_from}: has no encoder of the sizes {sizes} to train on; give "
+        "inversion_kimg too, for a new one to learn before the adversary, or set "
+        "inversion_learning_rate to None"
     )
 
 
