@@ -7,9 +7,9 @@ import httpx
 import numpy as np
 import pytest
 
-from gancmri_jax.apps import explorer_cines
+from gancmri_jax.apps import explorer_choice
 from gancmri_jax.apps.explorer import chosen, explorer_app
-from gancmri_jax.apps.explorer_choice import PROJECTION, Choice
+from gancmri_jax.apps.explorer_choice import Choice
 from gancmri_jax.apps.guard import TOKEN_HEADER
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.errors import InputError
@@ -23,8 +23,7 @@ TURN = "asker=me&number=1"
 @pytest.fixture(scope="module")
 def client():
     with pytest.MonkeyPatch.context() as patch:
-        quick = dataclasses.replace(PROJECTION, num_steps=2)
-        patch.setattr(explorer_cines, "PROJECTION", quick)
+        patch.setattr(explorer_choice, "PROJECTION_STEPS", 2)
         app = explorer_app(MODEL, "tiny </script>", most_upload_bytes=2**16)
         with served(app) as url, httpx.Client(base_url=url, timeout=60) as opened:
             yield opened

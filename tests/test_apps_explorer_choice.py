@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from gancmri_jax.apps.explorer_choice import Choice, command_line, explain, motions
+from gancmri_jax.apps.explorer_choice import (
+    Choice,
+    command_line,
+    explain,
+    motions,
+    projection,
+)
 from gancmri_jax.apps.explorer_cines import Cines
 from gancmri_jax.apps.explorer_films import Films
 from gancmri_jax.cine.nifti import read_nifti
@@ -59,3 +65,11 @@ def test_only_superresolution_of_a_cine_has_a_command():
     for choice in (Choice("projected", cine="a"), Choice("x2", cine="a", amounts=(("ef", 1.0),))):
         with pytest.raises(InputError, match="download it instead"):
             command_line(choice, "demo", MODEL, 20)
+
+
+def test_a_search_begins_where_the_command_says():
+    guessing = dataclasses.replace(MODEL, encoder=object())
+    for model, start in ((MODEL, "mean"), (guessing, "encoder")):
+        assert projection(model).start == start
+        words = shlex.split(command_line(Choice("x2", cine="name"), "demo", model, 20))
+        assert words[words.index("--start") + 1] == start

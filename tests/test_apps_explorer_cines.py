@@ -1,12 +1,10 @@
-import dataclasses
 import threading
 import zipfile
 
 import numpy as np
 import pytest
 
-from gancmri_jax.apps import explorer_cines
-from gancmri_jax.apps.explorer_choice import PROJECTION
+from gancmri_jax.apps import explorer_choice, explorer_cines
 from gancmri_jax.apps.explorer_cines import Cines, checked_suffix
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.video_file import write_mp4
@@ -19,7 +17,7 @@ FRAMES = np.random.default_rng(0).integers(0, 255, (3, 12, 10), dtype=np.uint8)
 
 @pytest.fixture
 def cines(monkeypatch):
-    monkeypatch.setattr(explorer_cines, "PROJECTION", dataclasses.replace(PROJECTION, num_steps=2))
+    monkeypatch.setattr(explorer_choice, "PROJECTION_STEPS", 2)
     loaded = Cines(MODEL)
     yield loaded
     loaded.close()
@@ -61,7 +59,7 @@ def test_a_cine_that_is_forgotten_is_not_searched_on(tmp_path, monkeypatch):
         begun.set()
         forgotten.wait()
 
-    monkeypatch.setattr(explorer_cines, "PROJECTION", dataclasses.replace(PROJECTION, num_steps=20))
+    monkeypatch.setattr(explorer_choice, "PROJECTION_STEPS", 20)
     monkeypatch.setattr(explorer_cines, "MOST_CINES", 1)
     cines = Cines(MODEL, give_way)
     path = tmp_path / "a.nii.gz"

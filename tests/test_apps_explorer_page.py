@@ -8,9 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from gancmri_jax.apps import explorer_cines
+from gancmri_jax.apps import explorer_choice
 from gancmri_jax.apps.explorer import explorer_app
-from gancmri_jax.apps.explorer_choice import PROJECTION
 from gancmri_jax.cine.nifti import read_nifti, write_nifti
 from gancmri_jax.model.file import load_model
 from tests.browser import served
@@ -51,8 +50,7 @@ def demo():
 def tiny():
     model = dataclasses.replace(tiny_model(), card={"spacing_mm": [2.5, 2.0]})
     with pytest.MonkeyPatch.context() as patch:
-        quick = dataclasses.replace(PROJECTION, num_steps=2)
-        patch.setattr(explorer_cines, "PROJECTION", quick)
+        patch.setattr(explorer_choice, "PROJECTION_STEPS", 2)
         app = explorer_app(model, "tiny", most_upload_bytes=2**16)
         with served(app) as url:
             yield url

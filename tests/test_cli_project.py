@@ -18,6 +18,7 @@ from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
 from gancmri_jax.projection.store import read_latents
 from tests.tiny import tiny_model
+from tests.tiny_encoder import encoding_model
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -100,6 +101,21 @@ def test_other_settings_leave_the_store_alone(folder, tmp_path):
     told = project(folder, out, "--frames", "ed", "--space", "w+")
     assert "holds latents found otherwise (space w, now w+); choose another --out" in told
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_a_search_begins_at_the_encoder_where_there_is_one(folder, tmp_path):
+    model = folder / "encoding.safetensors"
+    encoding_model().save(model)
+    rng = np.random.default_rng(1)
+    heart = Cine(rng.integers(0, 256, (2, 16, 16)).astype(np.uint8), (1.0, 1.0), 20.0, "heart")
+    write_records(tmp_path / "records", {"train": [heart]})
+
+    def start(*more):
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}.zarr"
+        project(folder, out, "--model", model, "--input", tmp_path / "records", *more)
+        return read_latents(out)[1]["start"]
+
+    assert start() == "encoder" and start("--start", "mean") == "mean"
 
 
 @pytest.mark.slow

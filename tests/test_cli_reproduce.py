@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from click.testing import CliRunner
 
@@ -26,6 +28,17 @@ def test_quick_takes_the_embedded_model_and_few_samples(tmp_path, monkeypatch):
     call("--out", tmp_path, "--seed", 3)
     call("--out", tmp_path, "--quick", "--model", "runs/a")
     assert seen == [(QUICK, "demo", 1), (PAPER, None, 3), (QUICK, "runs/a", 1)]
+
+
+def test_what_takes_hours_can_be_less(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(module, "reproduce", lambda out, scale, **_: seen.append(scale) or out)
+    call("--out", tmp_path, "--frames", 5000)
+    call("--out", tmp_path, "--quick", "--steps", 9, "--distance", "lpips", "--clips", 2)
+    assert seen == [
+        dataclasses.replace(PAPER, frames=5000),
+        dataclasses.replace(QUICK, projection_steps=9, distance="lpips", clips=2),
+    ]
 
 
 def test_without_a_model_it_needs_a_configuration(tmp_path):

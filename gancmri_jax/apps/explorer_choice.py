@@ -6,6 +6,7 @@ import shlex
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import MOTIONS, motions_of, resolve
+from gancmri_jax.projection.projector import best_start
 from gancmri_jax.projection.settings import Settings
 
 FACTORS = {"x2": 2, "x4": 4}  # of frame rate
@@ -14,7 +15,7 @@ OWN = {
     "projected": "its own beat, as the model draws it",
     **{name: f"super-resolved, {factor} × the frame rate" for name, factor in FACTORS.items()},
 }
-PROJECTION = Settings(num_steps=100)
+PROJECTION_STEPS = 100
 PAPERS = ("frame-to-frame", "ed-to-es")  # the paper's two methods, which stand first
 
 
@@ -56,6 +57,11 @@ def explain(motion: str, model: Model) -> str:
     return MOTIONS[resolve(motion, model.trajectories)][0]
 
 
+def projection(model: Model) -> Settings:
+    """Return how loaded cines are projected."""
+    return Settings(PROJECTION_STEPS, start=best_start(model))
+
+
 def command_line(choice: Choice, model_name: str, model: Model, frame_ms: float) -> str:
     """Return the shell command that writes what is shown, a cine's with FILE in its file's place.
 
@@ -63,7 +69,7 @@ def command_line(choice: Choice, model_name: str, model: Model, frame_ms: float)
         InputError: No command does.
     """
     if choice.cine:
-        return _cine_command(choice, model_name)
+        return _cine_command(choice, model_name, model)
     words = ["gancmri", "synthesize", "--model", model_name, "--motion", choice.motion]
     words += ["--videos", "1", "--seed", str(choice.seed), "--truncation", str(choice.truncation)]
     for name, amount in choice.amounts:
@@ -74,10 +80,12 @@ def command_line(choice: Choice, model_name: str, model: Model, frame_ms: float)
     return shlex.join([*words, "--format", "mp4"])
 
 
-def _cine_command(choice: Choice, model_name: str) -> str:
+def _cine_command(choice: Choice, model_name: str, model: Model) -> str:
     if choice.motion not in FACTORS or choice.amounts:
         raise InputError("no command of `gancmri` makes this of a cine; download it instead")
     words = ["gancmri", "superres", "--model", model_name, "--input", "FILE", "--residual"]
     words += ["--closed", "--factor", str(FACTORS[choice.motion])]
-    words += ["--steps", str(PROJECTION.num_steps), "--distance", PROJECTION.distance]
+    search = projection(model)
+    words += ["--steps", str(search.num_steps), "--distance", search.distance]
+    words += ["--start", search.start]
     return shlex.join([*words, "--out", "faster"])

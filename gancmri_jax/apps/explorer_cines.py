@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from gancmri_jax.apps.explorer_choice import PROJECTION
+from gancmri_jax.apps.explorer_choice import projection
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.folders import NIFTI_SUFFIXES
 from gancmri_jax.cine.pictures import VIDEO_SUFFIXES
@@ -127,7 +127,8 @@ class Cines:
         Not to the bit: a search's noise has its key from the subject's name, and a loaded file
         has lost its own.
         """
-        frame_steps = len(loaded.cine.pixels) * PROJECTION.num_steps
+        settings = projection(self._model)
+        frame_steps = len(loaded.cine.pixels) * settings.num_steps
 
         def on_steps(done: float) -> None:
             if name not in self._loaded:
@@ -137,7 +138,7 @@ class Cines:
 
         with tempfile.TemporaryDirectory(prefix="gancmri-explore-") as folder:
             store = pathlib.Path(folder) / "latents.zarr"
-            project_study(self._model, [loaded.cine], store, PROJECTION, on_steps=on_steps)
+            project_study(self._model, [loaded.cine], store, settings, on_steps=on_steps)
             codes, _ = read_latents(store)
         return codes.ws[0]
 

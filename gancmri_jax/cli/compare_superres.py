@@ -8,7 +8,14 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.projecting import MODE, SPACE, project_cines, projects_cines
+from gancmri_jax.cli.projecting import (
+    MODE,
+    SPACE,
+    START,
+    chosen_start,
+    project_cines,
+    projects_cines,
+)
 from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 
 
@@ -17,6 +24,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 @projects_cines
 @MODE
 @SPACE
+@START
 @split_option("test")
 @click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
 @click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
@@ -31,6 +39,7 @@ def command(
     seed: int,
     mode: str,
     space: str,
+    start: str,
     split: str,
     videos: int | None,
     out: pathlib.Path,
@@ -59,7 +68,7 @@ def command(
         model,
         [halve(cine) for cine in cines],
         out / "latents.zarr",
-        Settings(steps, space, distance),  # type: ignore[arg-type]
+        Settings(steps, space, distance, start=chosen_start(model, start)),  # type: ignore[arg-type]
         mode=mode,
         batch_size=batch_size,
         seed=seed,

@@ -8,7 +8,14 @@ import click
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.projecting import MODE, SPACE, project_cines, projects_cines
+from gancmri_jax.cli.projecting import (
+    MODE,
+    SPACE,
+    START,
+    chosen_start,
+    project_cines,
+    projects_cines,
+)
 from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 from gancmri_jax.errors import InputError
 
@@ -43,13 +50,7 @@ _MOST_LISTED = 20  # flagged frames; the report has them all
     type=click.FloatRange(0),
     help="In W+, how strongly rows are kept together.",
 )
-@click.option(
-    "--start",
-    type=click.Choice(["mean", "encoder"]),
-    default="mean",
-    show_default=True,
-    help="Begin at the mean w, or at what the model's encoder says.",
-)
+@START
 @click.option(
     "--stop-at",
     type=click.FloatRange(0),
@@ -142,7 +143,7 @@ def command(
         num_steps=steps,
         space=space,  # type: ignore[arg-type]
         distance=distance,  # type: ignore[arg-type]
-        start=start,  # type: ignore[arg-type]
+        start=chosen_start(model, start),
         pull_to_w=pull_to_w,
         stop_at=stop_at,
         dtype=dtype,  # type: ignore[arg-type]

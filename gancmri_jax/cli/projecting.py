@@ -15,8 +15,9 @@ from gancmri_jax.cine.cine import Cine
 if TYPE_CHECKING:  # they import JAX, which `--help` does not need
     from gancmri_jax.latents.codes import Codes
     from gancmri_jax.model.model import Model
-    from gancmri_jax.projection.projector import Settings
+    from gancmri_jax.projection.settings import Settings, Start
 
+DISTANCES = click.Choice(["auto", "multiscale_pixel", "cardiac_features", "lpips"])
 OPTIONS = (
     click.option("--model", "name", default="demo", show_default=True, help="Model file or run."),
     click.option(
@@ -28,7 +29,7 @@ OPTIONS = (
     ),
     click.option(
         "--distance",
-        type=click.Choice(["auto", "multiscale_pixel", "cardiac_features", "lpips"]),
+        type=DISTANCES,
         default="auto",
         show_default=True,
         help="What the search lowers: of pixels, of the model's segmenter's activations, or LPIPS. "
@@ -57,6 +58,14 @@ SPACE = click.option(
     show_default=True,
     help="One w for all rows, as in the paper, or one for each.",
 )
+START = click.option(
+    "--start",
+    type=click.Choice(["auto", "mean", "encoder"]),
+    default="auto",
+    show_default=True,
+    help="Begin at the mean w, or at what the model's encoder says; auto is the encoder where the "
+    "model has one.",
+)
 
 
 def projects_cines(verb: Callable[..., None]) -> Callable[..., None]:
@@ -64,6 +73,13 @@ def projects_cines(verb: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(OPTIONS):
         verb = option(verb)
     return verb
+
+
+def chosen_start(model: "Model", start: str) -> "Start":
+    """Return where to begin, of what `--start` takes."""
+    from gancmri_jax.projection.projector import best_start
+
+    return best_start(model) if start == "auto" else start  # type: ignore[return-value]
 
 
 def project_cines(

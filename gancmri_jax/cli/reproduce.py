@@ -1,12 +1,15 @@
 """`gancmri reproduce`: rerun the paper on phantoms, and write one report."""
 
+import dataclasses
 import pathlib
 import sys
+from typing import Any
 
 import click
 from tqdm import tqdm
 
 from gancmri_jax.cli.comparing import progress
+from gancmri_jax.cli.projecting import DISTANCES
 
 
 @click.command("reproduce")
@@ -32,14 +35,26 @@ from gancmri_jax.cli.comparing import progress
     type=click.IntRange(0, 2**32 - 1),
     help="Of the phantoms; the embedded model has learned from those of 0.",
 )
+@click.option("--steps", "projection_steps", type=click.IntRange(1), help="Of each projection.")
+@click.option("--distance", type=DISTANCES, help="What projections lower.")
+@click.option("--frames", type=click.IntRange(2), help="Of each set behind FID and its like.")
+@click.option("--clips", type=click.IntRange(2), help="Of each set behind FVD.")
 def command(
-    out: pathlib.Path, quick: bool, name: str | None, config: pathlib.Path, seed: int
+    out: pathlib.Path,
+    quick: bool,
+    name: str | None,
+    config: pathlib.Path,
+    seed: int,
+    **chosen: Any,
 ) -> None:
     """Make phantoms, a model, codes, motion and videos, and measure all that the paper measured.
 
     OUT gets report.md and report.html, with each number beside the paper's and a baseline, and the
     figures and films. The same command goes on where it broke off. What cannot be measured for want
     of a network's weights is left out, and the report says how to get them.
+
+    --steps, --distance, --frames and --clips take the place of the paper's, or of --quick's: they
+    are what hours go into.
     """
     from gancmri_jax.experiments.reproduce import reproduce
     from gancmri_jax.experiments.scale import PAPER, QUICK
@@ -47,10 +62,12 @@ def command(
 
     if quick and name is None:
         name = "demo"
+    scale = QUICK if quick else PAPER
+    scale = dataclasses.replace(scale, **{k: v for k, v in chosen.items() if v is not None})
     try:
         report = reproduce(
             out,
-            QUICK if quick else PAPER,
+            scale,
             model_name=name,
             config=config,
             seed=seed,

@@ -8,7 +8,7 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.projecting import project_cines, projects_cines
+from gancmri_jax.cli.projecting import START, chosen_start, project_cines, projects_cines
 from gancmri_jax.cli.reading import read_chosen, reads_cines
 from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
 from gancmri_jax.errors import InputError
@@ -17,6 +17,7 @@ from gancmri_jax.errors import InputError
 @click.command("superres")
 @reads_cines
 @projects_cines
+@START
 @click.option("--factor", default=2, show_default=True, type=click.IntRange(2))
 @click.option("--closed", is_flag=True, help="Go on from the last frame to the first.")
 @click.option("--tpca", is_flag=True, help="Clean the steps by the paper's tPCA.")
@@ -43,6 +44,7 @@ def command(
     distance: str,
     batch_size: int | None,
     seed: int,
+    start: str,
     formats: tuple[str, ...],
     out: pathlib.Path,
 ) -> None:
@@ -76,7 +78,7 @@ def command(
         model,
         cines,
         out / "latents.zarr",
-        Settings(steps, distance=distance),  # type: ignore[arg-type]
+        Settings(steps, distance=distance, start=chosen_start(model, start)),  # type: ignore[arg-type]
         batch_size=batch_size,
         seed=seed,
     )

@@ -24,7 +24,8 @@ from gancmri_jax.model.file import save_model
 from gancmri_jax.model.fit import fit_directions, fit_motion, with_fit
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
-from gancmri_jax.projection.settings import Settings, Start
+from gancmri_jax.projection.projector import best_start
+from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.store import read_latents
 from gancmri_jax.projection.study import project_study
 from gancmri_jax.training.loop import train
@@ -75,9 +76,8 @@ def project_cines(
     which: Any,
 ) -> Result:
     """Find the codes of cines into a store of this name; an encoder gives the start."""
-    start: Start = "mean" if model.encoder is None else "encoder"
     steps = scale.projection_steps
-    settings = Settings(steps, distance=scale.distance, start=start)
+    settings = Settings(steps, distance=scale.distance, start=best_start(model))
     bar: dict[str, Callable[[int], object]] = {}
     taken = 0.0  # steps of all frames together
 
@@ -105,7 +105,7 @@ def project_cines(
         "videos": len(codes.subjects),
         "frames": len(distances),
         "steps": steps,
-        "start": start,
+        "start": settings.start,
         "mean_distance": float(distances.mean()),
         "distance": f"{provenance['distance']} distance {distances.mean():.4f}",
     }

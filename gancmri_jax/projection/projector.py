@@ -18,7 +18,7 @@ from gancmri_jax.networks.generator import Noise, draw_noise
 from gancmri_jax.projection.clips import Clips, Found, Variables, single_frames
 from gancmri_jax.projection.distance import image_features
 from gancmri_jax.projection.search import gradient, search
-from gancmri_jax.projection.settings import Settings
+from gancmri_jax.projection.settings import Settings, Start
 
 
 class Projection(NamedTuple):
@@ -213,6 +213,11 @@ def _checked(model: Model, targets: Float[Array, "n h w c"]) -> Float[Array, "n 
 
 def _rows(model: Model, settings: Settings) -> int:
     return {"w": 1, "w+": model.num_ws}[settings.space]
+
+
+def best_start(model: Model) -> Start:
+    """Return where a search does best to begin: the encoder's guess, where the model has one."""
+    return "mean" if model.encoder is None else "encoder"
 
 
 def start_provenance(model: Model, settings: Settings) -> dict[str, str]:
