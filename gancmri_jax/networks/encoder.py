@@ -8,14 +8,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from gancmri_jax.networks.layers import (
-    Conv,
-    Dense,
-    at_least_float32,
-    block_resolutions,
-    clamp,
-    num_channels,
-)
+from gancmri_jax.networks.layers import Dense
+from gancmri_jax.networks.residual import residual_trunk
 from gancmri_jax.ops.activation import leaky_relu
 
 
@@ -43,19 +37,15 @@ class ResidualEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n w_dim"]:
-        def width(res: int) -> int:
-            return num_channels(res, self.channel_base, self.channel_max)
-
-        def active(x: Float[Array, "..."]) -> Float[Array, "..."]:
-            return clamp(leaky_relu(x), self.clamp)
-
-        x = active(Conv(width(self.resolution), name="fromrgb")(images.astype(self.dtype)))
-        for res in reversed(block_resolutions(self.resolution)[1:]):
-            out = width(res // 2)
-            skip = Conv(out, size=1, down=True, use_bias=False, name=f"b{res}_skip")(x)
-            x = active(Conv(width(res), name=f"b{res}_conv0")(x))
-            x = active(Conv(out, down=True, name=f"b{res}_conv1")(x))
-            x = (x + skip) * 0.5**0.5
-        x = at_least_float32(x).reshape(len(x), -1)  # [n 4·4·c]
+        x = residual_trunk(
+            images,
+            resolution=self.resolution,
+            rgb_size=3,
+            channel_base=self.channel_base,
+            channel_max=self.channel_max,
+            dtype=self.dtype,
+            limit=self.clamp,
+        )
+        x = x.reshape(len(x), -1)  # [n 4·4·c]
         x = leaky_relu(Dense(self.hidden, name="hidden")(x))
         return Dense(self.w_dim, name="out")(x)
