@@ -9,12 +9,14 @@ from tensorboardX.proto.event_pb2 import Event
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
-from gancmri_jax.cine.records import write_records
+from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.cine.video_file import tile
 from gancmri_jax.model.file import load_model
 from gancmri_jax.training import progress as progress_module
+from gancmri_jax.training.encoder import score
 from gancmri_jax.training.progress import Progress, real_frames
 from tests.tiny import tiny_config, tiny_model
+from tests.tiny_encoder import encoding_model
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,26 @@ def test_a_real_snapshot_has_a_distance(data, tmp_path):
     progress.snapshot(tiny_model(), 1)
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line)["fcn_fd8"] > 0
+
+
+def test_an_encoder_is_scored_on_frames_that_it_has_not_seen(data, tmp_path):
+    rng = np.random.default_rng(1)
+    others = [Cine(rng.integers(0, 256, (3, 16, 16), np.uint8), (1.5, 1.5), 30.0, "other")]
+    both = tmp_path / "records"
+    write_records(both, {"train": Records(data, "train")[:], "validation": others})
+    (tmp_path / "samples").mkdir()
+    model = encoding_model()
+    for source, splits in ((both, {"train", "validation"}), (data, {"train"})):
+        progress = Progress(tiny_config(distance_frames=8), tmp_path, source)
+        progress.start(0, 1)
+        progress.snapshot(model, 1)
+        (line,) = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+        told = {key.removeprefix("inversion/ssim_") for key in line if "ssim" in key}
+        assert told == splits
+        card = load_model(tmp_path / "model.safetensors").encoder.card
+        assert card.get("held_back", {}) == (
+            {"validation": score(model, others[0].pixels)} if "validation" in splits else {}
+        )
 
 
 def test_a_run_from_a_model_that_moves_leaves_strips_of_beating_hearts(data, tmp_path):

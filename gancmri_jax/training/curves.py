@@ -15,6 +15,8 @@ _PANELS = (
     ("logits/real_sign", "mean sign of real logits"),
     ("inversion/reconstruction", "distance to what frames' codes render"),
     ("inversion/w_unlike", "unlikeness of drawn w and frames' w"),
+    ("inversion/ssim_train", "SSIM of what frames' codes render"),
+    ("inversion/ssim_validation", "the same, frames not learned from"),
     ("ada/p", "probability of augmentation"),
     ("reg/r1_penalty", "R1 penalty"),
     ("reg/pl_mean", "path length"),

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from gancmri_jax.cine.preprocess import to_uint8
-from gancmri_jax.cine.records import Records
+from gancmri_jax.cine.records import Records, record_splits
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4
 from gancmri_jax.metrics.frechet import frechet_distance_of
@@ -22,6 +22,8 @@ from gancmri_jax.metrics.sources import Generated
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
+from gancmri_jax.training.encoder import score
+from gancmri_jax.training.encoder_data import read_frames
 from gancmri_jax.training.leak import leak
 from gancmri_jax.training.writer import MetricsFile, TensorBoard, save_grid
 
@@ -33,6 +35,8 @@ _GRID = (8, 4)  # columns, rows
 _STRIP = (10, 4)  # frames of a beat, hearts
 _SEGMENTER = "demo"  # whose features the distance is taken in: it ships with the package
 _LEAK = 2.0
+_SCORED = 256  # frames of a split that score an encoder
+_HELD_BACK = "validation"
 
 
 class Progress:
@@ -105,6 +109,12 @@ class Progress:
         """
         assert self._file is not None
         path = self._workdir / MODEL
+        scores = self._score(model)
+        if model.encoder is not None and _HELD_BACK in scores:
+            card = model.encoder.card | {"held_back": {_HELD_BACK: scores[_HELD_BACK]}}
+            model = dataclasses.replace(
+                model, encoder=dataclasses.replace(model.encoder, card=card)
+            )
         save_model(model, path)
         columns, rows = _GRID
         z = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), (model.z_dim,)))(
@@ -121,6 +131,7 @@ class Progress:
             beats = [moving.video(seed, method, frames) for seed in range(hearts)]
             self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
+        values |= {f"inversion/ssim_{split}": found["ssim"] for split, found in scores.items()}
         if not values:
             return
         distance = next((v for name, v in values.items() if name.startswith("fcn_fd")), None)
@@ -152,6 +163,14 @@ class Progress:
         pixels = save_grid(path, images, columns)
         if self._tensorboard:
             self._tensorboard.picture(name, pixels, done)
+
+    def _score(self, model: Model) -> dict[str, dict[str, float]]:
+        """Score an encoder that is trained along, on frames that it learns from and on others."""
+        if model.encoder is None or not self._config.distance_frames:
+            return {}
+        splits = [s for s in ("train", _HELD_BACK) if s in record_splits(self._data)]
+        size = model.resolution
+        return {s: score(model, read_frames(self._data, s, size, _SCORED)) for s in splits}
 
     def _measure(self, model: Model, fakes: Frames) -> dict[str, Any]:
         values: dict[str, Any] = {}
