@@ -1,11 +1,12 @@
 """`gancmri benchmark`: how fast this machine is, and how much of it is used."""
 
 import json
-import os
 import pathlib
 
 import click
 from click.core import ParameterSource
+
+from gancmri_jax.cine.whole import whole
 
 # On a CPU, and on an accelerator.
 _BATCH = {
@@ -113,6 +114,5 @@ def command(
             result = benchmark_training(*networks, batch, dtype, rounds)
     click.echo(str(result))
     if report is not None:
-        part = report.with_name(f".{report.name}.part")
-        part.write_text(json.dumps(result.as_json(), indent=2) + "\n")
-        os.replace(part, report)
+        with whole(report) as part:
+            part.write_text(json.dumps(result.as_json(), indent=2) + "\n")

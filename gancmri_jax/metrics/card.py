@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 
@@ -96,9 +97,8 @@ class Card:
 
 def write_cards(path: pathlib.Path, cards: list[Card]) -> None:
     """Write results as a JSON list, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps([card.as_json() for card in cards], indent=2) + "\n")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(json.dumps([card.as_json() for card in cards], indent=2) + "\n")
 
 
 def compare(a: pathlib.Path, b: pathlib.Path) -> list[str]:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records, record_splits
+from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4
 from gancmri_jax.metrics.frechet import frechet_distance_of
@@ -126,8 +127,8 @@ class Progress:
         if "ed_to_es" in self._trajectories:  # every beat starts along it
             frames, hearts = _STRIP
             moving = dataclasses.replace(model, trajectories=self._trajectories)
-            whole = {"aligned", "frame_to_frame"} & self._trajectories.keys()
-            method = "frame-to-frame" if whole else "ed-to-es"
+            beats_whole = {"aligned", "frame_to_frame"} & self._trajectories.keys()
+            method = "frame-to-frame" if beats_whole else "ed-to-es"
             beats = [moving.video(seed, method, frames) for seed in range(hearts)]
             self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
@@ -137,9 +138,8 @@ class Progress:
         distance = next((v for name, v in values.items() if name.startswith("fcn_fd")), None)
         if distance is not None and (self._best is None or distance < self._best):
             self._best = distance
-            part = self._workdir / f".{BEST}.part"
-            shutil.copyfile(path, part)
-            part.replace(self._workdir / BEST)
+            with whole(self._workdir / BEST) as part:
+                shutil.copyfile(path, part)
         self._tell({"step": done, "kimg": done * self._config.batch_size / 1000, **values})
         told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         tqdm.write(f"{kimg} kimg: {told}")

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.video_file import tile, write_png
+from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 
 # What may differ when a run is continued: how long it goes on, how often it reports, and where
@@ -39,7 +40,8 @@ def pin_config(workdir: pathlib.Path, config: ConfigDict) -> None:
                 f"{workdir}: holds a run with another configuration ({', '.join(changed)}); "
                 "continue it as it was, or choose another folder"
             )
-    _write_whole(path, json.dumps(now, indent=2) + "\n")
+    with whole(path) as part:
+        part.write_text(json.dumps(now, indent=2) + "\n")
 
 
 class MetricsFile:
@@ -53,10 +55,11 @@ class MetricsFile:
         """Open the file, forgetting what stands there from after `step`, and a line cut short."""
         self._path = path
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        whole = [line for line in lines if line.endswith("\n")]
-        kept = [line for line in whole if json.loads(line)["step"] <= step]
+        lines = [line for line in lines if line.endswith("\n")]
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
         self.lines: list[dict[str, Any]] = [json.loads(line) for line in kept]
-        _write_whole(path, "".join(kept))
+        with whole(path) as part:
+            part.write_text("".join(kept))
 
     def append(self, values: dict[str, Any]) -> None:
         """Add a line."""
@@ -96,13 +99,6 @@ class TensorBoard:
     def close(self) -> None:
         """End the file."""
         self._writer.close()
-
-
-def _write_whole(path: pathlib.Path, text: str) -> None:
-    """Write a file whole or not at all, so that a run broken off here can go on."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
-    part.replace(path)
 
 
 def save_grid(
