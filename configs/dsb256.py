@@ -51,6 +51,7 @@ def get_config() -> ConfigDict:
             ema_kimg=10.0,
             ema_rampup=0.05,
             total_kimg=10000.0,
+            anneal_kimg=0.0,  # at the end, in which all learning rates fall to 0
             kimg_per_tick=4.0,
             kimg_per_snapshot=200.0,
             distance_frames=2000,

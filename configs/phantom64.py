@@ -47,6 +47,7 @@ def get_config() -> ConfigDict:
             ema_kimg=2.5,  # 8 · 10 / 32
             ema_rampup=0.05,
             total_kimg=240.0,
+            anneal_kimg=0.0,  # at the end, in which all learning rates fall to 0
             kimg_per_tick=1.0,
             kimg_per_snapshot=10.0,
             distance_frames=500,

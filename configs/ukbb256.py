@@ -56,6 +56,7 @@ def get_config() -> ConfigDict:
             ema_kimg=10.0,
             ema_rampup=placeholder(float),
             total_kimg=25000.0,
+            anneal_kimg=0.0,  # at the end, in which all learning rates fall to 0
             kimg_per_tick=4.0,
             kimg_per_snapshot=200.0,
             distance_frames=2000,

@@ -8,7 +8,14 @@ from gancmri_jax.training import state as state_module
 from gancmri_jax.training import step as step_module
 from gancmri_jax.training.losses import r1_squared_norms
 from gancmri_jax.training.state import init_state, networks
-from gancmri_jax.training.step import _adapt, _average, make_step, mean_over_parts, r1_gamma
+from gancmri_jax.training.step import (
+    _adapt,
+    _average,
+    annealed,
+    make_step,
+    mean_over_parts,
+    r1_gamma,
+)
 from tests.tiny import tiny_config
 
 
@@ -45,6 +52,32 @@ def test_regularisers_are_static_and_the_state_keeps_its_shapes(state, regulariz
     always = {"loss/g", "loss/d", "logits/real", "logits/fake", "logits/real_sign"}
     lazy = {"reg/pl_penalty", "reg/pl_mean", "reg/r1_penalty"}
     assert set(metrics) == always | (lazy if regularize else set())
+
+
+def test_rates_fall_to_nothing_over_the_last_of_a_run():
+    config = tiny_config(total_kimg=0.04, anneal_kimg=0.016)  # 10 steps, and 4
+    found = [float(annealed({"a": 2.0}, jnp.asarray(n), config)["a"]) for n in (0, 6, 7, 9, 10, 12)]
+    assert found == [2.0, 2.0, 1.5, 0.5, 0.0, 0.0]
+    assert annealed({"a": 2.0}, jnp.asarray(9), tiny_config()) == {"a": 2.0}
+
+
+@pytest.mark.parametrize("inverts", [False, True])
+def test_a_step_after_the_end_moves_no_network(inverts):
+    learned = {"inversion_learning_rate": 0.002} if inverts else {}
+    config = tiny_config(total_kimg=0.004, anneal_kimg=0.004, **learned)
+    step, begun = make_step(config), init_state(config)
+
+    def networks_of(state):
+        encoder = state.inversion.params if inverts else {}
+        return [state.g_params, state.d_params, encoder]
+
+    before = jax.tree.map(np.asarray, networks_of(begun))
+    parts = {"regularize_g": True, "regularize_d": True, "invert": inverts}
+    one, _ = step(begun, IMAGES, **parts)
+    after_one = jax.tree.map(np.asarray, networks_of(one))
+    assert not all(map(np.array_equal, jax.tree.leaves(before), jax.tree.leaves(after_one)))
+    two, _ = step(one, IMAGES, **parts)
+    jax.tree.map(np.testing.assert_array_equal, after_one, networks_of(two))
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1)).astype(np.uint8)

@@ -63,6 +63,7 @@ def tiny_config(**changes: Any) -> ConfigDict:
         ema_kimg=0.01,
         ema_rampup=None,
         total_kimg=0.016,
+        anneal_kimg=0.0,
         kimg_per_tick=0.004,
         kimg_per_snapshot=0.008,
         distance_frames=0,

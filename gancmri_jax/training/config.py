@@ -23,7 +23,14 @@ _POSITIVE = (
     "kimg_per_tick",
     "kimg_per_snapshot",
 )
-_NOT_NEGATIVE = ("pl_weight", "style_mixing", "d_warmup_kimg", "inversion_kimg", "seed")
+_NOT_NEGATIVE = (
+    "pl_weight",
+    "style_mixing",
+    "d_warmup_kimg",
+    "inversion_kimg",
+    "anneal_kimg",
+    "seed",
+)
 _ABOVE_0_OR_NONE = ("d_learning_rate", "inversion_learning_rate", "ema_rampup", "clamp")
 _OTHERS = (
     "data",

@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 from ml_collections import ConfigDict
 
 from gancmri_jax.cine.preprocess import to_model_range
 from gancmri_jax.latents.truncation import broadcast_w, mix_styles
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.ops.ada import augment, next_p
+from gancmri_jax.training.config import steps_of
 from gancmri_jax.training.inversion import (
     NUM_DRAWN,
     encoder_network,
@@ -102,7 +103,7 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         gradients, value, mean_w = mean_over_parts(part, config.accumulate, key)
         state = state.replace(
             w_avg=optax.incremental_update(mean_w, state.w_avg, 1 - _W_AVG_DECAY),
-            **_update(g_optimizer, gradients, state, "g"),
+            **_update(g_optimizer, gradients, state, "g", config),
         )
         return state, {"loss/g": value}
 
@@ -127,7 +128,9 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
             return gradients, penalty, pl_mean
 
         gradients, penalty, pl_mean = mean_over_parts(part, config.accumulate, key)
-        state = state.replace(pl_mean=pl_mean, **_update(g_optimizer, gradients, state, "g"))
+        state = state.replace(
+            pl_mean=pl_mean, **_update(g_optimizer, gradients, state, "g", config)
+        )
         return state, {"reg/pl_penalty": penalty, "reg/pl_mean": pl_mean}
 
     def inversion_step(state: TrainState, key: PRNGKeyArray, images):
@@ -154,6 +157,7 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
 
         gradients, (terms, mean_w) = mean_over_parts(part, config.accumulate, key, images)
         updates, opt = optimizer.update(gradients, before.opt, params)
+        updates = annealed(updates, state.step, config)
         g_params, e_params = optax.apply_updates(params, updates)
         inversion = before.replace(params=e_params, opt=opt, w_queue=w_queue)
         return state.replace(g_params=g_params, inversion=inversion), terms, mean_w
@@ -181,7 +185,7 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
             return gradients, metrics
 
         gradients, metrics = mean_over_parts(part, config.accumulate, key, images)
-        return state.replace(**_update(d_optimizer, gradients, state, "d")), metrics
+        return state.replace(**_update(d_optimizer, gradients, state, "d", config)), metrics
 
     def r1_step(state: TrainState, key: PRNGKeyArray, images):
         def part(key: PRNGKeyArray, reals):
@@ -194,7 +198,7 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
             return gradients, penalty
 
         gradients, penalty = mean_over_parts(part, config.accumulate, key, images)
-        state = state.replace(**_update(d_optimizer, gradients, state, "d"))
+        state = state.replace(**_update(d_optimizer, gradients, state, "d", config))
         return state, {"reg/r1_penalty": penalty}
 
     def step(
@@ -301,12 +305,26 @@ def _adapt(state: TrainState, real_sign: Array, config: ConfigDict, batch: int) 
     )
 
 
+def annealed(updates: Any, step: Int[Array, ""], config: ConfigDict) -> Any:
+    """Shorten an optimiser's updates as all learning rates fall, linearly, at the end of a run."""
+    if not config.anneal_kimg:
+        return updates
+    left = steps_of(config.total_kimg, config) - step
+    share = jnp.clip(left / steps_of(config.anneal_kimg, config), 0.0, 1.0)
+    return jax.tree.map(lambda update: update * share, updates)
+
+
 def _update(
-    optimizer: optax.GradientTransformation, gradients: Any, state: TrainState, network: str
+    optimizer: optax.GradientTransformation,
+    gradients: Any,
+    state: TrainState,
+    network: str,
+    config: ConfigDict,
 ) -> dict[str, Any]:
     """Return the fields of the state that one optimiser step on a network changes."""
     params = getattr(state, f"{network}_params")
     updates, opt = optimizer.update(gradients, getattr(state, f"{network}_opt"), params)
+    updates = annealed(updates, state.step, config)
     return {f"{network}_params": optax.apply_updates(params, updates), f"{network}_opt": opt}
 
 
