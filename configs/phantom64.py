@@ -5,8 +5,8 @@
     python train.py --config configs/phantom64.py --workdir runs/phantom64
 
 60 kimg by inversion, 8 for the discriminator to catch up, the others of all networks: 80 minutes on
-two cores of an AMD EPYC, at 75, 110 and 31 images/s. demo's learning rates did not fall by a line as
-here but by steps, once its distance to training frames (fcn_fd500) had stopped falling at 0.17:
+two cores of an AMD EPYC, at 75, 110 and 31 images/s. demo's learning rates fell by steps, and not
+by a line as here, once its distance to training frames (fcn_fd500) had stopped falling at 0.17:
 they were whole until 153 kimg, a quarter until 171 and a sixteenth until 181, where it was 0.137.
 """
 
