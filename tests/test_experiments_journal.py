@@ -19,6 +19,14 @@ def test_a_stage_is_done_once_and_its_result_stays(tmp_path):
     assert told == ["a: value 0.5 (0 s)", "a: value 0.5 (done before)"]
 
 
+def test_another_number_of_samples_is_another_stage(tmp_path):
+    for count in (5, 7, 5):
+        journal = Journal(tmp_path, {})
+        journal.stage("fid", lambda count=count: {"of": count}, str, count)
+        assert journal.results["fid"]["of"] == count
+    assert sorted(p.name for p in (tmp_path / "stages").iterdir()) == ["fid5.json", "fid7.json"]
+
+
 def test_a_stage_that_is_refused_is_noted_and_tried_again(tmp_path):
     def refused():
         raise InputError("no weights")

@@ -81,7 +81,17 @@ def test_a_run_writes_one_report_and_is_not_done_twice(model, tmp_path, monkeypa
     assert report.read_text() == said
 
     with pytest.raises(InputError, match="another scale; choose another --out"):
-        reproduce(out, dataclasses.replace(SCALE, frames=5), model_name=str(model))
+        reproduce(out, dataclasses.replace(SCALE, hearts=2), model_name=str(model))
+    more = dataclasses.replace(SCALE, frames=5)  # which only the distances of frames depend on
+    told.clear()
+    reproduce(out, more, model_name=str(model), tell=told.append)
+    assert [line.split(":")[0] for line in told if "done before" not in line] == [
+        "fid",
+        "fcn_fd",
+        "cfid",
+        "fvd",
+    ]
+    assert {"fcn_fd4.json", "fcn_fd5.json"} <= {p.name for p in (out / "stages").iterdir()}
     fitted = load_model(str(out / "model.safetensors"))
     assert fitted.trajectories["frame_to_frame"].shape == (49, 8, 8)
     assert {"lv_area", "sphericity_index"} <= fitted.directions.keys()

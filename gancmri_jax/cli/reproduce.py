@@ -54,7 +54,7 @@ def command(
     of a network's weights is left out, and the report says how to get them.
 
     --steps, --distance, --frames and --clips take the place of the paper's, or of --quick's: they
-    are what hours go into.
+    are what hours go into. Frames and clips may be others when the command is given again.
     """
     from gancmri_jax.experiments.reproduce import reproduce
     from gancmri_jax.experiments.scale import PAPER, QUICK

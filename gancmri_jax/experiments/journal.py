@@ -51,18 +51,25 @@ class Journal:
                 f"{folder}: holds a run with another {' and '.join(changed)}; choose another --out"
             )
 
-    def stage(self, name: str, work: Callable[[], Result], say: Callable[[Result], str]) -> Result:
+    def stage(
+        self,
+        name: str,
+        work: Callable[[], Result],
+        say: Callable[[Result], str],
+        count: int | None = None,
+    ) -> Result:
         """Do a stage, unless it is done, and return what it left.
 
         Args:
             name: Of the stage, and of its file.
             work: Does it; its files, if it writes any, are there when it returns.
             say: Puts the result into one line.
+            count: Of samples, where a later run may take another number: each has a file.
 
         Raises:
             InputError: As `work` does.
         """
-        path = self._stages / f"{name}.json"
+        path = self._stages / f"{name}{'' if count is None else count}.json"
         if path.exists():
             result = json.loads(path.read_text())
             self._tell(f"{name}: {say(result)} (done before)")
@@ -76,10 +83,16 @@ class Journal:
         self.results[name] = result
         return result
 
-    def attempt(self, name: str, work: Callable[[], Result], say: Callable[[Result], str]) -> bool:
+    def attempt(
+        self,
+        name: str,
+        work: Callable[[], Result],
+        say: Callable[[Result], str],
+        count: int | None = None,
+    ) -> bool:
         """Do a stage that the others do without; where it is refused, note why, and go on."""
         try:
-            self.stage(name, work, say)
+            self.stage(name, work, say, count)
         except InputError as error:
             self.missing[name] = str(error)
             self._tell(f"{name}: left out: {error}")

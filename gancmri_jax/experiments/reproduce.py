@@ -67,8 +67,10 @@ def reproduce(
         size = int(trained_by.resolution)
     else:
         raise InputError("give a model, or a configuration to train one by")
+    # Frames and clips are counted by their stages: a later run may take others.
+    pinned = {k: v for k, v in dataclasses.asdict(scale).items() if k not in ("frames", "clips")}
     settings = {
-        "scale": dataclasses.asdict(scale),
+        "scale": pinned,
         "seed": seed,
         "model": None if model is None else _identity(model_name, model),
         "config": None if trained_by is None else trained_by.to_dict(),
@@ -170,11 +172,13 @@ def reproduce(
                 measures.frame_distance, base, model, real, scale.frames, seed, on_start
             ),
             lambda r: r["line"],
+            scale.frames,
         )
     journal.attempt(
         "fvd",
         functools.partial(measures.video_distances, model, real, scale.clips, seed, on_start),
         lambda r: f"{r['clips']} clips of each set",
+        scale.clips,
     )
 
     rerun = Rerun(
