@@ -53,6 +53,7 @@ def test_from_phantom_to_video(study, capsys):
         inversion_kimg=0.008,  # a step of each stage, and two of the last
         d_warmup_kimg=0.008,
         total_kimg=0.032,
+        anneal_kimg=0.008,
         kimg_per_snapshot=0.016,
     )
     train(config, work)

@@ -34,10 +34,11 @@ def test_what_takes_hours_can_be_less(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(module, "reproduce", lambda out, scale, **_: seen.append(scale) or out)
     call("--out", tmp_path, "--frames", 5000)
-    call("--out", tmp_path, "--quick", "--steps", 9, "--distance", "lpips", "--clips", 2)
+    call("--out", tmp_path, "--quick", "--steps", 9, "--distance", "lpips", "--clips", 4)
+    assert call("--out", tmp_path, "--frames", 3).exit_code == 2
     assert seen == [
         dataclasses.replace(PAPER, frames=5000),
-        dataclasses.replace(QUICK, projection_steps=9, distance="lpips", clips=2),
+        dataclasses.replace(QUICK, projection_steps=9, distance="lpips", clips=4),
     ]
 
 

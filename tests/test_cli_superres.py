@@ -8,7 +8,9 @@ from gancmri_jax.cine.video_file import write_gif
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import save_model
+from gancmri_jax.projection.store import read_latents
 from tests.tiny import tiny_model
+from tests.tiny_encoder import encoding_model
 
 FRAMES = np.random.default_rng(0).integers(0, 1000, (3, 16, 16), dtype=np.int16)
 
@@ -64,6 +66,16 @@ def test_a_video_needs_spacing_for_dicom(model, tmp_path):
     plain = superres(model, source, out, "--keep-ids")
     assert plain.exit_code == 0 and "no NIfTI, since its spacing is unknown" in plain.output
     assert sorted(p.suffix for p in out.glob("a-0000-x2.*")) == [".dcm", ".gif", ".mp4"]
+
+
+def test_a_search_begins_where_it_is_told(tmp_path):
+    path, source = tmp_path / "encoding.safetensors", tmp_path / "a.gif"
+    save_model(encoding_model(), path)
+    write_gif(source, (FRAMES >> 2).astype(np.uint8), 40.0)
+    for start, more in (("encoder", ()), ("mean", ("--start", "mean"))):
+        out = tmp_path / start
+        assert superres(path, source, out, "--format", "png", *more).exit_code == 0
+        assert read_latents(out / "latents.zarr")[1]["start"] == start
 
 
 def test_the_residual_goes_with_neither_tpca_nor_frames_made_anew(model, tmp_path):

@@ -31,6 +31,8 @@ def test_a_sound_configuration_passes():
         ("clamp", 0.0),
         ("inversion_learning_rate", 0.0),
         ("distance_frames", 3),
+        ("anneal_kimg", -1.0),
+        ("anneal_kimg", 99.0),
     ],
 )
 def test_what_cannot_be_trained_with_is_named(name, value):

@@ -24,6 +24,14 @@ def test_a_run_may_go_on_longer_on_data_that_moved(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["total_kimg"] == 9.0
 
 
+def test_a_run_whose_rates_fall_at_its_end_keeps_its_end(tmp_path):
+    falling = tiny_config(anneal_kimg=0.004)
+    pin_config(tmp_path, falling)
+    pin_config(tmp_path, falling)
+    with pytest.raises(InputError, match="total_kimg: 0.016 → 9.0"):
+        pin_config(tmp_path, tiny_config(anneal_kimg=0.004, total_kimg=9.0))
+
+
 def test_what_a_run_began_without_knowing_is_off(tmp_path):
     earlier = tiny_config().to_dict()
     del earlier["inversion_kimg"], earlier["inversion_learning_rate"]

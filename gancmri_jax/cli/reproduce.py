@@ -37,8 +37,8 @@ from gancmri_jax.cli.projecting import DISTANCES
 )
 @click.option("--steps", "projection_steps", type=click.IntRange(1), help="Of each projection.")
 @click.option("--distance", type=DISTANCES, help="What projections lower.")
-@click.option("--frames", type=click.IntRange(2), help="Of each set behind FID and its like.")
-@click.option("--clips", type=click.IntRange(2), help="Of each set behind FVD.")
+@click.option("--frames", type=click.IntRange(4), help="Of each set behind FID and its like.")
+@click.option("--clips", type=click.IntRange(4), help="Of each set behind FVD.")
 def command(
     out: pathlib.Path,
     quick: bool,

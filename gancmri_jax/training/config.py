@@ -71,6 +71,8 @@ def check_config(config: ConfigDict) -> None:
     _insist(config, "r1_gamma", gamma is None or gamma >= 0, "0 or above, or None")
     _insist(config, "distance_frames", frames == 0 or frames >= 4, "0, or 4 and above")
     _insist(config, "ada_target", target is None or 0 < target < 1, "between 0 and 1, or None")
+    total = config.total_kimg
+    _insist(config, "anneal_kimg", config.anneal_kimg <= total, f"at most total_kimg ({total:g})")
     inverts = config.inversion_learning_rate is not None
     if config.inversion_kimg and not inverts:
         raise InputError("config.inversion_kimg needs an inversion_learning_rate, such as 0.002")

@@ -15,8 +15,6 @@ _PANELS = (
     ("logits/real_sign", "mean sign of real logits"),
     ("inversion/reconstruction", "distance to what frames' codes render"),
     ("inversion/w_unlike", "unlikeness of drawn w and frames' w"),
-    ("inversion/ssim_train", "SSIM of what frames' codes render"),
-    ("inversion/ssim_validation", "the same, frames not learned from"),
     ("ada/p", "probability of augmentation"),
     ("reg/r1_penalty", "R1 penalty"),
     ("reg/pl_mean", "path length"),
@@ -44,9 +42,14 @@ def draw_curves(path: pathlib.Path, runs: Mapping[str, Lines]) -> None:
     """Draw each quantity that some run has over thousands of images, a line a run, as PNG."""
     from matplotlib.figure import Figure  # slow to import
 
-    distances = sorted({k for lines in runs.values() for line in lines for k in line if "_fd" in k})
-    panels = [*((name, f"Fréchet distance, {name}") for name in distances), *_PANELS]
     told = {key for lines in runs.values() for line in lines for key in line}
+    distances = [(name, f"Fréchet distance, {name}") for name in sorted(told) if "_fd" in name]
+    similar = [
+        (name, f"SSIM of what codes render, {name.rpartition('_')[2]}")
+        for name in sorted(told)
+        if name.startswith("inversion/ssim")
+    ]
+    panels = [*distances, *_PANELS, *similar]
     panels = [(name, title) for name, title in panels if name in told]
     if not panels:
         raise InputError("the runs tell of no loss and no distance")

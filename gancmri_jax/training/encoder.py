@@ -44,6 +44,7 @@ MEAN_WEIGHT = 0.1  # of a real frame's distance to the mean w
 
 _REPORT, _SAVE = 50, 100  # steps between lines of metrics, and between checkpoints
 _SAMPLES = 12
+_AT_ONCE = 64  # frames to be scored
 
 
 class EncoderState(flax.struct.PyTreeNode):
@@ -221,7 +222,9 @@ def generated_frames(model: Model, seed: int, num: int = 256) -> UInt8[np.ndarra
 
 def score(model: Model, frames: UInt8[np.ndarray, "n h w"]) -> dict[str, float]:
     """Score a model's encoder: frames beside what its guesses render, medians."""
-    guess = model.encode(to_model_range(frames)[..., None])
+    images = to_model_range(frames)[..., None]
+    parts = range(0, len(images), _AT_ONCE)
+    guess = jnp.concatenate([model.encode(images[at : at + _AT_ONCE]) for at in parts])
     found = to_uint8(model.render(broadcast_w(guess, model.num_ws)))[..., 0]
     return {
         "ssim": round(float(np.median(ssim(frames, found))), 4),

@@ -18,13 +18,13 @@ from gancmri_jax.cine.pipeline import frame_batches
 from gancmri_jax.cine.records import Records
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.encoder import Encoder, as_filed
-from gancmri_jax.model.file import load_discriminator, load_model, read_header, save_model
+from gancmri_jax.model.file import load_discriminator, load_model, read_header
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import Generator, draw_noise
 from gancmri_jax.training.checkpoint import Checkpoints
 from gancmri_jax.training.config import check_config, schedule, steps_of
 from gancmri_jax.training.inversion import Inversion, draw_queue, encoder_network
-from gancmri_jax.training.progress import MODEL, Progress
+from gancmri_jax.training.progress import Progress
 from gancmri_jax.training.sharding import (
     any_process,
     check_batch,
@@ -103,7 +103,7 @@ def train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool = False) 
         if progress:
             progress.start(done, total)
         if done >= total and progress:  # a finished run, called again, still leaves its model
-            save_model(averaged_model(state, config, origin), workdir / MODEL)
+            progress.leave(averaged_model(state, config, origin))
 
         ticks = Ticks(done)
         for index in range(done, total):

@@ -24,7 +24,6 @@ from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.training.encoder import score
-from gancmri_jax.training.encoder_data import read_frames
 from gancmri_jax.training.leak import leak
 from gancmri_jax.training.writer import MetricsFile, TensorBoard, save_grid
 
@@ -37,7 +36,7 @@ _STRIP = (10, 4)  # frames of a beat, hearts
 _SEGMENTER = "demo"  # whose features the distance is taken in: it ships with the package
 _LEAK = 2.0
 _SCORED = 256  # frames of a split that score an encoder
-_HELD_BACK = "validation"
+_HELD_BACK = "validation"  # the split
 
 
 class Progress:
@@ -57,6 +56,7 @@ class Progress:
         self._file: MetricsFile | None = None
         self._best: float | None = None
         self._real: Frames | None = None
+        self._scored: dict[str, Frames] = {}
         self._known: tuple[Backbone, Float[np.ndarray, "n d"]] | None = None
 
     def start(self, done: int, total: int) -> None:
@@ -64,6 +64,10 @@ class Progress:
         self._file = MetricsFile(self._workdir / "metrics.jsonl", done)
         known = [line[key] for line in self._file.lines for key in line if key.startswith("fcn_fd")]
         self._best = min(known, default=None)
+        if self._config.inversion_learning_rate is not None and self._config.distance_frames:
+            for split in {"train", _HELD_BACK} & set(record_splits(self._data)):
+                frames = real_frames(self._data, _SCORED, self._config.seed, split)
+                self._scored[split] = frames
         if self._with_tensorboard:
             self._tensorboard = TensorBoard(self._workdir / "tensorboard", done)
         with contextlib.suppress(InputError):  # a resumed run no longer needs what it began from
@@ -109,14 +113,7 @@ class Progress:
         A run that started from a model with trajectories leaves a strip of beating hearts too.
         """
         assert self._file is not None
-        path = self._workdir / MODEL
-        scores = self._score(model)
-        if model.encoder is not None and _HELD_BACK in scores:
-            card = model.encoder.card | {"held_back": {_HELD_BACK: scores[_HELD_BACK]}}
-            model = dataclasses.replace(
-                model, encoder=dataclasses.replace(model.encoder, card=card)
-            )
-        save_model(model, path)
+        scores = self.leave(model)
         columns, rows = _GRID
         z = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), (model.z_dim,)))(
             np.arange(columns * rows)
@@ -132,14 +129,15 @@ class Progress:
             beats = [moving.video(seed, method, frames) for seed in range(hearts)]
             self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
-        values |= {f"inversion/ssim_{split}": found["ssim"] for split, found in scores.items()}
+        for split, found in scores.items():
+            values[f"inversion/ssim{short(int(found['frames']))}_{split}"] = found["ssim"]
         if not values:
             return
         distance = next((v for name, v in values.items() if name.startswith("fcn_fd")), None)
         if distance is not None and (self._best is None or distance < self._best):
             self._best = distance
             with whole(self._workdir / BEST) as part:
-                shutil.copyfile(path, part)
+                shutil.copyfile(self._workdir / MODEL, part)
         self._tell({"step": done, "kimg": done * self._config.batch_size / 1000, **values})
         told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         tqdm.write(f"{kimg} kimg: {told}")
@@ -148,6 +146,19 @@ class Progress:
                 f"warning: generated images vary {values['leak']:.1f} times as much in place or "
                 "grey level as real ones: augmentation may leak into them; lower ada_target"
             )
+
+    def leave(self, model: Model) -> dict[str, dict[str, float]]:
+        """Write the model, and score an encoder that was trained along, by split.
+
+        Its card keeps the score of frames that it has not learned from.
+        """
+        scores = {split: score(model, frames) for split, frames in self._scored.items()}
+        if model.encoder is not None and _HELD_BACK in scores:
+            card = model.encoder.card | {"held_back": {_HELD_BACK: scores[_HELD_BACK]}}
+            encoder = dataclasses.replace(model.encoder, card=card)
+            model = dataclasses.replace(model, encoder=encoder)
+        save_model(model, self._workdir / MODEL)
+        return scores
 
     def _tell(self, values: dict[str, Any]) -> None:
         assert self._file is not None
@@ -163,14 +174,6 @@ class Progress:
         pixels = save_grid(path, images, columns)
         if self._tensorboard:
             self._tensorboard.picture(name, pixels, done)
-
-    def _score(self, model: Model) -> dict[str, dict[str, float]]:
-        """Score an encoder that is trained along, on frames that it learns from and on others."""
-        if model.encoder is None or not self._config.distance_frames:
-            return {}
-        splits = [s for s in ("train", _HELD_BACK) if s in record_splits(self._data)]
-        size = model.resolution
-        return {s: score(model, read_frames(self._data, s, size, _SCORED)) for s in splits}
 
     def _measure(self, model: Model, fakes: Frames) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -192,9 +195,9 @@ class Progress:
         return values
 
 
-def real_frames(data: pathlib.Path, count: int, seed: int) -> Frames:
-    """Read training frames of as many videos as may be, at most `count`, the same each time."""
-    records = Records(data, "train")
+def real_frames(data: pathlib.Path, count: int, seed: int, split: str = "train") -> Frames:
+    """Read frames of as many videos as may be, at most `count`, the same each time."""
+    records = Records(data, split)
     rng = np.random.default_rng(seed)
     ends = np.cumsum(records.num_frames)
     chosen = np.sort(rng.choice(ends[-1], min(count, int(ends[-1])), replace=False))

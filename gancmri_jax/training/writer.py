@@ -30,10 +30,12 @@ def pin_config(workdir: pathlib.Path, config: ConfigDict) -> None:
         before = json.loads(path.read_text())
         # What an earlier version did not know of is unchanged where it is off.
         before = {name: value for name, value in now.items() if value in (None, 0)} | before
+        # Rates that fall at the end depend on where it is.
+        pinned = {"total_kimg"} if now["anneal_kimg"] else set()
         changed = [
             f"{name}: {before.get(name)} → {now.get(name)}"
             for name in sorted(before.keys() | now.keys())
-            if name not in _MAY_CHANGE and before.get(name) != now.get(name)
+            if name not in set(_MAY_CHANGE) - pinned and before.get(name) != now.get(name)
         ]
         if changed:
             raise InputError(
