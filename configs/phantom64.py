@@ -1,13 +1,13 @@
-"""The embedded phantom at 64²: how the model named demo was trained.
+"""The embedded phantom at 64²: how the model named demo was trained, but for how its rates fell.
 
     gancmri phantom --out data/phantom --subjects 800 --size 64
     gancmri prepare --input data/phantom --out data/phantom64 --size 64
     python train.py --config configs/phantom64.py --workdir runs/phantom64
 
-60 kimg by inversion, 8 for the discriminator to catch up, the others of all networks: 80 minutes on
-two cores of an AMD EPYC, at 75, 110 and 31 images/s. demo's learning rates fell by steps, and not
-by a line as here, once its distance to training frames (fcn_fd500) had stopped falling at 0.17:
-they were whole until 153 kimg, a quarter until 171 and a sixteenth until 181, where it was 0.137.
+60 kimg by inversion, 8 for the discriminator to catch up, the others of all networks: demo took 80
+minutes on two cores of an AMD EPYC, at 75, 110 and 31 images/s. Its learning rates fell by steps,
+and not by a line as here, once its distance to training frames (fcn_fd500) had stopped falling at
+0.17: whole until 153 kimg, a quarter until 171 and a sixteenth until 181, where it was 0.137.
 """
 
 from ml_collections import ConfigDict

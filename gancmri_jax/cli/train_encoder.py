@@ -42,8 +42,8 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     """Train an encoder on a model's own images, and score it on others.
 
     OUT holds the model with its encoder (model.safetensors), metrics.jsonl and pictures of what the
-    encoder finds; the same command goes on where it broke off. `gancmri project --model OUT --start
-    encoder` uses it. Scores are of images of the next seed, and of the records' test split.
+    encoder finds; the same command goes on where it broke off. `gancmri project --model OUT` begins
+    at its guess. Scores are of images of the next seed, and of the records' test split.
     """
     import dataclasses
 
