@@ -76,7 +76,10 @@ def test_an_encoder_is_scored_on_frames_that_it_has_not_seen(data, tmp_path, mon
     both = tmp_path / "records"
     write_records(both, {"train": Records(data, "train")[:], "validation": others})
     (tmp_path / "samples").mkdir()
-    model, config = encoding_model(), tiny_config(distance_frames=8, inversion_learning_rate=0.002)
+    model, config = (
+        encoding_model(),
+        tiny_config(resolution=16, distance_frames=8, inversion_learning_rate=0.002),
+    )
     for source, splits in ((both, {"train", "validation"}), (data, {"train"})):
         progress = Progress(config, tmp_path, source)
         progress.start(0, 1)

@@ -35,6 +35,7 @@ def training_config(
             learning_rate=0.002,
             d_learning_rate=None,
             inversion_learning_rate=None,
+            anneal_kimg=0.0,
             r1_gamma=1.0,
             d_reg_interval=INTERVALS["d"],
             pl_weight=2.0,

@@ -19,6 +19,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4
 from gancmri_jax.metrics.frechet import frechet_distance_of
 from gancmri_jax.metrics.names import short
+from gancmri_jax.metrics.similarity import WINDOW
 from gancmri_jax.metrics.sources import Generated
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
@@ -64,7 +65,8 @@ class Progress:
         self._file = MetricsFile(self._workdir / "metrics.jsonl", done)
         known = [line[key] for line in self._file.lines for key in line if key.startswith("fcn_fd")]
         self._best = min(known, default=None)
-        if self._config.inversion_learning_rate is not None and self._config.distance_frames:
+        inverts = self._config.inversion_learning_rate is not None
+        if inverts and self._config.distance_frames and self._config.resolution >= WINDOW:
             for split in {"train", _HELD_BACK} & set(record_splits(self._data)):
                 frames = real_frames(self._data, _SCORED, self._config.seed, split)
                 self._scored[split] = frames
