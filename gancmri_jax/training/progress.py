@@ -67,9 +67,12 @@ class Progress:
         self._best = min(known, default=None)
         inverts = self._config.inversion_learning_rate is not None
         if inverts and self._config.distance_frames and self._config.resolution >= WINDOW:
-            for split in {"train", _HELD_BACK} & set(record_splits(self._data)):
-                frames = real_frames(self._data, _SCORED, self._config.seed, split)
-                self._scored[split] = frames
+            splits = record_splits(self._data)
+            self._scored = {
+                split: real_frames(self._data, _SCORED, self._config.seed, split)
+                for split in ("train", _HELD_BACK)
+                if split in splits
+            }
         if self._with_tensorboard:
             self._tensorboard = TensorBoard(self._workdir / "tensorboard", done)
         with contextlib.suppress(InputError):  # a resumed run no longer needs what it began from
