@@ -31,7 +31,7 @@ def pin_config(workdir: pathlib.Path, config: ConfigDict) -> None:
         # What an earlier version did not know of is unchanged where it is off.
         before = {name: value for name, value in now.items() if value in (None, 0)} | before
         # Rates that fall at the end depend on where it is.
-        pinned = {"total_kimg"} if now["anneal_kimg"] else set()
+        pinned = {"total_kimg"} if now.get("anneal_kimg") else set()
         changed = [
             f"{name}: {before.get(name)} → {now.get(name)}"
             for name in sorted(before.keys() | now.keys())
