@@ -44,8 +44,8 @@ def test_a_film_is_the_models_video_and_its_first_frame_comes_alone(films):
     choice = Choice("ed-to-es", 3, 0.5, UP)
     first = films.frame(choice, 0.4)
     film = films.film(choice, wanted)
-    ws = MODEL.adjust(MODEL.sample(3, 0.5), dict(UP))
-    expected = to_uint8(MODEL.render(MODEL.beat(ws, Motion("ed-to-es")))[..., 0])
+    start = MODEL.adjust(MODEL.at_ed(MODEL.sample(3, 0.5)), dict(UP))
+    expected = to_uint8(MODEL.render(MODEL.beat(start, Motion("ed-to-es")))[..., 0])
     np.testing.assert_array_equal(film.cine.pixels, expected)
     assert film.generated is None and film.cine.spacing_mm == (2.5, 2.0)
     assert np.abs(first.astype(int) - expected[20]).max() <= 1
@@ -155,7 +155,7 @@ def test_aiming_moves_the_sliders_of_what_is_aimed_at(films, monkeypatch):
     heart = Choice("ed-to-es", 3)
     for choice in (heart, dataclasses.replace(heart, amounts=UP)):  # where it is now is no matter
         assert films.aim(choice, {"lv_area_ed_cm2": 28.0}).amounts == {"lv_area": 0.75}
-        np.testing.assert_array_equal(asked[-1], MODEL.beat(MODEL.sample(3), Motion("ed-to-es"))[0])
+        np.testing.assert_array_equal(asked[-1], MODEL.at_ed(MODEL.sample(3)))
     assert Films(BARE, films._cines).targets == []  # which cannot measure
 
 

@@ -61,7 +61,8 @@ def test_every_motion_is_learned_told_and_kept(fit):
     assert result.exit_code == 0, result.output
     model = load_model(out)
     assert set(model.trajectories) == {
-        *("ed_to_es", "frame_to_frame", "aligned", "conditioned", "conditioned_axes")
+        *("ed_to_es", "frame_to_frame", "aligned", "conditioned", "conditioned_axes"),
+        "contraction",
     }
     told = {line.split()[0]: line.split() for line in result.output.splitlines()}
     assert told["mean"][1:3] == ["100%", "20"] and told["published"][1] == "95%"

@@ -30,8 +30,8 @@ class Beating(Hearts):
         "frame_to_frame": jnp.stack([k / 10] * 10 + [-k / 15] * 14),
     }
 
-    def beat(self, ws, motion):
-        return beat_path(ws, self.trajectories, motion)
+    def beat(self, start, motion):
+        return beat_path(start, self.trajectories, motion)
 
 
 def real(radii=(20, 18, 15, 16, 19), subject="real"):

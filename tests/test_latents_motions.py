@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gancmri_jax.latents import motions
+from gancmri_jax.latents.linear import Linear
 from gancmri_jax.latents.pca import pca_residual
 from gancmri_jax.latents.steps import differences, retained_motion, roughness
 
@@ -108,6 +109,17 @@ def test_what_depends_on_the_start_is_learned():
         path = motions.path_from(motion, start) - start[None]
         reached = float(jnp.tensordot(path, jnp.asarray(k, jnp.float32), axes=2)[20]) / 10
         assert reached == pytest.approx(1 + 0.4 * value, abs=0.06)
+
+
+def test_a_heart_moves_as_far_as_its_own_depth_says():
+    ws, es_frames, k = study([18, 20, 22])
+    known = Linear(jnp.zeros((2, 3)), jnp.zeros((2, 3)).at[0, 0].set(np.log(1.5)))
+    motion = motions.aligned(ws, es_frames, T)
+    deep = motion._replace(depth=known)
+    for first, factor in ((0.0, 1.0), (1.0, 1.5), (-1.0, 1 / 1.5), (9.0, 2.0), (-9.0, 0.5)):
+        start = jnp.zeros((2, 3)).at[0, 0].set(first)
+        path = motions.path_from(deep, start) - start[None]
+        np.testing.assert_allclose(path, factor * motion.offsets, atol=1e-5)
 
 
 def test_a_start_far_from_all_hearts_moves_as_the_last_of_them():

@@ -48,8 +48,8 @@ def test_a_frame_is_the_same_bits_in_any_request(model):
 
 def test_a_video_is_a_beat_of_the_seeds_heart(model):
     video = model.video(3, "ed-to-es", num_frames=6, truncation_psi=0.5, adjust={"lv_area": 1.0})
-    ws = model.sample(3, 0.5) + model.directions["lv_area"]
-    np.testing.assert_array_equal(video, model.render(model.beat(ws, Motion("ed-to-es", 6))))
+    start = model.at_ed(model.sample(3, 0.5)) + model.directions["lv_area"]
+    np.testing.assert_array_equal(video, model.render(model.beat(start, Motion("ed-to-es", 6))))
     np.testing.assert_array_equal(video[0], video[-1])
     np.testing.assert_array_equal(model.video(3)[:, :, :, 0].shape, (50, 16, 16))
 

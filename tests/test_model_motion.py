@@ -23,9 +23,10 @@ def test_a_heart_is_its_seed(model):
 
 def test_both_methods_start_at_end_diastole(model):
     ws = model.sample(0)
-    start = ws - 0.7 * model.trajectories["ed_to_es"]
+    start = model.at_ed(ws)
+    np.testing.assert_allclose(start, ws - 0.7 * model.trajectories["ed_to_es"], rtol=1e-5)
     for method in ("frame-to-frame", "ed-to-es"):
-        path = model.beat(ws, Motion(method))
+        path = model.beat(start, Motion(method))
         assert path.shape == (50, 6, 8)
         np.testing.assert_allclose(path[0], start, rtol=1e-5, atol=1e-6)
 
@@ -53,6 +54,8 @@ def test_what_the_model_has_not_learned_is_named(model):
         model.adjust(ws, {"ef": 1.0})
     bare = Model(model.generator, model.params, model.w_avg, model.noise)
     with pytest.raises(InputError, match="no ed_to_es among its trajectories .it has none"):
+        bare.at_ed(ws)
+    with pytest.raises(InputError, match="no frame_to_frame among its trajectories"):
         bare.beat(ws, Motion())
     with pytest.raises(InputError, match="pca_residual motion: 48 components of 49 steps"):
         model.beat(ws, Motion("pca_residual", components=48))
@@ -92,10 +95,9 @@ def test_a_beat_may_depend_on_its_heart(model):
         "conditioned": response[None],
         "conditioned_axes": np.stack([centre, axis]),
     }
-    still = {"ed_to_es": jnp.zeros(row.shape)}
     start = row.copy()
     start[0, 0] = 1.5
-    path = beat_path(jnp.asarray(start), still | learned, Motion("conditioned", 3))
+    path = beat_path(jnp.asarray(start), learned, Motion("conditioned", 3))
     np.testing.assert_allclose(path[:, 1, 1], [0, 1 + 1.5 * 2, 0], atol=1e-5)
 
 

@@ -4,11 +4,10 @@ import pytest
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology import guidance
-from gancmri_jax.physiology.guidance import TOLERANCE, Solution, guide_heart, measure_hearts, solve
+from gancmri_jax.physiology.guidance import TOLERANCE, Solution, measure_hearts, solve
 from gancmri_jax.physiology.phenotypes import measure
 from gancmri_jax.physiology.segment import segment
 from gancmri_jax.video.render import render_uint8
@@ -139,11 +138,11 @@ def test_what_measuring_needs_is_named():
 
 def test_a_guided_heart_keeps_its_phenotype_through_the_video():
     model = load_model("demo")
-    start = start_at_ed(model.sample(1), model.trajectories["ed_to_es"])
+    start = model.at_ed(model.sample(1))
     target = 0.9 * measure_hearts(model, start[None])["lv_area_ed_cm2"][0]
-    ws, solution = guide_heart(model, model.sample(1), {"lv_area_ed_cm2": target})
-    np.testing.assert_allclose(ws, model.adjust(model.sample(1), solution.amounts), atol=1e-4)
-    path = model.beat(ws, Motion(num_frames=8))
+    solution = solve(model, start, {"lv_area_ed_cm2": target})
+    np.testing.assert_allclose(solution.ws, model.adjust(start, solution.amounts), atol=1e-4)
+    path = model.beat(solution.ws, Motion(num_frames=8))
     np.testing.assert_allclose(path[0], solution.ws, atol=1e-4)
     pixels = render_uint8(model, path)
     cine = Cine(pixels, model.spacing_mm, model.frame_ms, "guided")

@@ -22,7 +22,6 @@ from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.write import SUFFIXES, write_cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.motions import LatentMotion, path_from
-from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.superres import low_pass
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion, latent_motion
@@ -194,12 +193,10 @@ class Films:
             known = ", ".join(self.motions)
             raise InputError(f"motion {choice.motion!r} is none of the model's: {known}")
         if choice.cine:
-            ws = self._codes(choice)[self._cines[choice.cine].cine.ed_frame]
-            start = self.model.adjust(ws, amounts)
+            start = self._codes(choice)[self._cines[choice.cine].cine.ed_frame]
         else:
-            ws = self.model.adjust(self.model.sample(choice.seed, choice.truncation), amounts)
-            start = start_at_ed(ws, self.model.trajectories["ed_to_es"])
-        return path_from(self._motion(choice.motion), start)
+            start = self.model.at_ed(self.model.sample(choice.seed, choice.truncation))
+        return path_from(self._motion(choice.motion), self.model.adjust(start, amounts))
 
     def _learn(self, name: str) -> LatentMotion:
         return latent_motion(self.model.trajectories, Motion(name))

@@ -76,6 +76,7 @@ def command(
     from gancmri_jax.cine.subject import hash_subject, subject_key
     from gancmri_jax.errors import InputError
     from gancmri_jax.latents.codes import concatenate
+    from gancmri_jax.latents.paths import PAPER_CONTRACTION
     from gancmri_jax.model.file import load_model, load_segmenter_of, save_model
     from gancmri_jax.model.fit import (
         fit_directions,
@@ -110,6 +111,11 @@ def command(
         click.echo(f"{learned}: of {count} videos")
     if "frame_to_frame" not in trajectories:
         click.echo("frame_to_frame: none; no video has all its frames projected")
+    if "contraction" not in trajectories:
+        click.echo(
+            "contraction: none, from too few whole beats; "
+            f"every heart starts at w − {PAPER_CONTRACTION} k_ED→ES"
+        )
 
     directions: dict[str, Any] = {}
     if table is not None:
@@ -133,9 +139,8 @@ def command(
         fac_percent = float(np.nanmedian(wanted))
         lengthened, gains = calibrated(with_fit(model, trajectories, {}, {}), fac_percent)
         trajectories = lengthened.trajectories
-        note["calibrated"] = {"lv_fac_percent": fac_percent, "gains": gains._asdict()}
-        told = ", ".join(f"{what} by {gain:.2f}" for what, gain in gains._asdict().items() if gain)
-        click.echo(f"lengthened to a fractional area change of {fac_percent:.1f} %: {told}")
+        note["calibrated"] = {"lv_fac_percent": fac_percent, **gains._asdict()}
+        click.echo(f"lengthened to a fractional area change of {fac_percent:.1f} %: {gains}")
 
     figures = motion_figures(trajectories, frames)
     note["motions"] = {

@@ -67,7 +67,7 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     "amounts",
     multiple=True,
     callback=_amounts,
-    help="Move along a phenotype direction first, e.g. lv_area=+1.5; repeat for more.",
+    help="Move along a phenotype direction, e.g. lv_area=+1.5; repeat for more.",
 )
 @click.option(
     "--target",
@@ -120,7 +120,7 @@ def command(
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
-    from gancmri_jax.physiology.guidance import Unreachable, guide_heart
+    from gancmri_jax.physiology.guidance import Unreachable, solve
     from gancmri_jax.video.render import render_uint8
 
     if components is not None and method != "pca_residual":
@@ -136,15 +136,16 @@ def command(
     motion = Motion(method, frames, components or PAPER_COMPONENTS)
     paths, refused = {}, {}
     for heart in range(seed, seed + videos):
-        ws = model.adjust(model.sample(heart, truncation), amounts)
+        start = model.adjust(model.at_ed(model.sample(heart, truncation)), amounts)
         if targets:
             try:
-                ws, solution = guide_heart(model, ws, targets)
+                solution = solve(model, start, targets)
             except Unreachable as error:
                 refused[heart] = error
                 continue
             click.echo(f"heart {heart}: {solution}")
-        paths[heart] = model.beat(ws, motion)
+            start = solution.ws
+        paths[heart] = model.beat(start, motion)
     if not paths:
         others = f"; nor can the other {videos - 1}" if videos > 1 else ""
         raise InputError(f"heart {seed}: {refused[seed]}{others}")

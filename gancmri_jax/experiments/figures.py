@@ -29,7 +29,8 @@ def draw_motion(path: pathlib.Path, model: Model, heart: int = 0, columns: int =
     panels: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
     upper, lower = panels
     methods = ("ed-to-es", "frame-to-frame")
-    paths = [model.beat(model.sample(heart), Motion(name)) for name in methods]
+    start = model.at_ed(model.sample(heart))
+    paths = [model.beat(start, Motion(name)) for name in methods]
     axes = upper.subplots(2, columns)
     for row, (name, beat) in enumerate(zip(methods, paths, strict=True)):
         shown = np.linspace(0, len(beat) - 1, columns).round().astype(int)
@@ -108,7 +109,7 @@ def draw_guided_frames(
     figure = Figure(figsize=(1.6 * len(amounts), 1.7 * len(hearts)), dpi=110, layout="constrained")
     axes = figure.subplots(len(hearts), len(amounts), squeeze=False)
     for row, heart in enumerate(hearts):
-        start = model.beat(model.sample(heart))[0]
+        start = model.at_ed(model.sample(heart))
         moved = jnp.stack([model.adjust(start, {direction: amount}) for amount in amounts])
         for ax, frame, amount in zip(axes[row], render_uint8(model, moved), amounts, strict=True):
             _show(ax, frame, f"c = {amount:g}" if row == 0 else "")

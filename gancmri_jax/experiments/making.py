@@ -23,7 +23,7 @@ from gancmri_jax.metrics.features import Progress
 from gancmri_jax.model.file import save_model
 from gancmri_jax.model.fit import fit_directions, fit_motion, with_fit
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion
+from gancmri_jax.model.motion import Motion, latent_motion
 from gancmri_jax.projection.projector import best_start
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.store import read_latents
@@ -138,8 +138,8 @@ def fit_model(
     model = dataclasses.replace(model, card=card)
     fitted = with_fit(model, trajectories, directions, {"counts": counts | videos})
     save_model(fitted, path)
-    steps = differences(fitted.beat(fitted.sample(0), Motion("frame-to-frame", FRAMES)))
-    kept = retained_motion(steps, trajectories["ed_to_es"])
+    offsets = latent_motion(trajectories, Motion("frame-to-frame", FRAMES)).offsets
+    kept = retained_motion(differences(offsets), trajectories["ed_to_es"])
     return {
         "counts": counts | videos,
         "low_high": {name: _low_high(known, phenotypes, name) for name in GUIDED},

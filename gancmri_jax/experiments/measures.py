@@ -81,7 +81,7 @@ def video_distances(
 
 
 def _at_rest(model: Model, heart: int) -> Cine:
-    frame = render_uint8(model, model.beat(model.sample(heart))[:1])
+    frame = render_uint8(model, model.at_ed(model.sample(heart))[None])
     return Cine(frame.repeat(_STILL_FRAMES, axis=0), UNKNOWN_MM, None, f"heart-{heart:04d}")
 
 
@@ -152,7 +152,7 @@ def movements(
 
 def generated_video(model: Model, method: str, heart: int) -> np.ndarray:
     """Return the beat of a heart by a method, as bytes [t h w]."""
-    return render_uint8(model, model.beat(model.sample(heart), Motion(method)))
+    return render_uint8(model, model.beat(model.at_ed(model.sample(heart)), Motion(method)))
 
 
 def guidance(

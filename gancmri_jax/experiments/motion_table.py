@@ -62,7 +62,7 @@ def compare_motions(
         return {"beats": beats, "curves": curves}
 
     def made(seed: int, name: str) -> Cine:
-        path = model.beat(model.sample(seed), Motion(name, num_frames))
+        path = model.beat(model.at_ed(model.sample(seed)), Motion(name, num_frames))
         return Cine(render_uint8(model, path), spacing_mm, model.frame_ms, f"heart {seed}")
 
     real = [functools.partial(thinned, cine, num_frames) for cine in cines]

@@ -12,9 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from gancmri_jax.latents.linear import Linear
 from gancmri_jax.latents.paths import ed_to_es_path
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
 from gancmri_jax.latents.pca import pca_residual as residual_of
+from gancmri_jax.latents.ridge import ridge
 from gancmri_jax.latents.smoothing import (
     DEGREE,
     HARMONICS,
@@ -29,7 +31,7 @@ Frames = Int[np.ndarray, "v"]
 
 RANK = 3  # of the response to the start
 MOST_SCORE = 2.0  # standard deviations: a start beyond the hearts learned from counts as this
-_RIDGES = np.logspace(-3, 2, 26)  # of the mean square of the starts, tried by leaving one out
+MOST_DEPTH = 2.0  # a heart moves no more than twice as far as the median heart, nor half
 
 
 class LatentMotion(NamedTuple):
@@ -40,12 +42,14 @@ class LatentMotion(NamedTuple):
         centre, axes: The mean start, and the axes along which a start is scored, in standard
             deviations of the hearts learned from; none where all hearts move alike.
         responses: What a score of 1 along each axis adds to the offsets.
+        depth: Of a start, the logarithm of what its offsets are multiplied by; None for 0.
     """
 
     offsets: Float[Array, "t num_ws w_dim"]
     centre: Float[Array, "num_ws w_dim"]
     axes: Float[Array, "r num_ws w_dim"]
     responses: Float[Array, "r t num_ws w_dim"]
+    depth: Linear | None = None
 
 
 def path_from(
@@ -54,7 +58,10 @@ def path_from(
     """Return the path of a beat from its start at end-diastole."""
     scores = jnp.tensordot(motion.axes, start - motion.centre, axes=2)  # [r]
     scores = jnp.clip(scores, -MOST_SCORE, MOST_SCORE)
-    return start[None] + motion.offsets + jnp.tensordot(scores, motion.responses, axes=1)
+    offsets = motion.offsets + jnp.tensordot(scores, motion.responses, axes=1)
+    if motion.depth is not None:
+        offsets = offsets * jnp.clip(jnp.exp(motion.depth.of(start)), 1 / MOST_DEPTH, MOST_DEPTH)
+    return start[None] + offsets
 
 
 def alike(path: Float[Array, "t num_ws w_dim"]) -> LatentMotion:
@@ -140,9 +147,10 @@ def conditioned(ws: Beats, es_frames: Frames, num_frames: int, rank: int = RANK)
     centre, mean_offsets = jnp.mean(starts, axis=0), jnp.mean(offsets, axis=0)
     x = np.asarray(starts - centre[None], np.float64)  # [v n·d]
     y = np.asarray(offsets - mean_offsets[None], np.float64).reshape(len(ws), -1)
-    weights = _ridge(x @ x.T, y)  # [v v]; a start x from the mean goes x xᵀ weights y
-    _, _, right = np.linalg.svd(x @ x.T @ weights @ y, full_matrices=False)
-    axes = x.T @ (weights @ (y @ right[:rank].T))  # [n·d r]
+    gram = x @ x.T
+    weights = ridge(gram, y).weights
+    _, _, right = np.linalg.svd(gram @ weights, full_matrices=False)
+    axes = x.T @ (weights @ right[:rank].T)  # [n·d r]
     spread = (x @ axes).std(axis=0)
     responses = right[:rank] * spread[:, None]
     return LatentMotion(
@@ -166,21 +174,6 @@ def align_systole(ws: Beats, es_frames: Frames) -> Beats:
         return (1 - part) * path[before] + part * path[(before + 1) % t]
 
     return jax.vmap(read)(ws, jnp.asarray(es_frames, jnp.float32))
-
-
-def _ridge(gram: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return (gram + λI)⁻¹ with the λ of the least error where each row is left out in turn."""
-    values, vectors = np.linalg.eigh(gram)
-    scale = np.trace(gram) / len(gram)
-
-    def error(ridge: float) -> float:
-        fit = vectors @ np.diag(values / (values + ridge * scale)) @ vectors.T
-        # The centring takes one more degree of freedom: 1/v of every row's own weight.
-        own = np.diag(fit) + 1 / len(gram)
-        return float(np.square((y - fit @ y) / (1 - own)[:, None]).sum())
-
-    ridge = min(_RIDGES, key=error) * scale
-    return vectors @ np.diag(1 / (values + ridge)) @ vectors.T
 
 
 def _over_time(

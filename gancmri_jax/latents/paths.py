@@ -3,14 +3,22 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-ED_SHARE = 0.7  # of k_ED→ES that takes a random w back to end-diastole (section 3.3.3)
+from gancmri_jax.latents.linear import Linear
+
+PAPER_CONTRACTION = 0.7  # of any random w (section 3.3.3)
 
 
 def start_at_ed(
-    ws: Float[Array, "num_ws w_dim"], ed_to_es: Float[Array, "num_ws w_dim"]
+    ws: Float[Array, "num_ws w_dim"],
+    ed_to_es: Float[Array, "num_ws w_dim"],
+    contraction: Linear | None = None,
 ) -> Float[Array, "num_ws w_dim"]:
-    """Return w(1) = w − 0.7 k_ED→ES, the end-diastolic start of a video (section 3.3.3)."""
-    return ws - ED_SHARE * ed_to_es
+    """Return w(1) = w − c k_ED→ES, the end-diastolic start of a video (section 3.3.3).
+
+    c is the frame's contraction, within 0 and 1, or where that is not known the paper's 0.7.
+    """
+    c = PAPER_CONTRACTION if contraction is None else jnp.clip(contraction.of(ws), 0.0, 1.0)
+    return ws - c * ed_to_es
 
 
 def ed_to_es_path(

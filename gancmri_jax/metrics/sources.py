@@ -117,7 +117,8 @@ class Generated:
 
     def videos(self, count: int) -> Iterator[Video]:
         for seed in range(count):
-            path = self.model.beat(self.model.sample(seed, self._psi), self._motion)
+            start = self.model.at_ed(self.model.sample(seed, self._psi))
+            path = self.model.beat(start, self._motion)
             yield to_uint8(self.model.render(path))[..., 0]
 
 

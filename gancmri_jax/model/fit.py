@@ -12,6 +12,7 @@ from jaxtyping import Array
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents import motions
 from gancmri_jax.latents.codes import Codes
+from gancmri_jax.latents.contraction import fit_contraction
 from gancmri_jax.latents.directions import high_minus_low, orthogonalised, regression
 from gancmri_jax.latents.smoothing import HARMONICS
 from gancmri_jax.latents.steps import (
@@ -40,7 +41,8 @@ def fit_motion(codes: Codes, num_frames: int = 50) -> tuple[dict[str, Array], di
         `ed_to_es` [num_ws w_dim] and, where whole videos are projected, `frame_to_frame`
         [num_frames − 1, num_ws, w_dim] and `aligned` [points num_ws w_dim]; where there are enough
         of them, `conditioned` [r points num_ws w_dim] and `conditioned_axes` [1 + r, num_ws,
-        w_dim]; and how many videos each is learned from.
+        w_dim], and `contraction` [2 num_ws w_dim] where it tells more of hearts left out than
+        their mean does; and how many videos each is learned from.
 
     Raises:
         InputError: No video has both its ED and its ES frame projected.
@@ -78,6 +80,10 @@ def fit_motion(codes: Codes, num_frames: int = 50) -> tuple[dict[str, Array], di
         trajectories["conditioned"] = found.responses  # to be added to `aligned`
         trajectories["conditioned_axes"] = jnp.concatenate([found.centre[None], found.axes])
         counts["conditioned"] = len(beats)
+        contraction, explained = fit_contraction(beats, trajectories["ed_to_es"])
+        if explained > 0:
+            trajectories["contraction"] = jnp.stack(contraction)
+            counts["contraction"] = len(beats)
     return trajectories, counts
 
 
@@ -183,8 +189,8 @@ def to_float16(arrays: Mapping[str, Array]) -> dict[str, Array]:
     rounded = {}
     for name, array in arrays.items():
         first = jnp.broadcast_to(array[..., :1, :], array.shape)
-        alike = jnp.abs(array - first).max() <= 2**-11 * jnp.abs(array).max()
-        rounded[name] = (first if alike else array).astype(jnp.float16)
+        apart, size = (jnp.abs(x).max(axis=(-2, -1), keepdims=True) for x in (array - first, array))
+        rounded[name] = jnp.where(apart <= 2**-11 * size, first, array).astype(jnp.float16)
     return rounded
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.encoder import Encoder
-from gancmri_jax.model.motion import Motion, beat_path, learned
+from gancmri_jax.model.motion import Motion, beat_path, learned, start_at_ed
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
 
@@ -152,9 +152,17 @@ class Model:
         return self.encoder(jnp.asarray(images))
 
     def sample(self, seed: int, truncation_psi: float = 1.0) -> Float[Array, "num_ws w_dim"]:
-        """Return the ws of a seed: z ~ N(0, 1), mapped and truncated."""
+        """Return the ws of a seed, at any moment of the beat: z ~ N(0, 1), mapped and truncated."""
         z = jax.random.normal(jax.random.key(seed), (1, self.z_dim))
         return self.map(z, truncation_psi)[0]
+
+    def at_ed(self, ws: Float[Array, "num_ws w_dim"]) -> Float[Array, "num_ws w_dim"]:
+        """Take a heart back to end-diastole, from the moment of the beat that `ws` shows.
+
+        Raises:
+            InputError: The model has learned no motion.
+        """
+        return start_at_ed(ws, self.trajectories)
 
     def adjust(
         self, ws: Float[Array, "num_ws w_dim"], amounts: Mapping[str, float]
@@ -169,14 +177,14 @@ class Model:
         return ws
 
     def beat(
-        self, ws: Float[Array, "num_ws w_dim"], motion: Motion | None = None
+        self, start: Float[Array, "num_ws w_dim"], motion: Motion | None = None
     ) -> Float[Array, "t num_ws w_dim"]:
-        """Return the path of a beat of the heart at `ws`, from end-diastole on.
+        """Return the path of a beat of the heart that is at end-diastole at `start`.
 
         Raises:
             InputError: The model has not learned this motion, or has too few steps for it.
         """
-        return beat_path(ws, self.trajectories, motion or Motion())
+        return beat_path(start, self.trajectories, motion or Motion())
 
     def render(
         self, path: Float[Array, "t num_ws w_dim"], at_once: int | None = None
@@ -205,17 +213,17 @@ class Model:
         truncation_psi: float = 1.0,
         adjust: Mapping[str, float] | None = None,
     ) -> Float[np.ndarray, "t h w c"]:
-        """Render one beat of the heart of a seed; `beat` and `render` say the rest.
+        """Render one beat of the heart of a seed; `at_ed`, `beat` and `render` say the rest.
 
         Args:
             seed: Which heart.
             method: `frame-to-frame`, `ed-to-es`, or another of `motion.MOTIONS`.
             num_frames: Frames of the beat.
             truncation_psi: Below one, the heart is more typical.
-            adjust: Amounts by phenotype direction to move first.
+            adjust: Amounts by phenotype direction to move by.
         """
-        ws = self.adjust(self.sample(seed, truncation_psi), adjust or {})
-        return self.render(self.beat(ws, Motion(method, num_frames)))
+        start = self.adjust(self.at_ed(self.sample(seed, truncation_psi)), adjust or {})
+        return self.render(self.beat(start, Motion(method, num_frames)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file, whole or not at all; `load_model` reads it back."""

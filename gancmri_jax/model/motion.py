@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents import motions
+from gancmri_jax.latents import motions, paths
+from gancmri_jax.latents.linear import Linear
 from gancmri_jax.latents.motions import LatentMotion, path_from
-from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
 
 # Each model of the beat, what it is, and which trajectory of a model file it needs.
@@ -63,20 +63,31 @@ class Motion:
             )
 
 
+def start_at_ed(
+    ws: Float[Array, "num_ws w_dim"], trajectories: Mapping[str, Array]
+) -> Float[Array, "num_ws w_dim"]:
+    """Take a frame of any moment of the beat back to end-diastole, where a beat starts.
+
+    Raises:
+        InputError: `ed_to_es` is missing.
+    """
+    ed_to_es = learned(trajectories, "ed_to_es", "trajectories")
+    return paths.start_at_ed(ws, ed_to_es, _linear(trajectories, "contraction"))
+
+
 def beat_path(
-    ws: Float[Array, "num_ws w_dim"], trajectories: Mapping[str, Array], motion: Motion
+    start: Float[Array, "num_ws w_dim"], trajectories: Mapping[str, Array], motion: Motion
 ) -> Float[Array, "t num_ws w_dim"]:
-    """Return the path of a beat of the heart at `ws`, from end-diastole on.
+    """Return the path of a beat.
 
     Args:
-        ws: The heart.
-        trajectories: What the model has learned: `ed_to_es`, and what the motion needs.
-        motion: How it moves.
+        start: The heart at end-diastole.
+        trajectories: What the model has learned.
+        motion: How the heart moves.
 
     Raises:
         InputError: A trajectory is missing, or there are too few steps for the motion.
     """
-    start = start_at_ed(ws, learned(trajectories, "ed_to_es", "trajectories"))
     return path_from(latent_motion(trajectories, motion), start)
 
 
@@ -89,6 +100,11 @@ def latent_motion(trajectories: Mapping[str, Array], motion: Motion) -> LatentMo
     Raises:
         InputError: A trajectory is missing, or there are too few steps for the motion.
     """
+    return _alone(trajectories, motion)._replace(depth=_linear(trajectories, "depth"))
+
+
+def _alone(trajectories: Mapping[str, Array], motion: Motion) -> LatentMotion:
+    """Return a motion as it was learned, before hearts' own depths."""
     name, num_frames = resolve(motion.method, trajectories), motion.num_frames
     kept = learned(trajectories, MOTIONS[name][1], "trajectories")
     try:
@@ -132,6 +148,12 @@ def motions_of(trajectories: Mapping[str, Array]) -> list[str]:
     if "pca_residual" in names and len(trajectories["frame_to_frame"]) < PAPER_COMPONENTS + 2:
         names.remove("pca_residual")  # which would leave nothing
     return names
+
+
+def _linear(trajectories: Mapping[str, Array], name: str) -> Linear | None:
+    if name not in trajectories:
+        return None
+    return Linear(*learned(trajectories, name, "trajectories"))
 
 
 def learned(kept: Mapping[str, Array], name: str, kind: str) -> Array:

@@ -1,8 +1,9 @@
 """How far a model's hearts are moved, set by measuring: codes found in few steps move too little.
 
 A search that ends early leaves codes near the mean w, and the mean of their differences is short
-with them. The gain by which motion is lengthened is found so that fractional area change is that
-of the hearts learned from.
+with them; and one motion takes as much from a small ventricle as from a large one. So motion is
+lengthened until fractional area change is that of the hearts learned from, for the median heart,
+and for the others by as much more or less as their code at ED says.
 """
 
 import dataclasses
@@ -13,91 +14,125 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.paths import start_at_ed
+from gancmri_jax.latents.linear import fit_linear
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, latent_motion, learned
+from gancmri_jax.model.motion import Motion, latent_motion, learned, start_at_ed
 from gancmri_jax.physiology.guidance import measure_hearts
 
-GAINS = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0])
+GAINS = np.array([0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0])
+_FEWEST = 8  # hearts that teach how much more or less one needs
 
 
 class Gains(NamedTuple):
-    """What trajectories were multiplied by: k_ED→ES, and the models of a beat."""
+    """What trajectories were multiplied by.
+
+    Attributes:
+        ed_to_es: k_ED→ES.
+        frame_to_frame: The models of a beat.
+        depth_explained: The part of the variance of hearts' own gains, in logarithms, that is
+            foretold of hearts left out; None where that is none, and all have one.
+    """
 
     ed_to_es: float
     frame_to_frame: float | None
+    depth_explained: float | None
+
+    def __str__(self) -> str:
+        told = f"ed_to_es by {self.ed_to_es:.2f}"
+        if self.frame_to_frame is not None:
+            told += f", frame_to_frame by {self.frame_to_frame:.2f}"
+        if self.depth_explained is not None:
+            told += f"; hearts' own depths are foretold by {self.depth_explained:.0%}"
+        return told
 
 
-def calibrate(model: Model, fac_percent: float, hearts: int = 8) -> tuple[Model, Gains]:
-    """Return the model with motion so long that the median heart has this fractional area change.
+def calibrate(
+    model: Model, fac_percent: float, hearts: int = 32, seed: int = 2**20
+) -> tuple[Model, Gains]:
+    """Return the model with motion so long that hearts have this fractional area change.
 
     k_ED→ES comes first, for hearts start by it; then the models of a beat, all by the gain that
-    `frame-to-frame` needs.
+    the median heart needs by `frame-to-frame`; then `depth`, what each heart needs more or less.
 
     Args:
         model: It has motion, a segmenter and its spacing.
         fac_percent: What is wanted, from ED to ES.
-        hearts: How many, of seeds 0, 1, …, are measured.
+        hearts: How many are measured.
+        seed: Of the first of them, far from those that people look at and measure.
 
     Raises:
         InputError: The model cannot measure hearts, or no gain gives what is wanted.
     """
-    ws = jnp.stack([model.sample(seed) for seed in range(hearts)])
+    ws = [model.sample(seed) for seed in range(seed, seed + hearts)]
     ed_to_es = learned(model.trajectories, "ed_to_es", "trajectories")
-    starts, ends = zip(
-        *[_starts_and_ends(ws, gain * ed_to_es, gain * ed_to_es) for gain in GAINS], strict=True
-    )
-    first = _gain(model, jnp.stack(starts), jnp.stack(ends), fac_percent, "from ED to ES")
-    scaled = dict(model.trajectories)
-    scaled["ed_to_es"] = first * ed_to_es
-    if "frame_to_frame" not in scaled:
-        return dataclasses.replace(model, trajectories=scaled), Gains(first, None)
-    offsets = latent_motion(model.trajectories, Motion("frame-to-frame")).offsets
-    offset = offsets[int(jnp.argmax(jnp.tensordot(offsets, ed_to_es, axes=2)))]
-    starts, ends = zip(
-        *[_starts_and_ends(ws, scaled["ed_to_es"], gain * offset) for gain in GAINS], strict=True
-    )
-    then = _gain(model, jnp.stack(starts), jnp.stack(ends), fac_percent, "from frame to frame")
+    gains = jnp.asarray(GAINS, jnp.float32)[:, None, None, None]
+
+    def starts_of(gain: float) -> Float[Array, "hearts num_ws w_dim"]:
+        known = {**model.trajectories, "ed_to_es": gain * ed_to_es}
+        return jnp.stack([start_at_ed(heart, known) for heart in ws])
+
+    starts = jnp.stack([starts_of(gain) for gain in GAINS])
+    found = _fac_percent(model, starts, starts + gains * ed_to_es[None, None])
+    first = _median_gain(found, fac_percent, "from ED to ES")
+    scaled = {**model.trajectories, "ed_to_es": first * ed_to_es}
+    scaled.pop("depth", None)
+    farthest, whole = ed_to_es, "frame_to_frame" in scaled
+    if whole:
+        offsets = latent_motion(scaled, Motion("frame-to-frame")).offsets
+        farthest = offsets[int(jnp.argmax(jnp.tensordot(offsets, ed_to_es, axes=2)))]
+    starts = starts_of(first)
+    found = _fac_percent(model, starts[None], starts[None] + gains * farthest[None, None])
+    gain = _median_gain(found, fac_percent, "over the beat")
     for name in ("frame_to_frame", "aligned", "conditioned"):
         if name in scaled:
-            scaled[name] = then * learned(scaled, name, "trajectories")
-    return dataclasses.replace(model, trajectories=scaled), Gains(first, then)
+            scaled[name] = gain * learned(scaled, name, "trajectories")
+    own = np.array([_gain(heart, fac_percent) for heart in found.T]) / gain
+    told = np.isfinite(own)
+    explained = None
+    if told.sum() >= _FEWEST:
+        depth, share = fit_linear(starts[told], np.log(own[told]))
+        if share > 0:
+            scaled["depth"], explained = jnp.stack(depth), share
+    calibrated = dataclasses.replace(model, trajectories=scaled)
+    return calibrated, Gains(first, gain if whole else None, explained)
 
 
-def _starts_and_ends(
-    ws: Float[Array, "hearts num_ws w_dim"],
-    ed_to_es: Float[Array, "num_ws w_dim"],
-    offset: Float[Array, "num_ws w_dim"],
-) -> tuple[Float[Array, "hearts num_ws w_dim"], Float[Array, "hearts num_ws w_dim"]]:
-    starts = jnp.stack([start_at_ed(heart, ed_to_es) for heart in ws])
-    return starts, starts + offset[None]
-
-
-def _gain(
+def _fac_percent(
     model: Model,
-    starts: Float[Array, "gains hearts num_ws w_dim"],
+    starts: Float[Array, "#gains hearts num_ws w_dim"],
     ends: Float[Array, "gains hearts num_ws w_dim"],
-    fac_percent: float,
-    what: str,
-) -> float:
-    """Return the gain at which the median heart's area changes as wanted, between GAINS."""
-    shape = starts.shape[:2]
-    both = jnp.concatenate([starts, ends]).reshape(-1, *starts.shape[2:])
-    areas = measure_hearts(model, both)
-    ed, es = areas["lv_area_ed_cm2"].reshape(2, *shape)
-    found = np.array([_median_percent(a, b) for a, b in zip(ed, es, strict=True)])
-    passed = np.flatnonzero((found[:-1] < fac_percent) & (fac_percent <= found[1:]))
-    if not len(passed):
+) -> Float[np.ndarray, "gains hearts"]:
+    """Measure the fractional area change of each heart by each gain."""
+    flat = jnp.concatenate([x.reshape(-1, *x.shape[2:]) for x in (starts, ends)])
+    areas = measure_hearts(model, flat)["lv_area_ed_cm2"]
+    split = starts.shape[0] * starts.shape[1]
+    ed, es = areas[:split].reshape(starts.shape[:2]), areas[split:].reshape(ends.shape[:2])
+    return 100 * (1 - es / ed)
+
+
+def _median_gain(found: Float[np.ndarray, "gains hearts"], fac_percent: float, what: str) -> float:
+    """Return the gain by which the median heart changes as wanted.
+
+    Raises:
+        InputError: There is none.
+    """
+    finite = [row[np.isfinite(row)] for row in found]
+    medians = np.array([np.median(row) if len(row) else np.nan for row in finite])
+    gain = _gain(medians, fac_percent)
+    if np.isnan(gain):
         raise InputError(
             f"no gain gives a fractional area change of {fac_percent:.0f} % {what}: gains of "
-            f"{GAINS[0]:g} to {GAINS[-1]:g} give {np.nanmin(found):.0f} to {np.nanmax(found):.0f} %"
+            f"{GAINS[0]:g} to {GAINS[-1]:g} give {np.nanmin(medians):.0f} to "
+            f"{np.nanmax(medians):.0f} %"
         )
+    return gain
+
+
+def _gain(found: Float[np.ndarray, "gains"], fac_percent: float) -> float:
+    """Return where the change passes what is wanted, between GAINS; NaN where it does not."""
+    passed = np.flatnonzero((found[:-1] < fac_percent) & (fac_percent <= found[1:]))
+    if not len(passed):
+        return np.nan
     left = passed[0]
     part = (fac_percent - found[left]) / (found[left + 1] - found[left])
     return float(GAINS[left] + part * (GAINS[left + 1] - GAINS[left]))
-
-
-def _median_percent(ed: Float[np.ndarray, "n"], es: Float[np.ndarray, "n"]) -> float:
-    change = 100 * (1 - es / ed)
-    change = change[np.isfinite(change)]
-    return float(np.median(change)) if len(change) else np.nan

@@ -17,7 +17,6 @@ from jaxtyping import Array, Float
 
 from gancmri_jax.cine.phantom.measure import polygon_area, sides_of_smallest_rectangle
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import learned
 from gancmri_jax.model.segmenter import Segmenter
@@ -135,24 +134,6 @@ def solve(model: Model, ws: Float[Array, "num_ws w_dim"], targets: Mapping[str, 
         dict(zip(names, amounts.tolist(), strict=True)),
         dict(zip(targets, values.tolist(), strict=True)),
     )
-
-
-def guide_heart(
-    model: Model, ws: Float[Array, "num_ws w_dim"], targets: Mapping[str, float]
-) -> tuple[Float[Array, "num_ws w_dim"], Solution]:
-    """Return a heart moved so that the first frame of its video measures what is asked for.
-
-    Args:
-        model: It has the directions, motion and the segmenter.
-        ws: The heart as `Model.beat` takes it, which goes to its ED first.
-        targets: As `solve` takes them.
-
-    Raises:
-        InputError: As `solve` does.
-    """
-    start = start_at_ed(ws, learned(model.trajectories, "ed_to_es", "trajectories"))
-    solution = solve(model, start, targets)
-    return ws + (solution.ws - start), solution
 
 
 def _bracket(measured, wanted, columns) -> tuple[np.ndarray, np.ndarray]:

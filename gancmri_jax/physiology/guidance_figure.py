@@ -10,7 +10,6 @@ from jaxtyping import UInt8
 
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.whole import whole
-from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import learned
 from gancmri_jax.physiology.guidance import DIRECTIONS
@@ -87,12 +86,11 @@ def draw_cross_talk(path: pathlib.Path, report: Mapping[str, Mapping[str, Any]])
 
 def _pictures(model: Model, seeds: list[int], name: str) -> UInt8[np.ndarray, "H W"]:
     """Render hearts row by row, moved by each of SHOWN."""
-    ed_to_es = learned(model.trajectories, "ed_to_es", "trajectories")
     direction = learned(model.directions, name, "directions")
     steps = jnp.asarray(SHOWN, jnp.float32)[:, None, None] * direction[None]
     rows = []
     for seed in seeds:
-        start = start_at_ed(model.sample(seed), ed_to_es)
+        start = model.at_ed(model.sample(seed))
         frames = to_uint8(model.render(start[None] + steps)[..., 0])
         rows.append(np.concatenate(list(frames), axis=1))
     return np.concatenate(rows, axis=0)

@@ -13,7 +13,6 @@ import scipy.stats
 from jaxtyping import Float
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import learned
 from gancmri_jax.physiology.guidance import DIRECTIONS, measure_hearts
@@ -73,8 +72,7 @@ def measure_guidance(
         )
     amounts = np.linspace(LEAST, MOST, COUNT)
     seeds = list(range(seed, seed + hearts))
-    ed_to_es = learned(model.trajectories, "ed_to_es", "trajectories")
-    starts = [start_at_ed(model.sample(heart), ed_to_es) for heart in seeds]
+    starts = [model.at_ed(model.sample(heart)) for heart in seeds]
     measured = {}
     for name in names or known:
         direction = learned(model.directions, name, "directions")

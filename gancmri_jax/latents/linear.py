@@ -1,0 +1,49 @@
+"""Numbers that are read from a code: linear functions on latent space, learned from hearts."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gancmri_jax.latents.ridge import ridge
+
+
+class Linear(NamedTuple):
+    """A number that grows along one direction.
+
+    Attributes:
+        zero: A code where it is 0.
+        gradient: How it grows.
+    """
+
+    zero: Float[Array, "num_ws w_dim"]
+    gradient: Float[Array, "num_ws w_dim"]
+
+    def of(self, ws: Float[Array, "num_ws w_dim"]) -> Float[Array, ""]:
+        """Return the number of a code."""
+        return jnp.sum(self.gradient * (ws - self.zero))
+
+
+def fit_linear(
+    ws: Float[Array, "n num_ws w_dim"], numbers: Float[np.ndarray, "n"], rows_a_heart: int = 1
+) -> tuple[Linear, float]:
+    """Learn a number from codes, by ridge regression.
+
+    Args:
+        ws: Codes.
+        numbers: What each has.
+        rows_a_heart: Codes that belong together, one heart's after another's.
+
+    Returns:
+        The function, and the part of the numbers' variance that is foretold of hearts left out.
+    """
+    x, y = np.asarray(ws, np.float64).reshape(len(ws), -1), np.asarray(numbers, np.float64)
+    centre, mean = x.mean(axis=0), y.mean()
+    x = x - centre
+    found = ridge(x @ x.T, (y - mean)[:, None], rows_a_heart)
+    gradient = x.T @ found.weights[:, 0]
+    zero = centre - mean * gradient / np.square(gradient).sum()
+    row = ws.shape[1:]
+    parts = (jnp.asarray(part.reshape(row), jnp.float32) for part in (zero, gradient))
+    return Linear(*parts), found.explained
