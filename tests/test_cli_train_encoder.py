@@ -7,6 +7,7 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import write_records
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.cli.train_encoder import command
+from gancmri_jax.errors import InputError
 from gancmri_jax.model import file
 from gancmri_jax.model.file import load_model
 from gancmri_jax.training import encoder as training
@@ -49,6 +50,14 @@ def test_a_trained_encoder_is_scored_and_left_in_its_model(tmp_path, monkeypatch
     left = load_model(tmp_path / "run")
     assert left.fingerprint == model.fingerprint
     assert left.encoder.card["held_back"]["test split"]["ssim"] == 0.75
+
+
+def test_a_model_whose_images_cannot_be_scored_is_refused_before_training(tmp_path):
+    tiny_model(resolution=8).save(tmp_path / "tiny.safetensors")
+    options = ["--model", f"{tmp_path}/tiny.safetensors", "--out", f"{tmp_path}/run"]
+    result = CliRunner().invoke(gancmri, ["train-encoder", *options])
+    assert isinstance(result.exception, InputError) and not (tmp_path / "run").exists()
+    assert "its images of 8² are too small to score an encoder" in str(result.exception)
 
 
 def test_options_are_the_configurations():

@@ -48,6 +48,8 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     import dataclasses
 
     from gancmri_jax.cine.records import record_splits
+    from gancmri_jax.errors import InputError
+    from gancmri_jax.metrics.similarity import WINDOW
     from gancmri_jax.model.file import load_model
     from gancmri_jax.training.encoder import (
         MODEL,
@@ -59,6 +61,11 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     from gancmri_jax.training.encoder_data import read_frames
 
     model = load_model(name)
+    if model.resolution < WINDOW:
+        raise InputError(
+            f"{name}: its images of {model.resolution}² are too small to score an encoder by SSIM, "
+            f"which looks at {WINDOW}² pixels at once; train one for a larger model"
+        )
     config = default_config()
     config.update(options)
     frames = None if data is None else read_frames(data, "train", model.resolution)
