@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -6,6 +8,8 @@ from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
 from gancmri_jax.model.file import load_model, save_model
+from gancmri_jax.physiology import calibration
+from gancmri_jax.physiology.calibration import Calibration
 from gancmri_jax.projection import store
 from tests.tiny import tiny_model
 
@@ -83,6 +87,30 @@ def test_directions_by_regression_at_right_angles(fit):
     a, b = (np.float32(model.directions[n]).ravel() for n in ("lv_area", "sphericity_index"))
     assert abs(a @ b) < 1e-2 * np.linalg.norm(a) * np.linalg.norm(b)
     assert model.card["fit"]["directions"] == "regression, orthogonal"
+
+
+def test_calibrated_motion_is_kept_and_told(fit, tmp_path, monkeypatch):
+    table = tmp_path / "phenotypes.csv"
+    head, *rows = table.read_text().splitlines()
+    wanted = [f"{row},{30 + number}" for number, row in enumerate(rows)]
+    table.write_text("\n".join([f"{head},lv_fac_percent", *wanted]))
+    asked = []
+
+    def lengthen(model, fac_percent):
+        asked.append(fac_percent)
+        twice = {name: 2 * array for name, array in model.trajectories.items()}
+        return dataclasses.replace(model, trajectories=twice), Calibration(2.0, 2.5, 0.75)
+
+    monkeypatch.setattr(calibration, "calibrate", lengthen)
+    plain = load_model(fit()[1]).trajectories
+    result, out = fit("--calibrate")
+    assert result.exit_code == 0, result.output
+    assert asked == [33.5]
+    model = load_model(out)
+    np.testing.assert_allclose(model.trajectories["aligned"], 2 * plain["aligned"], rtol=1e-3)
+    told = {"lv_fac_percent": 33.5, "ed_to_es": 2.0, "frame_to_frame": 2.5, "depth_explained": 0.75}
+    assert model.card["fit"]["calibrated"] == told
+    assert "33.5 %: ed_to_es by 2.00, frame_to_frame by 2.50; 75% of how hearts" in result.output
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_a_heart_moves_as_far_as_its_own_depth_says():
     ws, es_frames, k = study([18, 20, 22])
     known = Linear(jnp.zeros((2, 3)), jnp.zeros((2, 3)).at[0, 0].set(np.log(1.5)))
     motion = motions.aligned(ws, es_frames, T)
-    deep = motion._replace(depth=known)
+    deep = motion._replace(log_depth=known)
     for first, factor in ((0.0, 1.0), (1.0, 1.5), (-1.0, 1 / 1.5), (9.0, 2.0), (-9.0, 0.5)):
         start = jnp.zeros((2, 3)).at[0, 0].set(first)
         path = motions.path_from(deep, start) - start[None]

@@ -31,6 +31,32 @@ def test_both_methods_start_at_end_diastole(model):
         np.testing.assert_allclose(path[0], start, rtol=1e-5, atol=1e-6)
 
 
+def test_a_frame_is_taken_back_by_its_contraction(model):
+    ws = model.sample(0)
+    gradient = jnp.zeros_like(ws).at[0, 1].set(0.5)
+    known = {"contraction": jnp.stack([ws.at[0, 1].add(-0.5), gradient])}
+    more = dataclasses.replace(model, trajectories=model.trajectories | known)
+    np.testing.assert_allclose(more.at_ed(ws), ws - 0.25 * more.trajectories["ed_to_es"], rtol=1e-5)
+
+
+def test_motions_are_as_deep_as_the_heart_but_where_they_say_so_themselves(model):
+    start = model.sample(0)
+    points = np.random.default_rng(0).normal(size=(2, 3, *start.shape)).astype(np.float32)
+    known = {
+        "log_depth": jnp.stack([start.at[0, 1].add(-1), jnp.zeros_like(start).at[0, 1].set(0.5)]),
+        "aligned": points[0],
+        "conditioned": points[1:],
+        "conditioned_axes": jnp.stack([start, start]),
+    }
+    deep = dataclasses.replace(model, trajectories=model.trajectories | known)
+    for name in motions_of(deep.trajectories):
+        paths = [beat_path(start, deep.trajectories, Motion(name)) - start[None]]
+        del (alike := dict(deep.trajectories))["log_depth"]
+        paths.append(beat_path(start, alike, Motion(name)) - start[None])
+        factor = 1.0 if name == "conditioned" else np.exp(0.5)
+        np.testing.assert_allclose(paths[0], factor * paths[1], rtol=1e-3, atol=1e-4)
+
+
 def test_frame_to_frame_takes_the_models_steps(model):
     path = model.beat(model.sample(0), Motion())
     steps = model.trajectories["frame_to_frame"]

@@ -4,7 +4,7 @@ import pytest
 import scipy.stats
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.motion import start_at_ed
+from gancmri_jax.model.motion import at_ed
 from gancmri_jax.physiology.guidance_report import Guidance, effect, measure_guidance, summarise
 from tests.test_physiology_guidance import Discs
 
@@ -21,7 +21,7 @@ class Hearts(Discs):
         return jnp.array([[20.0, 24.0 + 2 * seed]])
 
     def at_ed(self, ws):
-        return start_at_ed(ws, self.trajectories)
+        return at_ed(ws, self.trajectories)
 
 
 def guidance(areas, indices):

@@ -102,7 +102,7 @@ def command(
             raise InputError(f"{store}: holds codes of another model than {name}; project again")
     codes = concatenate(parts)
 
-    trajectories, counts = fit_motion(codes, frames)
+    trajectories, counts, explained = fit_motion(codes, frames)
     note: dict[str, Any] = {
         "latents": list(provenances),
         "mean_distance": round(float(codes.distances[codes.valid].mean()), 5),
@@ -111,10 +111,13 @@ def command(
         click.echo(f"{learned}: of {count} videos")
     if "frame_to_frame" not in trajectories:
         click.echo("frame_to_frame: none; no video has all its frames projected")
-    if "contraction" not in trajectories:
+    if "contraction" in trajectories:
+        note["contraction_explained"] = explained
+        click.echo(f"{explained:.0%} of contraction is foretold of beats left out")
+    else:
         click.echo(
-            "contraction: none, from too few whole beats; "
-            f"every heart starts at w − {PAPER_CONTRACTION} k_ED→ES"
+            f"contraction: none, so that every heart starts at w − {PAPER_CONTRACTION} k_ED→ES; "
+            "it takes five whole beats, and codes that foretell it"
         )
 
     directions: dict[str, Any] = {}
@@ -137,10 +140,10 @@ def command(
                 f"{table}: has no lv_fac_percent of projected subjects to calibrate motion by"
             )
         fac_percent = float(np.nanmedian(wanted))
-        lengthened, gains = calibrated(with_fit(model, trajectories, {}, {}), fac_percent)
+        lengthened, done = calibrated(with_fit(model, trajectories, {}, {}), fac_percent)
         trajectories = lengthened.trajectories
-        note["calibrated"] = {"lv_fac_percent": fac_percent, **gains._asdict()}
-        click.echo(f"lengthened to a fractional area change of {fac_percent:.1f} %: {gains}")
+        note["calibrated"] = {"lv_fac_percent": fac_percent, **done._asdict()}
+        click.echo(f"lengthened to a fractional area change of {fac_percent:.1f} %: {done}")
 
     figures = motion_figures(trajectories, frames)
     note["motions"] = {

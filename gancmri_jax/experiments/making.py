@@ -130,7 +130,7 @@ def fit_model(
 ) -> Result:
     """Learn motion and directions from the codes, and write the model that has them."""
     known = concatenate([codes["beats"], codes["pairs"]])
-    trajectories, counts = fit_motion(known, FRAMES)
+    trajectories, counts, _ = fit_motion(known, FRAMES)
     phenotypes = read_phenotypes(table)
     directions, videos = fit_directions(known, phenotypes)
     # A segmenter measures generated hearts in millimetres, which they have from these.

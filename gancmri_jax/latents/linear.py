@@ -36,14 +36,15 @@ def fit_linear(
         rows_a_heart: Codes that belong together, one heart's after another's.
 
     Returns:
-        The function, and the part of the numbers' variance that is foretold of hearts left out.
+        The function, and the part of the numbers' variance that is foretold of hearts left out;
+        where that is 0 or less the function is worth nothing.
     """
     x, y = np.asarray(ws, np.float64).reshape(len(ws), -1), np.asarray(numbers, np.float64)
     centre, mean = x.mean(axis=0), y.mean()
     x = x - centre
     found = ridge(x @ x.T, (y - mean)[:, None], rows_a_heart)
     gradient = x.T @ found.weights[:, 0]
-    zero = centre - mean * gradient / np.square(gradient).sum()
+    zero = centre - mean * gradient / (np.square(gradient).sum() or 1.0)
     row = ws.shape[1:]
     parts = (jnp.asarray(part.reshape(row), jnp.float32) for part in (zero, gradient))
     return Linear(*parts), found.explained

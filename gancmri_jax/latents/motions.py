@@ -31,7 +31,7 @@ Frames = Int[np.ndarray, "v"]
 
 RANK = 3  # of the response to the start
 MOST_SCORE = 2.0  # standard deviations: a start beyond the hearts learned from counts as this
-MOST_DEPTH = 2.0  # a heart moves no more than twice as far as the median heart, nor half
+MOST_DEPTH = 2.0  # times the median heart's; the least is its reciprocal
 
 
 class LatentMotion(NamedTuple):
@@ -42,14 +42,14 @@ class LatentMotion(NamedTuple):
         centre, axes: The mean start, and the axes along which a start is scored, in standard
             deviations of the hearts learned from; none where all hearts move alike.
         responses: What a score of 1 along each axis adds to the offsets.
-        depth: Of a start, the logarithm of what its offsets are multiplied by; None for 0.
+        log_depth: Of a start, the logarithm of what its offsets are multiplied by; None for 0.
     """
 
     offsets: Float[Array, "t num_ws w_dim"]
     centre: Float[Array, "num_ws w_dim"]
     axes: Float[Array, "r num_ws w_dim"]
     responses: Float[Array, "r t num_ws w_dim"]
-    depth: Linear | None = None
+    log_depth: Linear | None = None
 
 
 def path_from(
@@ -59,8 +59,9 @@ def path_from(
     scores = jnp.tensordot(motion.axes, start - motion.centre, axes=2)  # [r]
     scores = jnp.clip(scores, -MOST_SCORE, MOST_SCORE)
     offsets = motion.offsets + jnp.tensordot(scores, motion.responses, axes=1)
-    if motion.depth is not None:
-        offsets = offsets * jnp.clip(jnp.exp(motion.depth.of(start)), 1 / MOST_DEPTH, MOST_DEPTH)
+    if motion.log_depth is not None:
+        depth = jnp.exp(motion.log_depth.of(start))
+        offsets = offsets * jnp.clip(depth, 1 / MOST_DEPTH, MOST_DEPTH)
     return start[None] + offsets
 
 

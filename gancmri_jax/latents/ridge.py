@@ -18,7 +18,7 @@ class Ridge(NamedTuple):
     Attributes:
         weights: One column for each column of y.
         explained: The part of y's square that is foretold of hearts left out; below 0, the mean
-            would do better.
+            would do better. 0 where there is nothing to foretell, or to foretell it by.
     """
 
     weights: Float[np.ndarray, "n k"]
@@ -35,19 +35,21 @@ def ridge(
         y: What is to be foretold, centred.
         rows_a_heart: Rows that belong together, one heart's after another's.
     """
+    scale, size = np.trace(gram) / len(gram), float(np.square(y).sum())
+    if scale == 0 or size == 0:
+        return Ridge(np.zeros_like(y), 0.0)
     values, vectors = np.linalg.eigh(gram)
-    scale = np.trace(gram) / len(gram)
-    hearts = len(gram) // rows_a_heart
-    blocks = np.arange(len(gram)).reshape(hearts, rows_a_heart)
+    by_heart = vectors.reshape(-1, rows_a_heart, len(gram))
 
     def error(part: float) -> float:
-        fit = (vectors * (values / (values + part * scale))) @ vectors.T
+        kept = values / (values + part * scale)
         # What a heart's own rows have in its fit; the centring gives each 1/n.
-        own = fit[blocks[:, :, None], blocks[:, None]] + 1 / len(gram)
-        missed = (y - fit @ y).reshape(hearts, rows_a_heart, -1)
+        own = (by_heart * kept) @ by_heart.swapaxes(1, 2) + 1 / len(gram)
+        missed = y - vectors @ (kept[:, None] * (vectors.T @ y))
+        missed = missed.reshape(len(by_heart), rows_a_heart, -1)
         return float(np.square(np.linalg.solve(np.eye(rows_a_heart) - own, missed)).sum())
 
     errors = [error(part) for part in _RIDGES]
     best = int(np.argmin(errors))
     inverse = (vectors / (values + _RIDGES[best] * scale)) @ vectors.T
-    return Ridge(inverse @ y, 1 - errors[best] / float(np.square(y).sum()))
+    return Ridge(inverse @ y, 1 - errors[best] / size)

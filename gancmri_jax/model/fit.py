@@ -28,21 +28,33 @@ from gancmri_jax.model.motion import Motion, latent_motion, learned, motions_of
 
 # Columns of phenotypes.csv that are no phenotypes of the ED frame.
 _NOT_PHENOTYPES = ("ed_frame", "es_frame")
+_FEWEST_BEATS = 5  # that teach how far into its beat a frame is
 _UNITS = ("_ed_cm2", "_cm2", "_percent", "_bpm", "_ml", "_mm", "_ms")
 
 
-def fit_motion(codes: Codes, num_frames: int = 50) -> tuple[dict[str, Array], dict[str, int]]:
+class MotionFit(NamedTuple):
+    """What a study teaches of motion.
+
+    Attributes:
+        trajectories: `ed_to_es` [num_ws w_dim] and, where whole videos are projected,
+            `frame_to_frame` [num_frames − 1, num_ws, w_dim] and `aligned` [points num_ws w_dim];
+            where there are enough of them, `conditioned` [r points num_ws w_dim] and
+            `conditioned_axes` [1 + r, num_ws, w_dim], and `contraction` [2 num_ws w_dim].
+        counts: How many videos each is learned from.
+        contraction_explained: The part of contraction's variance that is foretold of beats left
+            out; without any, contraction is left out itself.
+    """
+
+    trajectories: dict[str, Array]
+    counts: dict[str, int]
+    contraction_explained: float | None = None
+
+
+def fit_motion(codes: Codes, num_frames: int = 50) -> MotionFit:
     """Learn k_ED→ES and the models of a beat (GANcMRI, sections 3.3.1 and 3.3.2).
 
     A video with another number of frames than `num_frames` is read at as many equal parts of its
     beat, along straight lines between its codes.
-
-    Returns:
-        `ed_to_es` [num_ws w_dim] and, where whole videos are projected, `frame_to_frame`
-        [num_frames − 1, num_ws, w_dim] and `aligned` [points num_ws w_dim]; where there are enough
-        of them, `conditioned` [r points num_ws w_dim] and `conditioned_axes` [1 + r, num_ws,
-        w_dim], and `contraction` [2 num_ws w_dim] where it tells more of hearts left out than
-        their mean does; and how many videos each is learned from.
 
     Raises:
         InputError: No video has both its ED and its ES frame projected.
@@ -62,7 +74,7 @@ def fit_motion(codes: Codes, num_frames: int = 50) -> tuple[dict[str, Array], di
         if frames > 2 and codes.valid[video, :frames].all()
     ]
     if not whole:
-        return trajectories, counts
+        return MotionFit(trajectories, counts)
     beats = jnp.stack([_from_ed(codes, video, num_frames) for video in whole])
     trajectories["frame_to_frame"] = mean_steps(beats)
     counts["frame_to_frame"] = len(whole)
@@ -80,11 +92,13 @@ def fit_motion(codes: Codes, num_frames: int = 50) -> tuple[dict[str, Array], di
         trajectories["conditioned"] = found.responses  # to be added to `aligned`
         trajectories["conditioned_axes"] = jnp.concatenate([found.centre[None], found.axes])
         counts["conditioned"] = len(beats)
+    explained = None
+    if len(beats) >= _FEWEST_BEATS:
         contraction, explained = fit_contraction(beats, trajectories["ed_to_es"])
         if explained > 0:
             trajectories["contraction"] = jnp.stack(contraction)
             counts["contraction"] = len(beats)
-    return trajectories, counts
+    return MotionFit(trajectories, counts, explained)
 
 
 class Figures(NamedTuple):

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.encoder import Encoder
-from gancmri_jax.model.motion import Motion, beat_path, learned, start_at_ed
+from gancmri_jax.model.motion import Motion, at_ed, beat_path, learned
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
 
@@ -30,7 +30,8 @@ class Model:
         w_avg: Mean of w [w_dim], the centre of truncation.
         noise: Constant noise maps, each [1 h w].
         trajectories: Motion by name: `ed_to_es` [num_ws w_dim] and `frame_to_frame`
-            [frames − 1, num_ws, w_dim]; empty until `gancmri fit`.
+            [frames − 1, num_ws, w_dim], and what else `fit_motion` and `calibrate` tell of; empty
+            until `gancmri fit`.
         directions: Phenotype directions [num_ws w_dim] by name; empty until `gancmri fit`.
         segmenter: A network that finds the heart's chambers; None until one is put in.
         encoder: A network that guesses an image's w; None until `gancmri train-encoder`.
@@ -162,7 +163,7 @@ class Model:
         Raises:
             InputError: The model has learned no motion.
         """
-        return start_at_ed(ws, self.trajectories)
+        return at_ed(ws, self.trajectories)
 
     def adjust(
         self, ws: Float[Array, "num_ws w_dim"], amounts: Mapping[str, float]

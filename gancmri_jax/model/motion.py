@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents import motions, paths
+from gancmri_jax.latents import motions
 from gancmri_jax.latents.linear import Linear
 from gancmri_jax.latents.motions import LatentMotion, path_from
+from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
 
 # Each model of the beat, what it is, and which trajectory of a model file it needs.
@@ -63,7 +64,7 @@ class Motion:
             )
 
 
-def start_at_ed(
+def at_ed(
     ws: Float[Array, "num_ws w_dim"], trajectories: Mapping[str, Array]
 ) -> Float[Array, "num_ws w_dim"]:
     """Take a frame of any moment of the beat back to end-diastole, where a beat starts.
@@ -72,7 +73,7 @@ def start_at_ed(
         InputError: `ed_to_es` is missing.
     """
     ed_to_es = learned(trajectories, "ed_to_es", "trajectories")
-    return paths.start_at_ed(ws, ed_to_es, _linear(trajectories, "contraction"))
+    return start_at_ed(ws, ed_to_es, _linear(trajectories, "contraction"))
 
 
 def beat_path(
@@ -100,12 +101,15 @@ def latent_motion(trajectories: Mapping[str, Array], motion: Motion) -> LatentMo
     Raises:
         InputError: A trajectory is missing, or there are too few steps for the motion.
     """
-    return _alone(trajectories, motion)._replace(depth=_linear(trajectories, "depth"))
+    name = resolve(motion.method, trajectories)
+    alike = _without_depth(name, trajectories, motion)
+    if name == "conditioned":  # which itself says how deep a start's beat is
+        return alike
+    return alike._replace(log_depth=_linear(trajectories, "log_depth"))
 
 
-def _alone(trajectories: Mapping[str, Array], motion: Motion) -> LatentMotion:
-    """Return a motion as it was learned, before hearts' own depths."""
-    name, num_frames = resolve(motion.method, trajectories), motion.num_frames
+def _without_depth(name: str, trajectories: Mapping[str, Array], motion: Motion) -> LatentMotion:
+    num_frames = motion.num_frames
     kept = learned(trajectories, MOTIONS[name][1], "trajectories")
     try:
         if name == "published":

@@ -14,23 +14,23 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.linear import fit_linear
+from gancmri_jax.latents.linear import Linear, fit_linear
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, latent_motion, learned, start_at_ed
+from gancmri_jax.model.motion import Motion, at_ed, latent_motion, learned
 from gancmri_jax.physiology.guidance import measure_hearts
 
 GAINS = np.array([0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0])
-_FEWEST = 8  # hearts that teach how much more or less one needs
+_FEWEST = 8  # hearts that teach how deep each moves
 
 
-class Gains(NamedTuple):
-    """What trajectories were multiplied by.
+class Calibration(NamedTuple):
+    """What was done to motion.
 
     Attributes:
-        ed_to_es: k_ED→ES.
-        frame_to_frame: The models of a beat.
-        depth_explained: The part of the variance of hearts' own gains, in logarithms, that is
-            foretold of hearts left out; None where that is none, and all have one.
+        ed_to_es: What k_ED→ES was multiplied by.
+        frame_to_frame: What the models of a beat were multiplied by; None where there are none.
+        depth_explained: The part of the variance of hearts' own depths, in logarithms, that is
+            foretold of hearts left out; None where that is none, and all move alike.
     """
 
     ed_to_es: float
@@ -42,17 +42,17 @@ class Gains(NamedTuple):
         if self.frame_to_frame is not None:
             told += f", frame_to_frame by {self.frame_to_frame:.2f}"
         if self.depth_explained is not None:
-            told += f"; hearts' own depths are foretold by {self.depth_explained:.0%}"
+            told += f"; {self.depth_explained:.0%} of how hearts differ in depth is foretold"
         return told
 
 
 def calibrate(
     model: Model, fac_percent: float, hearts: int = 32, seed: int = 2**20
-) -> tuple[Model, Gains]:
+) -> tuple[Model, Calibration]:
     """Return the model with motion so long that hearts have this fractional area change.
 
     k_ED→ES comes first, for hearts start by it; then the models of a beat, all by the gain that
-    the median heart needs by `frame-to-frame`; then `depth`, what each heart needs more or less.
+    the median heart needs by `frame-to-frame`; then what each heart needs more or less.
 
     Args:
         model: It has motion, a segmenter and its spacing.
@@ -63,38 +63,59 @@ def calibrate(
     Raises:
         InputError: The model cannot measure hearts, or no gain gives what is wanted.
     """
-    ws = [model.sample(seed) for seed in range(seed, seed + hearts)]
+    ws = [model.sample(each) for each in range(seed, seed + hearts)]
     ed_to_es = learned(model.trajectories, "ed_to_es", "trajectories")
     gains = jnp.asarray(GAINS, jnp.float32)[:, None, None, None]
 
     def starts_of(gain: float) -> Float[Array, "hearts num_ws w_dim"]:
         known = {**model.trajectories, "ed_to_es": gain * ed_to_es}
-        return jnp.stack([start_at_ed(heart, known) for heart in ws])
+        return jnp.stack([at_ed(heart, known) for heart in ws])
 
     starts = jnp.stack([starts_of(gain) for gain in GAINS])
     found = _fac_percent(model, starts, starts + gains * ed_to_es[None, None])
-    first = _median_gain(found, fac_percent, "from ED to ES")
+    first = gain = _median_gain(found, fac_percent, "from ED to ES")
     scaled = {**model.trajectories, "ed_to_es": first * ed_to_es}
-    scaled.pop("depth", None)
+    scaled.pop("log_depth", None)
+
     farthest, whole = ed_to_es, "frame_to_frame" in scaled
     if whole:
         offsets = latent_motion(scaled, Motion("frame-to-frame")).offsets
         farthest = offsets[int(jnp.argmax(jnp.tensordot(offsets, ed_to_es, axes=2)))]
     starts = starts_of(first)
     found = _fac_percent(model, starts[None], starts[None] + gains * farthest[None, None])
-    gain = _median_gain(found, fac_percent, "over the beat")
+    if whole:
+        gain = _median_gain(found, fac_percent, "over the beat")
     for name in ("frame_to_frame", "aligned", "conditioned"):
         if name in scaled:
             scaled[name] = gain * learned(scaled, name, "trajectories")
-    own = np.array([_gain(heart, fac_percent) for heart in found.T]) / gain
-    told = np.isfinite(own)
-    explained = None
-    if told.sum() >= _FEWEST:
-        depth, share = fit_linear(starts[told], np.log(own[told]))
-        if share > 0:
-            scaled["depth"], explained = jnp.stack(depth), share
-    calibrated = dataclasses.replace(model, trajectories=scaled)
-    return calibrated, Gains(first, gain if whole else None, explained)
+
+    depth, explained = _fit_log_depth(starts, found, fac_percent, gain)
+    if depth is not None:
+        scaled["log_depth"] = jnp.stack(depth)
+    done = Calibration(first, gain if whole else None, explained)
+    return dataclasses.replace(model, trajectories=scaled), done
+
+
+def _fit_log_depth(
+    starts: Float[Array, "hearts num_ws w_dim"],
+    found: Float[np.ndarray, "gains hearts"],
+    fac_percent: float,
+    gain: float,
+) -> tuple[Linear, float] | tuple[None, None]:
+    """Learn the logarithm of the gain that each heart needs, over this one, from its start.
+
+    A heart that needs more or less than GAINS offers counts as needing the last of them.
+
+    Returns:
+        The function, and the part of the variance that it foretells; None where it foretells none.
+    """
+    known = np.isfinite(found).all(axis=0)
+    if known.sum() < _FEWEST:
+        return None, None
+    curves = np.maximum.accumulate(found[:, known], axis=0)
+    own = np.array([np.interp(fac_percent, curve, GAINS) for curve in curves.T])
+    depth, explained = fit_linear(starts[known], np.log(own / gain))
+    return (depth, explained) if explained > 0 else (None, None)
 
 
 def _fac_percent(

@@ -126,7 +126,7 @@ class Progress:
         images = np.asarray(model.synthesize(model.map(z)))
         kimg = done * self._config.batch_size // 1000
         self._picture("samples", images, columns, kimg, done)
-        if "ed_to_es" in self._trajectories:  # every beat starts along it
+        if "ed_to_es" in self._trajectories:  # by which hearts are taken to ED
             frames, hearts = _STRIP
             moving = dataclasses.replace(model, trajectories=self._trajectories)
             beats_whole = {"aligned", "frame_to_frame"} & self._trajectories.keys()
