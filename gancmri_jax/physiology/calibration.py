@@ -104,15 +104,16 @@ def _fit_log_depth(
 ) -> tuple[Linear, float] | tuple[None, None]:
     """Learn the logarithm of the gain that each heart needs, over this one, from its start.
 
-    A heart that needs more or less than GAINS offers counts as needing the last of them.
+    A heart that needs more or less than GAINS offers counts as needing the last of them, and a
+    ventricle that is no longer found at a large gain as empty.
 
     Returns:
         The function, and the part of the variance that it foretells; None where it foretells none.
     """
-    known = np.isfinite(found).all(axis=0)
+    known = np.isfinite(found[0])
     if known.sum() < _FEWEST:
         return None, None
-    curves = np.maximum.accumulate(found[:, known], axis=0)
+    curves = np.maximum.accumulate(np.nan_to_num(found[:, known], nan=100.0), axis=0)
     own = np.array([np.interp(fac_percent, curve, GAINS) for curve in curves.T])
     depth, explained = fit_linear(starts[known], np.log(own / gain))
     return (depth, explained) if explained > 0 else (None, None)
