@@ -58,6 +58,12 @@ def test_a_snapshot_is_measured_and_the_best_is_kept(data, tmp_path, monkeypatch
     best, last = (load_model(tmp_path / f"model{end}.safetensors") for end in ("_best", ""))
     assert best.fingerprint == models[1].fingerprint
     assert last.fingerprint == models[2].fingerprint
+    assert best.card["distances"] == {"fcn_fd30": 3.0}
+    again = Progress(config, tmp_path, data)
+    again.start(3, 3)  # a finished run, called again, leaves what it left
+    again.leave(models[2])
+    for left in (last, load_model(tmp_path / "model.safetensors")):
+        assert left.card["distances"] == {"fcn_fd30": 4.0}
 
 
 def test_a_real_snapshot_has_a_distance(data, tmp_path):

@@ -111,8 +111,8 @@ def command(
         click.echo(f"{learned}: of {count} videos")
     if "frame_to_frame" not in trajectories:
         click.echo("frame_to_frame: none; no video has all its frames projected")
-    if "contraction" in trajectories:
-        note["contraction_explained"] = explained
+    if explained is not None and "contraction" in trajectories:
+        note["contraction_explained"] = round(explained, 4)
         click.echo(f"{explained:.0%} of contraction is foretold of beats left out")
     else:
         click.echo(

@@ -92,7 +92,11 @@ def calibrate(
     depth, explained = _fit_log_depth(starts, found, fac_percent, gain)
     if depth is not None:
         scaled["log_depth"] = jnp.stack(depth)
-    done = Calibration(first, gain if whole else None, explained)
+    done = Calibration(
+        ed_to_es=round(first, 4),
+        frame_to_frame=round(gain, 4) if whole else None,
+        depth_explained=None if explained is None else round(explained, 4),
+    )
     return dataclasses.replace(model, trajectories=scaled), done
 
 

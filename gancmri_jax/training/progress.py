@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -56,6 +57,7 @@ class Progress:
         self._trajectories: dict[str, Array] = {}
         self._file: MetricsFile | None = None
         self._best: float | None = None
+        self._distances: dict[str, float] = {}
         self._real: Frames | None = None
         self._scored: dict[str, Frames] = {}
         self._known: tuple[Backbone, Float[np.ndarray, "n d"]] | None = None
@@ -63,8 +65,9 @@ class Progress:
     def start(self, done: int, total: int) -> None:
         """Begin at step `done` of `total`, forgetting what was written of later ones."""
         self._file = MetricsFile(self._workdir / "metrics.jsonl", done)
-        known = [line[key] for line in self._file.lines for key in line if key.startswith("fcn_fd")]
-        self._best = min(known, default=None)
+        known = [(line["step"], _distances(line)) for line in self._file.lines]
+        self._best = min((d for _, found in known for d in found.values()), default=None)
+        self._distances = next((found for step, found in known if step == done and found), {})
         inverts = self._config.inversion_learning_rate is not None
         if inverts and self._config.distance_frames and self._config.resolution >= WINDOW:
             splits = record_splits(self._data)
@@ -118,7 +121,6 @@ class Progress:
         A run that started from a model with trajectories leaves a strip of beating hearts too.
         """
         assert self._file is not None
-        scores = self.leave(model)
         columns, rows = _GRID
         z = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), (model.z_dim,)))(
             np.arange(columns * rows)
@@ -134,11 +136,12 @@ class Progress:
             beats = [moving.video(seed, method, frames) for seed in range(hearts)]
             self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
-        for split, found in scores.items():
+        self._distances = _distances(values)
+        for split, found in self.leave(model).items():
             values[f"inversion/ssim{short(int(found['frames']))}_{split}"] = found["ssim"]
         if not values:
             return
-        distance = next((v for name, v in values.items() if name.startswith("fcn_fd")), None)
+        distance = next(iter(self._distances.values()), None)
         if distance is not None and (self._best is None or distance < self._best):
             self._best = distance
             with whole(self._workdir / BEST) as part:
@@ -155,8 +158,11 @@ class Progress:
     def leave(self, model: Model) -> dict[str, dict[str, float]]:
         """Write the model, and score an encoder that was trained along, by split.
 
-        Its card keeps the score of frames that it has not learned from.
+        The model's card keeps the distance that was measured of it, the encoder's the score of
+        frames that it has not learned from.
         """
+        if self._distances:
+            model = dataclasses.replace(model, card=model.card | {"distances": self._distances})
         scores = {split: score(model, frames) for split, frames in self._scored.items()}
         if model.encoder is not None and _HELD_BACK in scores:
             card = model.encoder.card | {"held_back": {_HELD_BACK: scores[_HELD_BACK]}}
@@ -198,6 +204,10 @@ class Progress:
             name = f"fcn_fd{short(len(real))}"
             values[name] = frechet_distance_of(real, extract(backbone, made))
         return values
+
+
+def _distances(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: round(v, 5) for name, v in values.items() if name.startswith("fcn_fd")}
 
 
 def real_frames(data: pathlib.Path, count: int, seed: int, split: str = "train") -> Frames:
