@@ -7,6 +7,8 @@ from click.testing import CliRunner
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
+from gancmri_jax.latents.linear import Linear
+from gancmri_jax.model import fit as model_fit
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.physiology import calibration
 from gancmri_jax.physiology.calibration import Calibration
@@ -77,6 +79,16 @@ def test_every_motion_is_learned_told_and_kept(fit):
     # sex is the same for all, and gives no direction.
     assert "lv_area (8 videos), sphericity_index (8 videos)" in result.output
     assert "sex" not in model.directions
+
+
+def test_codes_that_foretell_no_contraction_leave_the_papers_share(fit, monkeypatch):
+    monkeypatch.setattr(model_fit, "fit_contraction", lambda ws, k: (Linear(ws[0, 0], k), -0.1))
+    result, out = fit()
+    assert result.exit_code == 0, result.output
+    assert "contraction: none, so that every heart starts at w − 0.7 k_ED→ES" in result.output
+    model = load_model(out)
+    assert "contraction" not in model.trajectories
+    assert "contraction_explained" not in model.card["fit"]
 
 
 def test_directions_by_regression_at_right_angles(fit):

@@ -44,3 +44,10 @@ def test_the_error_of_hearts_left_out_is_that_of_fits_without_them():
         slope = np.linalg.solve(p.T @ p + amount * np.eye(4), p.T @ q)
         missed += np.square(y[out] - (x[out] - u) @ slope - v).sum()
     assert explained == pytest.approx(1 - missed / np.square(y).sum(), abs=1e-6)
+
+
+def test_where_nothing_differs_nothing_is_foretold():
+    alike, y = np.zeros((6, 6)), np.arange(6.0)[:, None] - 2.5
+    for gram, numbers in ((alike, y), (np.eye(6), np.zeros((6, 1)))):
+        weights, explained = ridge(gram, numbers)
+        assert explained == 0 and not weights.any()

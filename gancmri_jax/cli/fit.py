@@ -40,7 +40,7 @@ import click
     "--calibrate",
     is_flag=True,
     help="Lengthen motion until hearts' fractional area change, as the model's segmenter measures "
-    "it, is the median lv_fac_percent of the projected subjects.",
+    "it, is the median lv_fac_percent of the projected subjects, each heart by what it needs.",
 )
 @click.option(
     "--segmenter",
