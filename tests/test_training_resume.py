@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import write_records
-from gancmri_jax.training.checkpoint import Checkpoints
+from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.training.state import init_state
 from tests.tiny import tiny_config
 

@@ -32,10 +32,10 @@ from gancmri_jax.model.encoder import Encoder, as_filed, network_for
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.encoder import ResidualEncoder
 from gancmri_jax.networks.generator import draw_noise
-from gancmri_jax.training.checkpoint import Checkpoints
+from gancmri_jax.runs.checkpoint import Checkpoints
+from gancmri_jax.runs.writer import MetricsFile, pin_config
 from gancmri_jax.training.encoder_data import Known, draw_w, know, spoil_each
 from gancmri_jax.training.losses import picture_distances
-from gancmri_jax.training.writer import MetricsFile, pin_config
 from gancmri_jax.version import __version__
 
 MODEL = "model.safetensors"  # in a run directory
