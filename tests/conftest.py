@@ -8,13 +8,31 @@ from typing import Any
 import jax
 import pytest
 
-from gancmri_jax.cache import CACHE_VARIABLE
+from gancmri_jax.cache import CACHE_VARIABLE, COMPILED_VARIABLE
 from gancmri_jax.cine.subject import KEY_FILE_VARIABLE
 from gancmri_jax.errors import InputError
 
 pytest_plugins = ["tests.browser"]
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs in pytest's cache for the next run and for the tests' own processes.
+
+    Programs that compile in an instant are kept too: there are thousands. A folder that
+    `JAX_COMPILATION_CACHE_DIR` names is used instead.
+    """
+    os.environ.setdefault(COMPILED_VARIABLE, str(config.cache.mkdir("compiled")))
+    options = {
+        "jax_compilation_cache_dir": os.environ[COMPILED_VARIABLE],
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+        "jax_persistent_cache_enable_xla_caches": "none",  # they put the folder's name into keys
+    }
+    for name, value in options.items():
+        os.environ[name.upper()] = str(value)
+        jax.config.update(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import pathlib
 from collections.abc import Callable, Iterator
 
@@ -21,7 +22,7 @@ def insist(refusal: Refusal) -> None:
 
 
 def read_cines(
-    path: pathlib.Path,
+    path: str | os.PathLike[str],
     on_refusal: Callable[[Refusal], None] = insist,
     options: ReadOptions | None = None,
     split: str | None = None,
@@ -37,6 +38,7 @@ def read_cines(
     Raises:
         InputError: Nothing can be read.
     """
+    path = pathlib.Path(path)
     return _some(path, (cine for _, cine in _each(path, on_refusal, options, split)))
 
 
