@@ -9,9 +9,19 @@ from tqdm import tqdm
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cli.comparing import compares_sets, open_set, progress
 from gancmri_jax.errors import InputError
+from gancmri_jax.metrics.names import MetricName, example, parse_metric
+from gancmri_jax.metrics.table import METRICS
 
 
-@click.command("evaluate")
+class _ListsMetrics(click.Command):
+    """Show the table of metrics at the end of the help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Metrics"):
+            formatter.write_dl([(example(base), metric.what) for base, metric in METRICS.items()])
+
+
+@click.command("evaluate", cls=_ListsMetrics)
 @click.option("--real", help="Records, cines, a latent store or a model.")
 @click.option("--fake", help="The same.")
 @click.option("--metrics", help="Names with commas between, as fid50k_full,kid2000.")
@@ -63,11 +73,9 @@ def command(
 ) -> None:
     """Measure metrics between two sets; each number comes with what is needed to repeat it.
 
-    fid, kid, precision, recall (Inception), fcn_fd (a segmenter), cfid (ukbb_cardiac's published
-    network alone) take a number of frames: fid50k draws 50,000 of each set, fid50k_full all real
-    ones. fvd16_consecutive and fvd16_equispaced take clips of up to 2,048 videos. ssim, psnr and
-    lpips compare video by video; roughness, closure and excursion are of moving; ppl_wend and
-    ppl_wfull of a model. pearson, alone, correlates the columns of two phenotypes.csv.
+    A name says how many frames are taken: fid2000 draws 2,000 of each set, fid50k_full compares
+    50,000 with all real ones. fvd16_equispaced and fvd16_consecutive take a clip of 16 frames from
+    up to 2,048 videos. pearson compares two phenotypes.csv, and is measured alone.
     """
     if bootstrap == 1:
         raise click.UsageError(
@@ -83,11 +91,11 @@ def command(
             click.echo(line)
         return
 
+    asked = [parse_metric(name.strip()) for name in metrics.split(",")] if metrics else []
+
     from gancmri_jax.metrics.card import write_cards
-    from gancmri_jax.metrics.correlation import correlate_tables
     from gancmri_jax.metrics.evaluate import Evaluation
-    from gancmri_jax.metrics.features import Protocol
-    from gancmri_jax.metrics.names import parse_metric
+    from gancmri_jax.metrics.protocol import Protocol
     from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.model.motion import Motion
 
@@ -95,15 +103,11 @@ def command(
     if table:
         _print_table(table, protocol, method, opening, report)
         return
-    assert real and fake and metrics
-    if metrics.strip() == "pearson":
-        cards = correlate_tables(pathlib.Path(real), pathlib.Path(fake))
-        click.echo("\n".join(map(str, cards)))
-        if report is not None:
-            write_cards(report, cards)
+    assert real and fake
+    if any(name.metric.kind == "tables" for name in asked):
+        _compare_tables(asked, pathlib.Path(real), pathlib.Path(fake), report)
         return
-    asked = [parse_metric(name.strip()) for name in metrics.split(",")]
-    if any(metric.base == "fcn_fd" for metric in asked):
+    if any(name.metric.backbone == "segmenter" for name in asked):
         owner = load_segmenter_of(segmenter), segmenter
         protocol = Protocol(seed, ddof, bootstrap, owner, not no_cache)
     motion = Motion(method)
@@ -114,8 +118,8 @@ def command(
         progress(),
     )
     cards = []
-    for metric in asked:
-        card = evaluation.measure(metric)
+    for name in asked:
+        card = evaluation.measure(name)
         tqdm.write(str(card))
         for warning in card.warnings:
             tqdm.write(f"  note: {warning}", file=sys.stderr)
@@ -124,11 +128,28 @@ def command(
             write_cards(report, cards)
 
 
+def _compare_tables(
+    asked: list[MetricName], real: pathlib.Path, fake: pathlib.Path, report: pathlib.Path | None
+) -> None:
+    from gancmri_jax.metrics.card import write_cards
+    from gancmri_jax.metrics.columns import compare_tables
+
+    others = [name.name for name in asked if name.metric.kind != "tables"]
+    if others:
+        raise InputError(
+            f"{', '.join(others)}: compares images, and other metrics here compare tables; "
+            "measure them in two commands"
+        )
+    cards = [card for name in asked for card in compare_tables(name, real, fake)]
+    click.echo("\n".join(map(str, cards)))
+    if report is not None:
+        write_cards(report, cards)
+
+
 def _print_table(table, protocol, method, opening, report) -> None:
     import json
 
     from gancmri_jax.metrics.fvd_table import fvd_table
-    from gancmri_jax.metrics.names import parse_metric
     from gancmri_jax.model.motion import Motion
 
     sets = {}

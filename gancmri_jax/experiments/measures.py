@@ -28,11 +28,11 @@ from gancmri_jax.experiments.temporal_superres import (
 )
 from gancmri_jax.latents.codes import Codes
 from gancmri_jax.metrics.evaluate import Evaluation
-from gancmri_jax.metrics.features import Progress, Protocol
 from gancmri_jax.metrics.fvd_table import fvd_table
 from gancmri_jax.metrics.movement import movement
 from gancmri_jax.metrics.names import parse_metric
-from gancmri_jax.metrics.sources import Cines, Generated
+from gancmri_jax.metrics.protocol import OnStart, Protocol
+from gancmri_jax.metrics.sets import CineSet, GeneratedSet
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion, learned
 from gancmri_jax.physiology.guidance import DIRECTIONS
@@ -47,7 +47,7 @@ _STILL_FRAMES = 16  # what a clip takes
 
 
 def frame_distance(
-    base: str, model: Model, real: Cines, most: int, seed: int, on_start: Progress
+    base: str, model: Model, real: CineSet, most: int, seed: int, on_start: OnStart
 ) -> dict[str, Any]:
     """Return the card of a distance between generated frames and as many real ones.
 
@@ -57,13 +57,13 @@ def frame_distance(
     count = min(most, real.num_frames)
     segmenter = None if model.segmenter is None else (model.segmenter, "the model")
     protocol = Protocol(seed, segmenter=segmenter)
-    fake = Generated("generated", model, Motion())
+    fake = GeneratedSet("generated", model, Motion())
     metric = parse_metric(f"{base}{count}")
     return Evaluation(real, fake, protocol, on_start).measure(metric).as_json()
 
 
 def video_distances(
-    model: Model, real: Cines, clips: int, seed: int, on_start: Progress
+    model: Model, real: CineSet, clips: int, seed: int, on_start: OnStart
 ) -> dict[str, Any]:
     """Return Table 1: FVD between real videos and those of each method, and of hearts at rest.
 
@@ -73,8 +73,8 @@ def video_distances(
         InputError: Too few videos, or the weights of I3D cannot be had.
     """
     clips = min(clips, real.num_videos)
-    sets = {"real": real} | {name: Generated(name, model, Motion(name)) for name in METHODS}
-    sets["still"] = Cines("still", [_at_rest(model, heart) for heart in range(clips)])
+    sets = {"real": real} | {name: GeneratedSet(name, model, Motion(name)) for name in METHODS}
+    sets["still"] = CineSet("still", [_at_rest(model, heart) for heart in range(clips)])
     metric = dataclasses.replace(parse_metric("fvd16_equispaced"), count=clips)
     table, half = fvd_table(sets, metric, Protocol(seed), on_start)  # type: ignore[arg-type]
     return {"clips": half, "table": [[*pair, value] for pair, value in table.items()]}
@@ -86,7 +86,7 @@ def _at_rest(model: Model, heart: int) -> Cine:
 
 
 def superresolution(
-    model: Model, cines: Sequence[Cine], codes: Codes, folder: pathlib.Path, on_start: Progress
+    model: Model, cines: Sequence[Cine], codes: Codes, folder: pathlib.Path, on_start: OnStart
 ) -> dict[str, Any]:
     """Find every second frame of real videos again; leave `superres.csv` and `superres.png`."""
     told = on_start("superres", len(cines))
@@ -116,7 +116,7 @@ def movements(
     codes: Codes,
     folder: pathlib.Path,
     most: int,
-    on_start: Progress,
+    on_start: OnStart,
 ) -> dict[str, Any]:
     """Measure how each kind of video moves, the part of Figure 4 that needs no cardiologist.
 
@@ -156,7 +156,7 @@ def generated_video(model: Model, method: str, heart: int) -> np.ndarray:
 
 
 def guidance(
-    model: Model, hearts: int, seed: int, folder: pathlib.Path, on_start: Progress
+    model: Model, hearts: int, seed: int, folder: pathlib.Path, on_start: OnStart
 ) -> dict[str, Any]:
     """Return Pearson's r of c and each phenotype, and leave `figure9.png`.
 
@@ -192,7 +192,7 @@ def _of_same_length(key: PRNGKeyArray, direction: Float[Array, "num_ws w_dim"]) 
     return row * (jnp.linalg.norm(direction) / jnp.linalg.norm(row))
 
 
-def seconds_per_video(model: Model, trials: int, on_start: Progress) -> dict[str, Any]:
+def seconds_per_video(model: Model, trials: int, on_start: OnStart) -> dict[str, Any]:
     """Time the making of a 50-frame video by each method, compiled before, and of a phantom's."""
     works: dict[str, Callable[[int], object]] = {
         name: functools.partial(generated_video, model, name) for name in METHODS

@@ -24,7 +24,8 @@ from gancmri_jax.experiments.compile_time import CompileTime
 from gancmri_jax.experiments.journal import Journal, Result
 from gancmri_jax.latents.steps import roughness
 from gancmri_jax.latents.truncation import broadcast_w
-from gancmri_jax.metrics.similarity import WINDOW, lpips, psnr, ssim
+from gancmri_jax.metrics.lpips import lpips
+from gancmri_jax.metrics.similarity import WINDOW, psnr, ssim
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.cines import project_study
 from gancmri_jax.projection.distance import Distance, chosen, image_features

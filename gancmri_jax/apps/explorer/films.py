@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from gancmri_jax.apps.explorer.choice import FACTORS, OWN, Choice, motions
-from gancmri_jax.apps.explorer.cines import Cines
+from gancmri_jax.apps.explorer.uploads import Uploads
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.origin import Generated
 from gancmri_jax.cine.pictures import UNKNOWN_MM
@@ -51,12 +51,12 @@ class Film(NamedTuple):
 class Films:
     """A model's films, the last ones kept."""
 
-    def __init__(self, model: Model, cines: Cines) -> None:
+    def __init__(self, model: Model, uploads: Uploads) -> None:
         self.model = model
         self.motions = motions(model)
         self._motion = functools.cache(self._learn)
         self.frame_ms = model.frame_ms or FRAME_MS
-        self._cines = cines
+        self._uploads = uploads
         self._kept: collections.OrderedDict[Choice, Film] = collections.OrderedDict()
         self._keeping = threading.Lock()
         self._rendering = threading.Lock()
@@ -193,7 +193,7 @@ class Films:
             known = ", ".join(self.motions)
             raise InputError(f"motion {choice.motion!r} is none of the model's: {known}")
         if choice.cine:
-            start = self._codes(choice)[self._cines[choice.cine].cine.ed_frame]
+            start = self._codes(choice)[self._uploads[choice.cine].cine.ed_frame]
         else:
             start = self.model.at_ed(self.model.sample(choice.seed, choice.truncation))
         return path_from(self._motion(choice.motion), self.model.adjust(start, amounts))
@@ -202,13 +202,13 @@ class Films:
         return latent_motion(self.model.trajectories, Motion(name))
 
     def _codes(self, choice: Choice) -> Float[Array, "t num_ws w_dim"]:
-        loaded = self._cines[choice.cine]
+        loaded = self._uploads[choice.cine]
         if loaded.ws is None:
             raise InputError(loaded.error or "is still being projected")
         return jnp.asarray(loaded.ws)
 
     def _cine_film(self, choice: Choice, wanted: Wanted) -> Film:
-        cine = self._cines[choice.cine].cine
+        cine = self._uploads[choice.cine].cine
         if choice.motion == "original":
             return Film(cine, np.zeros(len(cine.pixels), bool))
         path = self._path(choice)

@@ -48,7 +48,7 @@ class Loaded:
     error: str = ""
 
 
-class Cines:
+class Uploads:
     """The cines that are loaded, by names that cannot be guessed."""
 
     def __init__(self, model: Model, give_way: Callable[[], None] = lambda: None) -> None:
