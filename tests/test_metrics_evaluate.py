@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics import backbones as backbones_module
@@ -13,7 +14,6 @@ from gancmri_jax.metrics.names import parse_metric
 from gancmri_jax.metrics.protocol import Protocol
 from gancmri_jax.metrics.sets import CineSet, GeneratedSet
 from gancmri_jax.model.motion import Motion
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 from tests.tiny import tiny_model
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import write_records
 from gancmri_jax.cli.main import gancmri
@@ -18,7 +19,6 @@ from gancmri_jax.metrics.names import example, parse_metric
 from gancmri_jax.metrics.protocol import Protocol
 from gancmri_jax.metrics.sets import CineSet
 from gancmri_jax.metrics.table import BOOTSTRAP, METRICS, Metric
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 
 DOCUMENT = pathlib.Path(__file__).parents[1] / "docs" / "metrics.md"
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
+from gancmri_jax.cache import cache_folder
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import Backbone, extract
 from gancmri_jax.metrics.names import MetricName
 from gancmri_jax.metrics.protocol import OnStart, Protocol
 from gancmri_jax.metrics.sets import GeneratedSet, ImageSet, clips
-from gancmri_jax.weights.cache import cache_folder
 
 Features = Float[np.ndarray, "n d"]
 
