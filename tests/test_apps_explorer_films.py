@@ -8,7 +8,7 @@ import pytest
 
 from gancmri_jax.apps.explorer import films as explorer_films
 from gancmri_jax.apps.explorer.choice import Choice
-from gancmri_jax.apps.explorer.films import Films, frame_at, shown_frame_ms
+from gancmri_jax.apps.explorer.films import Films, frame_at
 from gancmri_jax.apps.explorer.turns import Superseded
 from gancmri_jax.apps.explorer.uploads import Loaded, Uploads
 from gancmri_jax.cine.cine import Cine
@@ -190,5 +190,5 @@ def test_a_phase_is_a_frame_and_the_end_of_the_beat_its_last():
 
 
 def test_a_cine_that_does_not_say_its_time_is_shown_as_a_beat_of_one_second():
-    assert shown_frame_ms(Cine(PIXELS, (1.0, 1.0), None, "a")) == 200
-    assert shown_frame_ms(Cine(PIXELS, (1.0, 1.0), 40.0, "a")) == 40
+    assert Cine(PIXELS, (1.0, 1.0), None, "a").shown_frame_ms == 200
+    assert Cine(PIXELS, (1.0, 1.0), 40.0, "a").shown_frame_ms == 40

@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -59,7 +59,7 @@ def read_chosen(
     keep_ids: bool,
     split: str = "all",
     most: int | None = None,
-) -> list[Cine]:
+) -> Sequence[Cine]:
     """Read cines at a model's size as these options say; what is refused is told."""
     from gancmri_jax.cine.read import read_model_cines  # slow to import
 

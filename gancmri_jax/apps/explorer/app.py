@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from gancmri_jax.apps.explorer.choice import OWN, Choice, command_line, explain
-from gancmri_jax.apps.explorer.films import Films, shown_frame_ms
+from gancmri_jax.apps.explorer.films import Films
 from gancmri_jax.apps.explorer.turns import Superseded, Turns
 from gancmri_jax.apps.explorer.uploads import SUFFIXES, Uploads, checked_suffix
 from gancmri_jax.apps.serve import page, web_app
@@ -112,7 +112,7 @@ def explorer_app(
     @app.get("/film")
     def film(choice: Chosen, asker: str, number: int) -> Response:
         cine = films.film(choice, turns.take(asker, number)).cine
-        return _raw(cine.pixels, shown_frame_ms(cine))
+        return _raw(cine.pixels, cine.shown_frame_ms)
 
     @app.get("/curve")
     def curve(choice: Chosen, asker: str, number: int, coarse: bool = False) -> dict[str, Any]:
