@@ -6,6 +6,7 @@ hypertrophic cardiomyopathy from 15 mm of wall (Elliott et al., Eur Heart J 2014
 up to 5.5 mm (Shah et al., JAMA 2013); `docs/phantom.md` gives the sources of the others.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -35,25 +36,81 @@ class Kind(NamedTuple):
 
 KINDS = {
     "normal": Kind(
-        0.14, (30, 4.8), (0.54, 0.065), (0.58, 0.07), (7, 11), (0.9, 1.1), (0.9, 1.1), (0.9, 1.1), 0.1
+        0.14,
+        (30, 4.8),
+        (0.54, 0.065),
+        (0.58, 0.07),
+        (7, 11),
+        (0.9, 1.1),
+        (0.9, 1.1),
+        (0.9, 1.1),
+        0.1,
     ),
     "hypertrophy": Kind(
-        0.14, (26, 4.0), (0.52, 0.06), (0.62, 0.09), (12, 20), (0.9, 1.15), (1.0, 1.4), (0.9, 1.2), 0.2
+        0.14,
+        (26, 4.0),
+        (0.52, 0.06),
+        (0.62, 0.09),
+        (12, 20),
+        (0.9, 1.15),
+        (1.0, 1.4),
+        (0.9, 1.2),
+        0.2,
     ),
     "hcm": Kind(
-        0.16, (26, 4.0), (0.50, 0.06), (0.67, 0.07), (7, 13), (0.9, 1.1), (1.0, 1.45), (0.9, 1.2), 0.2
+        0.16,
+        (26, 4.0),
+        (0.50, 0.06),
+        (0.67, 0.07),
+        (7, 13),
+        (0.9, 1.1),
+        (1.0, 1.45),
+        (0.9, 1.2),
+        0.2,
     ),
     "infarct": Kind(
-        0.18, (35, 6.0), (0.58, 0.065), (0.50, 0.09), (6, 11), (0.9, 1.15), (0.95, 1.3), (0.9, 1.2), 0.12
+        0.18,
+        (35, 6.0),
+        (0.58, 0.065),
+        (0.50, 0.09),
+        (6, 11),
+        (0.9, 1.15),
+        (0.95, 1.3),
+        (0.9, 1.2),
+        0.12,
     ),
     "dilated_lv": Kind(
-        0.16, (48, 7.0), (0.66, 0.06), (0.28, 0.08), (4, 9), (0.9, 1.35), (1.0, 1.5), (0.9, 1.4), 0.25
+        0.16,
+        (48, 7.0),
+        (0.66, 0.06),
+        (0.28, 0.08),
+        (4, 9),
+        (0.9, 1.35),
+        (1.0, 1.5),
+        (0.9, 1.4),
+        0.25,
     ),
     "dilated_rv": Kind(
-        0.10, (26, 4.0), (0.50, 0.06), (0.55, 0.08), (6, 11), (1.35, 1.9), (0.9, 1.2), (1.1, 1.5), 0.2
+        0.10,
+        (26, 4.0),
+        (0.50, 0.06),
+        (0.55, 0.08),
+        (6, 11),
+        (1.35, 1.9),
+        (0.9, 1.2),
+        (1.1, 1.5),
+        0.2,
     ),
     "dilated_atria": Kind(
-        0.12, (30, 5.0), (0.55, 0.06), (0.54, 0.10), (6, 12), (0.9, 1.3), (1.3, 1.7), (1.2, 1.6), 0.6
+        0.12,
+        (30, 5.0),
+        (0.55, 0.06),
+        (0.54, 0.10),
+        (6, 12),
+        (0.9, 1.3),
+        (1.3, 1.7),
+        (1.2, 1.6),
+        0.6,
     ),
 }
 DIAGNOSES = tuple(KINDS)
@@ -100,12 +157,13 @@ def draw_disease(key: PRNGKeyArray, subject: Subject) -> Subject:
         septal_degrees=chance.uniform("septal at", 60, 105),
         septal_half_degrees=chance.uniform("septal wide", 28, 50),
         infarct=(diagnosis == DIAGNOSES.index("infarct")).astype(jnp.float32),
-        infarct_degrees=low[place] + (high[place] - low[place]) * chance.uniform("infarct at", 0, 1),
+        infarct_degrees=low[place]
+        + (high[place] - low[place]) * chance.uniform("infarct at", 0, 1),
         infarct_half_degrees=chance.uniform("infarct wide", 22, 45),
         infarct_wall_mm=chance.uniform("infarct wall", 3.0, 5.5),
     )
     fibrillating = chance.happens("fibrillation", own.fibrillating)
-    rate = jnp.exp(chance.uniform("heart rate", *map(float, jnp.log(jnp.asarray(HEART_RATE_BPM)))))
+    rate = jnp.exp(chance.uniform("heart rate", *map(math.log, HEART_RATE_BPM)))
     la, ra = even("la", own.la), even("ra", own.ra)
     return subject._replace(
         length_mm=length_mm,

@@ -61,7 +61,11 @@ def pose(subject: Subject, phase: Float[Array, ""]) -> Pose:
     slow = _ramp(phase, relaxed, 1 - relaxed)
     in_diastasis = 1 - PROTODIASTOLE - early_filling - atrial_kick
     ejected = (
-        out - PROTODIASTOLE * proto - early_filling * early - in_diastasis * slow - atrial_kick * late
+        out
+        - PROTODIASTOLE * proto
+        - early_filling * early
+        - in_diastasis * slow
+        - atrial_kick * late
     )
     if subject.rhythm is None:
         reservoir = out - 0.50 * early - 0.10 * slow - 0.40 * late

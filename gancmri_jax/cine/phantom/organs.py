@@ -51,12 +51,12 @@ def paint_organs(
 
     liver, stomach = distances(outlines, x, y)
     room = cavity + 1.5
-    spleen = jnp.maximum(disc(x - 88.0, y - 34.0, imaging.spleen_mm), -disc(x - 58.0, y - 14.0, 30.0))
-    spleen = intersection(spleen, room, 4.0)
-    canvas = paint(canvas, spleen, 1.3 * signal["liver"] * (1 + 0.05 * grain), 4.0)
+    spleen = intersection(room, -(cavity + 0.8 * imaging.spleen_mm), 6.0)  # along the ribs …
+    spleen = intersection(spleen, disc(x - 100.0, y - 42.0, 1.2 * imaging.spleen_mm), 8.0)
+    canvas = paint(canvas, spleen, 1.3 * signal["liver"] * (1 + 0.03 * grain), 4.0)
 
     stomach = intersection(stomach + 3.0 * mottle, room, 4.0)
-    held = imaging.stomach_filling * (1 + 0.12 * grain)
+    held = imaging.stomach_filling * (1 + 0.04 * grain + 0.12 * mottle)
     gas = coverage(y - imaging.stomach[1] - imaging.stomach_level * imaging.stomach[3], 4.0)
     inside = held + gas * (0.06 - held)
     there = imaging.stomach[2] > 0
@@ -65,7 +65,7 @@ def paint_organs(
 
     liver = intersection(liver + 4.0 * mottle, room, 6.0)
     liver = jnp.where(imaging.liver[2] > 0, liver, 1e3)
-    canvas = paint(canvas, liver, signal["liver"] * (1 + 0.08 * grain + 0.04 * mottle), 7.0)
+    canvas = paint(canvas, liver, signal["liver"] * (1 + 0.03 * grain + 0.05 * mottle), 7.0)
     return _paint_vessels(imaging, signal, canvas, x, y, liver)
 
 
@@ -86,7 +86,7 @@ def _paint_vessels(
         homewards = jnp.arctan2(45.0 - start[1], -25.0 - start[0]) + 1.6 * (heading - 0.5)
         long = 8.0 + 40.0 * heading * size
         end = (start[0] + long * jnp.cos(homewards), start[1] + long * jnp.sin(homewards))
-        wide = 1.2 + 7.0 * size**3
+        wide = 1.0 + 5.5 * size**3
         vein = jnp.maximum(taper(x, y, start, end, 0.6 * wide, wide), liver + 2.0)
         bright = signal["blood"] * (0.65 + 0.45 * size)
         return paint(canvas, vein, bright, 3.0), None

@@ -71,9 +71,7 @@ def _paint_envelope(
     signal = signals(subject)
     fat_mm = subject.epicardial_fat_mm * (0.3 + 0.8 * right) * jnp.maximum(patches, 0)
     if subject.imaging is not None:
-        return paint_pericardium(
-            subject, subject.imaging, canvas, outside, fat_mm, s, r, edge_mm
-        )
+        return paint_pericardium(subject, subject.imaging, canvas, outside, fat_mm, s, r, edge_mm)
     canvas = paint(canvas, outside - fat_mm - 1.5, signal["fat"] * 0.85, 2 * edge_mm)
     line = jnp.abs(outside - 0.6 * fat_mm - 0.8) - 0.7
     return canvas + 0.55 * coverage(line, edge_mm) * coverage(4.0 - fat_mm, 3.0) * (

@@ -28,9 +28,7 @@ def turned(
     return x * jnp.cos(angle) - y * jnp.sin(angle), x * jnp.sin(angle) + y * jnp.cos(angle)
 
 
-def coil(
-    subject: Subject, x: Field, y: Field, frame: tuple[Field, Field] | None = None
-) -> Field:
+def coil(subject: Subject, x: Field, y: Field, frame: tuple[Field, Field] | None = None) -> Field:
     """Return the sensitivity of surface coils before, beside and behind the chest.
 
     Args:

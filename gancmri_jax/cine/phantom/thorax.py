@@ -38,6 +38,12 @@ def chest_coordinates(subject: Subject, x: Field, y: Field) -> tuple[Field, Fiel
     return x / scale + by_x, y / scale + by_y
 
 
+def inside_ribs(subject: Subject, x: Field, y: Field) -> Field:
+    """Describe the room for heart and lungs, at positions in the chest."""
+    stout = 1 + 0.05 * subject.habitus
+    return superellipse(x, y - 0.0012 * x**2 + 5.0, 120.0 * stout, 87.0 * stout, 2.3)
+
+
 def thorax(subject: Subject, x: Field, y: Field, edge_mm: Field | float) -> Field:
     """Paint the chest in multiples of blood's signal.
 
@@ -54,7 +60,7 @@ def thorax(subject: Subject, x: Field, y: Field, edge_mm: Field | float) -> Fiel
 
     def outlines(x: Field, y: Field) -> tuple[Field, ...]:
         sloping = y - 0.0012 * x**2
-        cavity = superellipse(x, sloping + 5.0, 120.0 * stout, 87.0 * stout, 2.3)
+        cavity = inside_ribs(subject, x, y)
         torso = superellipse(x, sloping - 4.0, 144.0 * stout, 126.0 * stout, 2.4)
         liver = ellipse(
             x + 76.0 + 5 * subject.liver,

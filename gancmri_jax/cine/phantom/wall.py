@@ -23,7 +23,9 @@ def uneven(
     An infarct's wall stays where it is at ED and keeps its thickness; around it the outlines go
     over smoothly into those of the wall that beats.
     """
-    endo, epi, reach, (along, across) = _eggs(subject, pose.length, pose.half_width, pose.wall, s, r)
+    endo, epi, reach, (along, across) = _eggs(
+        subject, pose.length, pose.half_width, pose.wall, s, r
+    )
     thick = within(along, across, disease.septal_degrees, disease.septal_half_degrees)
     thick = disease.septal_mm * thick * (1 + 0.25 * pose.ejected)
     epi = _further(epi, thick, reach)

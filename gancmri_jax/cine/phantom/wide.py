@@ -8,7 +8,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from gancmri_jax.cine.phantom.anatomy import Imaging, Subject
 from gancmri_jax.cine.phantom.chance import Chance
@@ -17,10 +17,12 @@ from gancmri_jax.cine.phantom.heart import heart
 from gancmri_jax.cine.phantom.motion import pose
 from gancmri_jax.cine.phantom.picture import label
 from gancmri_jax.cine.phantom.scanner import ACQUIRED_MM, turned
+from gancmri_jax.cine.phantom.shapes import Field
+from gancmri_jax.cine.phantom.thorax import chest_coordinates, inside_ribs
 
 USUAL_SHARE = 0.55  # of the frame that the heart takes, along its longer side
 SHARES = (0.25, 0.90)  # at width 1
-CHEST_MM = (195.0, 140.0)  # room for a heart between the ribs, at chest_scale 1
+FARTHEST_MM = 60.0  # of the heart's middle from the frame's
 NUM_VEINS = 18  # of a liver
 NUM_WIRES = 3  # of a sternum that are in the slice
 
@@ -57,11 +59,14 @@ def draw_imaging(key: PRNGKeyArray, subject: Subject, width: float = 1.0) -> Sub
     fov_mm = extent_mm / share
     slack_mm = (fov_mm - (high - low)) / 2
     cropped = 0.15 * extent_mm * chance.happens("cropped", 0.25 * width)
-    offset = even("offset", 0.8, (2,)) * (slack_mm + cropped)
+    offset = even("offset", 0.8, (2,)) * (jnp.minimum(slack_mm, FARTHEST_MM) + cropped)
     middle = jnp.stack(turned(rotation, mirrored, *((low + high) / 2 - offset))) + subject.heart_mm
     short = jnp.where(chance.happens("short", 0.4 * width), chance.uniform("aspect", 0.65, 1), 1.05)
-    aspect = jnp.where(chance.happens("upright", 0.5), jnp.stack([short, 1.05 + 0 * short]),
-                       jnp.stack([1.05 + 0 * short, short]))
+    aspect = jnp.where(
+        chance.happens("upright", 0.5),
+        jnp.stack([short, 1.05 + 0 * short]),
+        jnp.stack([1.05 + 0 * short, short]),
+    )
 
     # Signal. Some sequences leave little of what is no blood.
     faint = jnp.where(chance.happens("faint", 0.2 * width), chance.uniform("faint", 0.25, 0.7), 1.0)
@@ -82,25 +87,39 @@ def draw_imaging(key: PRNGKeyArray, subject: Subject, width: float = 1.0) -> Sub
 
     # Around the heart.
     fat = subject.epicardial_fat_mm * factor("epicardial fat", 0.9)
-    liver = jnp.stack([
-        -82.0 + even("liver right", 22.0),
-        -8.0 + even("liver down", 40.0),
-        *jnp.where(chance.happens("no liver", 0.15), -1.0, jnp.stack([
-            52.0 + even("liver wide", 34.0), 55.0 + even("liver deep", 38.0)])),
-    ])
-    stomach = jnp.stack([
-        chance.uniform("stomach right", 62, 92), chance.uniform("stomach down", -15, 45),
-        rare("stomach", 0.35, 20.0, 44.0), chance.uniform("stomach deep", 18, 38),
-    ])
+    liver = jnp.stack(
+        [
+            -82.0 + even("liver right", 22.0),
+            -8.0 + even("liver down", 40.0),
+            *jnp.where(
+                chance.happens("no liver", 0.15),
+                -1.0,
+                jnp.stack([52.0 + even("liver wide", 34.0), 55.0 + even("liver deep", 38.0)]),
+            ),
+        ]
+    )
+    stomach = jnp.stack(
+        [
+            chance.uniform("stomach right", 62, 92),
+            chance.uniform("stomach down", -15, 45),
+            rare("stomach", 0.35, 20.0, 44.0),
+            chance.uniform("stomach deep", 18, 38),
+        ]
+    )
     wired = chance.happens("wires", 0.2 * width)
-    wires = jnp.stack([
-        chance.uniform("wires right", -16, 16, (NUM_WIRES,)),
-        chance.uniform("wires down", -6, 8, (NUM_WIRES,)),
-        jnp.where(wired, chance.uniform("wires wide", 3, 9, (NUM_WIRES,)), -1.0),
-    ], axis=1)
+    wires = jnp.stack(
+        [
+            chance.uniform("wires right", -16, 16, (NUM_WIRES,)),
+            chance.uniform("wires down", -6, 8, (NUM_WIRES,)),
+            jnp.where(wired, chance.uniform("wires wide", 3, 9, (NUM_WIRES,)), -1.0),
+        ],
+        axis=1,
+    )
     waves = chance.uniform("lumps", 0, 1, (3, 4))
-    lumps = jnp.stack([width * 0.07 * (2 * waves[:, 0] - 1), waves[:, 1],
-                       35.0 + 50.0 * waves[:, 2], waves[:, 3]], axis=1)
+    lumps = jnp.stack(
+        [width * 0.07 * (2 * waves[:, 0] - 1), waves[:, 1], 35.0 + 50.0 * waves[:, 2], waves[:, 3]],
+        axis=1,
+    )
 
     def jet(name: str, probability: float) -> Float[Array, ""]:
         return jnp.maximum(rare(name, probability, 0.3, 0.9), 0.0)
@@ -143,7 +162,7 @@ def draw_imaging(key: PRNGKeyArray, subject: Subject, width: float = 1.0) -> Sub
         noise=subject.noise * factor("noise", 0.9),
         coil_anterior=subject.coil_anterior * factor("coil anterior", 0.6),
         coil_side=subject.coil_side * (1 + 2 * width),
-        epicardial_fat_mm=jnp.minimum(fat, 16.0),
+        epicardial_fat_mm=jnp.minimum(fat, 11.0),
         subcutaneous_fat_mm=subject.subcutaneous_fat_mm * factor("subcutaneous fat", 0.7),
         trabeculation=subject.trabeculation * factor("trabeculation", 0.5),
         papillary=subject.papillary * factor("papillary", 0.4),
@@ -165,15 +184,23 @@ def _box(
     at = jnp.linspace(-_REACH_MM, _REACH_MM, _SEARCH)
     u, v = jnp.meshgrid(at, at)
     x, y = turned(rotation, mirrored, u, v)
-    plain = subject._replace(imaging=None)
-    shapes = heart(plain, pose(plain, jnp.zeros(())), x + plain.heart_mm[0], y + plain.heart_mm[1])
-    inside = label(shapes) > 0
+    inside = _heart_at(subject._replace(imaging=None), x, y)
     low = jnp.stack([jnp.min(jnp.where(inside, axis, _REACH_MM)) for axis in (u, v)])
     high = jnp.stack([jnp.max(jnp.where(inside, axis, -_REACH_MM)) for axis in (u, v)])
     return low, high
 
 
 def _needed(subject: Subject) -> Float[Array, ""]:
-    """Return how large the chest must be for the heart to lie in it."""
-    low, high = _box(subject, jnp.zeros(()), jnp.zeros((), bool))
-    return jnp.max((high - low) / jnp.asarray(CHEST_MM))
+    """Return how large the chest must be for the heart to lie between its ribs."""
+    at = jnp.linspace(-_REACH_MM, _REACH_MM, _SEARCH)
+    x, y = jnp.meshgrid(at, at)
+    chest = chest_coordinates(subject, x + subject.heart_mm[0], y + subject.heart_mm[1])
+    return jnp.max(jnp.where(_heart_at(subject, x, y), 1 + inside_ribs(subject, *chest), 0.0))
+
+
+def _heart_at(subject: Subject, x: Field, y: Field) -> Bool[Array, "..."]:
+    """Return where the heart is at ED, in millimetres from where it lies."""
+    shapes = heart(
+        subject, pose(subject, jnp.zeros(())), x + subject.heart_mm[0], y + subject.heart_mm[1]
+    )
+    return label(shapes) > 0
