@@ -44,7 +44,7 @@ def banding(subject: Subject, imaging: Imaging, x: Field, y: Field) -> Field:
 
 
 def wire_voids(imaging: Imaging, x: Field, y: Field) -> Field:
-    """Return the factor by which wires change it: a void with a bright rim, in chest coordinates."""
+    """Return the factor by which wires change the signal: a void in a bright rim, in the chest."""
     factor = jnp.ones_like(x)
     for across, down, radius in imaging.wires:
         far = disc(x - STERNUM_MM[0] - across, 0.8 * (y - STERNUM_MM[1] - down), 0.0)

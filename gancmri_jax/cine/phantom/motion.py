@@ -105,6 +105,14 @@ def pose(subject: Subject, phase: Float[Array, ""]) -> Pose:
     )
 
 
+def es_phase(subject: Subject) -> Float[Array, ""]:
+    """Return when in the beat the left ventricle is smallest."""
+    if subject.rhythm is not None:
+        return subject.rhythm.es_phase
+    contraction, ejection, *_ = _times(subject, 60_000 / subject.heart_rate_bpm)
+    return contraction + ejection
+
+
 Times = tuple[Float[Array, ""], ...]
 
 

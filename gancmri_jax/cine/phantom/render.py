@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Array, Int16, PRNGKeyArray, UInt8
 
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.phantom.anatomy import Subject, draw_subject
+from gancmri_jax.cine.phantom.anatomy import Subject
 from gancmri_jax.cine.phantom.artefacts import banding, wire_voids
 from gancmri_jax.cine.phantom.heart import heart
 from gancmri_jax.cine.phantom.measure import measure
 from gancmri_jax.cine.phantom.motion import pose
 from gancmri_jax.cine.phantom.picture import label, picture
+from gancmri_jax.cine.phantom.population import Population, draw, traits
 from gancmri_jax.cine.phantom.scanner import BLOOD, acquire, coil, subject_mm
 from gancmri_jax.cine.phantom.shapes import Field
 from gancmri_jax.cine.phantom.thorax import chest_coordinates, thorax
@@ -28,16 +29,27 @@ class Phantom(NamedTuple):
     cine: Cine  # pixels int16
     masks: UInt8[np.ndarray, "t h w"]
     phenotypes: dict[str, float]
+    traits: dict[str, float | str]  # what the subject is, and how it was seen; none of the normal
 
 
-def phantom(seed: int, index: int, size: int, frames: int) -> Phantom:
+def phantom(
+    seed: int, index: int, size: int, frames: int, population: Population = "normal"
+) -> Phantom:
     """Draw and render subject `index` of a seed's population, whatever else is rendered."""
     key = jax.random.fold_in(jax.random.key(seed), index)
     anatomy_key, noise_key = jax.random.split(key)
-    return render(noise_key, draw_subject(anatomy_key), size, frames, f"phantom-{index:04d}")
+    subject = draw(anatomy_key, population)
+    return render(noise_key, subject, size, frames, f"phantom-{index:04d}", population)
 
 
-def render(key: PRNGKeyArray, subject: Subject, size: int, frames: int, name: str) -> Phantom:
+def render(
+    key: PRNGKeyArray,
+    subject: Subject,
+    size: int,
+    frames: int,
+    name: str,
+    population: Population = "normal",
+) -> Phantom:
     """Render a subject's beat as `frames` square pictures of `size` pixels."""
     phenotypes = measure(subject, frames)
     pixels, masks = render_frames(key, subject, size, frames)
@@ -50,7 +62,7 @@ def render(key: PRNGKeyArray, subject: Subject, size: int, frames: int, name: st
         ed_frame=0,
         es_frame=int(phenotypes["es_frame"]),
     )
-    return Phantom(cine, np.asarray(masks), phenotypes)
+    return Phantom(cine, np.asarray(masks), phenotypes, traits(subject, population))
 
 
 @partial(jax.jit, static_argnames=("size", "frames"))

@@ -58,7 +58,7 @@ def _eggs(
     s: Field,
     r: Field,
 ) -> tuple[Field, Field, Field, tuple[Field, Field]]:
-    """Return an even wall's endocardium and epicardium, the way to the middle, and the direction."""
+    """Return an even wall's endocardium and epicardium, the way to the middle, and where to."""
     equator = APEX_WALL * wall + EQUATOR * length
     above = (1 - EQUATOR) * length / jnp.sqrt(1 - ANNULUS**2)
     up = s - equator

@@ -61,12 +61,11 @@ def draw_imaging(key: PRNGKeyArray, subject: Subject, width: float = 1.0) -> Sub
     cropped = 0.15 * extent_mm * chance.happens("cropped", 0.25 * width)
     offset = even("offset", 0.8, (2,)) * (jnp.minimum(slack_mm, FARTHEST_MM) + cropped)
     middle = jnp.stack(turned(rotation, mirrored, *((low + high) / 2 - offset))) + subject.heart_mm
-    short = jnp.where(chance.happens("short", 0.4 * width), chance.uniform("aspect", 0.65, 1), 1.05)
-    aspect = jnp.where(
-        chance.happens("upright", 0.5),
-        jnp.stack([short, 1.05 + 0 * short]),
-        jnp.stack([1.05 + 0 * short, short]),
-    )
+    # A frame acquired short on one side still shows the heart.
+    needed = (high - low + 2 * jnp.abs(offset)) / fov_mm - 0.3 * cropped / extent_mm
+    short = jnp.maximum(chance.uniform("aspect", 0.65, 1, (2,)), needed)
+    sides = jnp.where(chance.happens("upright", 0.5), jnp.arange(2) == 0, jnp.arange(2) == 1)
+    aspect = jnp.where(sides & chance.happens("short", 0.4 * width), short, 1.05)
 
     # Signal. Some sequences leave little of what is no blood.
     faint = jnp.where(chance.happens("faint", 0.2 * width), chance.uniform("faint", 0.25, 0.7), 1.0)
@@ -162,7 +161,7 @@ def draw_imaging(key: PRNGKeyArray, subject: Subject, width: float = 1.0) -> Sub
         noise=subject.noise * factor("noise", 0.9),
         coil_anterior=subject.coil_anterior * factor("coil anterior", 0.6),
         coil_side=subject.coil_side * (1 + 2 * width),
-        epicardial_fat_mm=jnp.minimum(fat, 11.0),
+        epicardial_fat_mm=jnp.minimum(fat, 8.0),
         subcutaneous_fat_mm=subject.subcutaneous_fat_mm * factor("subcutaneous fat", 0.7),
         trabeculation=subject.trabeculation * factor("trabeculation", 0.5),
         papillary=subject.papillary * factor("papillary", 0.4),
