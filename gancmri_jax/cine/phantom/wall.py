@@ -27,7 +27,7 @@ def uneven(
         subject, pose.length, pose.half_width, pose.wall, s, r
     )
     thick = within(along, across, disease.septal_degrees, disease.septal_half_degrees)
-    thick = disease.septal_mm * thick * (1 + 0.25 * pose.ejected)
+    thick = disease.septal_mm * thick * (1 + 0.1 * pose.ejected)
     epi = _further(epi, thick, reach)
 
     rest = (subject.length_mm, subject.half_width_mm, subject.wall_mm)
