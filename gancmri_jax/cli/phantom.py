@@ -5,6 +5,7 @@ import pathlib
 import click
 from tqdm import tqdm
 
+from gancmri_jax.cine.phantom.population import POPULATIONS, Population
 from gancmri_jax.cine.phantom.write import write_phantoms
 from gancmri_jax.errors import InputError
 
@@ -19,18 +20,28 @@ MIN_FRAMES = 8
 @click.option("--subjects", default=64, show_default=True, help="How many hearts.")
 @click.option("--size", default=256, show_default=True, help="Height and width in pixels.")
 @click.option("--frames", default=50, show_default=True, help="Frames in a beat.")
-@click.option("--seed", default=0, show_default=True, help="Which population.")
-def command(out: pathlib.Path, subjects: int, size: int, frames: int, seed: int) -> None:
+@click.option("--seed", default=0, show_default=True, help="Seed of the subjects.")
+@click.option(
+    "--population",
+    type=click.Choice(POPULATIONS),
+    default="normal",
+    show_default=True,
+    help="Normal hearts; the same in wide imaging (any frame, contrast, organ and artefact); or "
+    "clinical hearts (hypertrophy, infarcts, dilation, fibrillation).",
+)
+def command(
+    out: pathlib.Path, subjects: int, size: int, frames: int, seed: int, population: Population
+) -> None:
     """Write phantom hearts, whose physiology is known, as NIfTI.
 
     Each subject gets OUT/<subject>/la_4ch.nii.gz and la_4ch_mask.nii.gz (0 background, 1 LV,
-    2 myocardium, 3 RV, 4 LA, 5 RA); OUT/phenotypes.csv is written last. Subject k of a seed is
-    the same whatever else is asked for.
+    2 myocardium, 3 RV, 4 LA, 5 RA); OUT/phenotypes.csv is written last, and says what each
+    subject of a wider population is. Subject k of a seed is the same whatever else is asked for.
     """
     _check(subjects, size, frames, seed)
     try:
         indices = tqdm(range(subjects), desc="phantom", unit="subject", disable=None)
-        write_phantoms(out, indices, size, frames, seed)
+        write_phantoms(out, indices, size, frames, seed, population)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error}") from error
     click.echo(f"{subjects} subjects of {frames} frames at {size}x{size} in {out}")
