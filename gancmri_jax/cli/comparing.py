@@ -20,23 +20,33 @@ SET_OPTIONS = (
         type=click.Choice(SPLITS),
         default="all",
         show_default=True,
-        help="Of sets that are records, which subjects.",
+        help="Subjects to use from training records.",
     ),
     click.option(
         "--size",
         type=click.IntRange(8),
-        help="Of sets that are cines as scanners give them: prepared to it first.",
+        help="Height and width of a frame, in pixels, to which cine files are resized; only for "
+        "sets that are cine files, and required for them.",
     ),
     click.option(
         "--method",
         type=click.Choice(["frame-to-frame", "ed-to-es"]),
         default="frame-to-frame",
         show_default=True,
-        help="Of videos that a model makes.",
+        help="Motion of videos that a model generates.",
     ),
-    click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(-2, 2)),
     click.option(
-        "--store-model", default="demo", show_default=True, help="That a latent store is of."
+        "--truncation",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(-2, 2),
+        help="Truncation ψ: below 1, hearts are more typical and less varied.",
+    ),
+    click.option(
+        "--store-model",
+        default="demo",
+        show_default=True,
+        help="Model that a latent store was made with: demo, a model file or a run folder.",
     ),
 )
 

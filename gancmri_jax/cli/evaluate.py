@@ -12,40 +12,58 @@ from gancmri_jax.errors import InputError
 
 
 @click.command("evaluate")
-@click.option("--real", help="Records, cines, a latent store or a model.")
-@click.option("--fake", help="The same.")
-@click.option("--metrics", help="Names with commas between, as fid50k_full,kid2000.")
+@click.option("--real", help="Reference set: training records, cines, a latent store or a model.")
+@click.option("--fake", help="Set to judge: training records, cines, a latent store or a model.")
+@click.option("--metrics", help="Metrics, separated by commas, e.g. fid50k_full,kid2000.")
 @compares_sets
 @click.option(
     "--segmenter",
     default="demo",
     show_default=True,
-    help="Model or run whose segmenter fcn_fd looks through.",
+    help="Segmenter for fcn_fd: demo, a model file that contains one, or a run folder of `gancmri "
+    "train-segmenter`.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--ddof", default=1, show_default=True, type=click.IntRange(0, 1))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Random seed of the samples.",
+)
+@click.option(
+    "--ddof",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 1),
+    help="Covariances of n samples are divided by n − DDOF.",
+)
 @click.option(
     "--bootstrap",
     default=20,
     show_default=True,
     type=click.IntRange(0),
-    help="Resamples behind the interval of a Fréchet distance; 0 for none.",
+    help="Bootstrap resamples for the interval of a Fréchet distance; 0 turns the interval off.",
 )
-@click.option("--no-cache", is_flag=True, help="Keep no features of the real set.")
+@click.option("--no-cache", is_flag=True, help="Do not cache the features of the real set.")
 @click.option(
     "--table",
     multiple=True,
     metavar="NAME=SET",
-    help="FVD between each two sets, as in the paper's Table 1; repeat. NAME=MODEL:ed-to-es says "
-    "how a model's videos move.",
+    help="Add a set to a table of FVD between all pairs of sets, as in Table 1 of the paper; "
+    "repeat for more. NAME=MODEL:ed-to-es chooses the motion of a model's videos.",
 )
 @click.option(
     "--compare",
     nargs=2,
     type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
-    help="Two files that --json wrote; refused where they were not measured alike.",
+    help="Compare two files written by --json; an error if they were measured differently.",
 )
-@click.option("--json", "report", type=click.Path(path_type=pathlib.Path, dir_okay=False))
+@click.option(
+    "--json",
+    "report",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="JSON file to write the results to.",
+)
 def command(
     real: str | None,
     fake: str | None,
@@ -61,18 +79,27 @@ def command(
     method: str,
     **opening,
 ) -> None:
-    """Measure metrics between two sets; each number comes with what is needed to repeat it.
+    """Measure FID, FVD and other metrics between two sets.
 
-    fid, kid, precision, recall (Inception), fcn_fd (a segmenter), cfid (ukbb_cardiac's published
-    network alone) take a number of frames: fid50k draws 50,000 of each set, fid50k_full all real
-    ones. fvd16_consecutive and fvd16_equispaced take clips of up to 2,048 videos. ssim, psnr and
-    lpips compare video by video; roughness, closure and excursion are of moving; ppl_wend and
-    ppl_wfull of a model. pearson, alone, correlates the columns of two phenotypes.csv.
+    Give --real, --fake and --metrics; or --table; or --compare. The --json file records everything
+    needed to repeat a measurement.
+
+    \b
+    fid, kid, precision, recall    frames, Inception features
+    fcn_fd                         frames, features of --segmenter
+    cfid                           frames, features of ukbb_cardiac's published network
+    fvd16_consecutive              clips of 16 consecutive frames, up to 2048 per set
+    fvd16_equispaced               clips of 16 evenly spaced frames, up to 2048 per set
+    ssim, psnr, lpips              each video of --fake with the same video of --real
+    roughness, closure, excursion  smoothness, closing and size of the motion
+    ppl_wend, ppl_wfull            perceptual path length of a model
+    pearson                        columns of two phenotypes.csv; use it alone
+
+    A number in the name of a frame metric is the sample size: fid50k draws 50,000 frames from each
+    set, fid50k_full uses all real frames.
     """
     if bootstrap == 1:
-        raise click.UsageError(
-            "--bootstrap takes no spread from one resample; give 0, or 2 and above"
-        )
+        raise click.UsageError("--bootstrap must be 0, or at least 2")
     sets = [bool(given) for given in (real, fake, metrics)]
     if any(sets) + bool(table) + (compare is not None) != 1 or any(sets) != all(sets):
         raise click.UsageError("give --real, --fake and --metrics, or --table, or --compare")
@@ -135,7 +162,9 @@ def _print_table(table, protocol, method, opening, report) -> None:
     for text in table:
         name, equals, where = text.partition("=")
         if not (name and equals and where) or name in sets:
-            raise click.UsageError(f"--table {text} is not of the form NAME=SET, each NAME once")
+            raise click.UsageError(
+                f"--table {text} is not of the form NAME=SET, or NAME is used twice"
+            )
         path, colon, how = where.rpartition(":")
         if colon and how in ("frame-to-frame", "ed-to-es"):
             where, motion = path, Motion(how)
@@ -143,7 +172,7 @@ def _print_table(table, protocol, method, opening, report) -> None:
             motion = Motion(method)
         sets[name] = open_set(where, motion=motion, **opening)
     if len(sets) < 2:
-        raise click.UsageError("--table needs two sets at least")
+        raise click.UsageError("--table needs at least two sets; repeat --table for each")
     sizes = {source.size for source in sets.values()}
     if len(sizes) > 1:
         raise InputError(f"the sets have frames of {sorted(sizes)}; prepare all at one size")
