@@ -57,7 +57,8 @@ _BATCH = {
 @click.option(
     "--remat",
     is_flag=True,
-    help="Recompute activations of R1 and path length instead of storing them.",
+    help="Recompute activations of R1 and path length instead of storing them; only for `benchmark "
+    "compilation`.",
 )
 @click.option(
     "--rounds",
@@ -99,9 +100,9 @@ def command(
 ) -> None:
     """Measure the speed of synthesis, projection, training and more.
 
-    The default sizes are those of the paper. Prints the speed as a fraction of the speed of float32
-    matrix products (2048³) that are timed in the same minutes. This fraction can be compared
-    between machines; it counts only the operations that an ideal implementation needs.
+    The default sizes are those of the paper. Prints the time, and the speed relative to float32
+    matrix products of size 2048³ that are timed in between. This ratio can be compared between
+    machines. It counts only the operations that an ideal implementation needs.
 
     `compilation` runs nothing: it prints the compile time and the memory of a training step.
     """

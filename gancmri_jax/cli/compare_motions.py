@@ -73,7 +73,7 @@ def command(
     model = load_model(name)
     motions = motions_of(model.trajectories)
     if not motions:
-        raise InputError(f"{name}: has learned no motion; see `gancmri fit`")
+        raise InputError(f"{name}: contains no motion; add it with `gancmri fit`")
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
     digest = hashlib.sha256()
     for cine in cines:

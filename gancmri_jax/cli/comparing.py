@@ -89,7 +89,7 @@ def open_set(
         model = load_model(store_model)
         if provenance.get("model") != model.fingerprint:
             raise InputError(
-                f"{path}: holds codes of another model than {store_model}; give --store-model"
+                f"{path}: its codes do not belong to model {store_model}; give --store-model"
             )
         videos = []
         for video, valid in enumerate(codes.valid):
@@ -98,11 +98,11 @@ def open_set(
         return Coded(name, model, videos)
     if is_records(path):
         if size is not None:
-            raise InputError(f"{path}: holds records, which have a size; leave --size out")
+            raise InputError(f"{path}: records have a fixed size; remove --size")
         splits = record_splits(path) if split == "all" else [split]
         return Cines(f"{name} {split}", Records(path, *splits))
     if size is None:
-        raise InputError(f"{path}: holds cines as they are; give the --size to prepare them to")
+        raise InputError(f"{path}: cine files need --size, the height and width to resize them to")
     return Cines(name, read_model_cines(path, size, on_refusal=_tell))
 
 

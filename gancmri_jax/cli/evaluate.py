@@ -13,7 +13,9 @@ from gancmri_jax.errors import InputError
 
 @click.command("evaluate")
 @click.option("--real", help="Reference set: training records, cines, a latent store or a model.")
-@click.option("--fake", help="Set to judge: training records, cines, a latent store or a model.")
+@click.option(
+    "--fake", help="Set to compare with --real: training records, cines, a latent store or a model."
+)
 @click.option("--metrics", help="Metrics, separated by commas, e.g. fid50k_full,kid2000.")
 @compares_sets
 @click.option(
@@ -35,7 +37,7 @@ from gancmri_jax.errors import InputError
     default=1,
     show_default=True,
     type=click.IntRange(0, 1),
-    help="Covariances of n samples are divided by n − DDOF.",
+    help="Divide covariances of n samples by n − DDOF.",
 )
 @click.option(
     "--bootstrap",
@@ -91,7 +93,7 @@ def command(
     fvd16_consecutive              clips of 16 consecutive frames, up to 2048 per set
     fvd16_equispaced               clips of 16 evenly spaced frames, up to 2048 per set
     ssim, psnr, lpips              each video of --fake with the same video of --real
-    roughness, closure, excursion  smoothness, closing and size of the motion
+    roughness, closure, excursion  smoothness, gap between end and start, size of the motion
     ppl_wend, ppl_wfull            perceptual path length of a model
     pearson                        columns of two phenotypes.csv; use it alone
 
@@ -175,7 +177,9 @@ def _print_table(table, protocol, method, opening, report) -> None:
         raise click.UsageError("--table needs at least two sets; repeat --table for each")
     sizes = {source.size for source in sets.values()}
     if len(sizes) > 1:
-        raise InputError(f"the sets have frames of {sorted(sizes)}; prepare all at one size")
+        raise InputError(
+            f"the sets have different frame sizes, {sorted(sizes)}; prepare all at the same size"
+        )
     distances, clips = fvd_table(sets, parse_metric("fvd16_equispaced"), protocol, progress())
     click.echo(f"FVD, 16 equally spaced frames, {clips} clips of each set:")
     for (row, column), value in distances.items():

@@ -43,8 +43,9 @@ def command(
     """Segment the chambers in cines and measure the left ventricle.
 
     Writes OUT/phenotypes.csv with LV area, sphericity index and fractional area change, and
-    OUT/segmentation.json with their sources. Each cine has a folder with its mask (0 background,
-    1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA), overlay pictures and LV area curve.
+    OUT/segmentation.json with the segmenter and the source of each ES frame. Each cine has a folder
+    with its mask (0 background, 1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA), overlay pictures and LV area
+    curve.
 
     Areas and sphericity need the pixel spacing; give --spacing-mm for videos and PNGs. The ES frame
     is taken from the input if it names one, otherwise it is the frame with the smallest LV area.
@@ -94,7 +95,7 @@ def command(
         if truth:
             scores.append(score_against(truth, known, stem, segmentation, found))
     if not findings:
-        raise InputError(f"{source}: nothing in it can be segmented")
+        raise InputError(f"{source}: no cine could be segmented")
     write_findings(out, findings, segmenter)
     if scores:
         score = mean(scores)

@@ -85,7 +85,8 @@ def _kinds(
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="Number of readers, each with a secret link; 0 is one reader on this machine, no link.",
+    help="Number of readers, each with a secret link; 0 is a single reader on this machine, "
+    "without a link.",
 )
 @click.option(
     "--seed",
@@ -238,8 +239,8 @@ def serve(
         local = reader_of(connection, "") is not None
         if local and not is_loopback(host):
             raise InputError(
-                f"{path}: has a reader without a token, so it is served on this machine alone; a "
-                f"link gives `gancmri study invite --study {path} --renew {LOCAL_READER}`"
+                f"{path}: has a reader without a token, so it can only be served on this machine; "
+                f"for a link, run `gancmri study invite --study {path} --renew {LOCAL_READER}`"
             )
         for reader, (done, total) in progress(connection).items():
             click.echo(f"{reader}: {done} of {total} answered")

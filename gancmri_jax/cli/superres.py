@@ -86,7 +86,7 @@ def command(
 
     if residual and (tpca or all_generated):
         raise click.UsageError(
-            "--residual keeps the original frames and the steps between them; leave out "
+            "--residual keeps the original frames and the latent steps; remove "
             f"{'--tpca' if tpca else '--all-generated'}"
         )
     spread_over_cores(batch_size)

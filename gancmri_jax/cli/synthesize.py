@@ -152,8 +152,8 @@ def command(
     frame_ms = frame_ms or model.frame_ms or _FRAME_MS
     if spacing_mm is None and (wanted := [f for f in formats if f in NEED_SPACING]):
         raise click.UsageError(
-            f"--format {' and '.join(wanted)} needs the distance between pixels, which this model "
-            "does not know; give --spacing-mm ROWS COLUMNS"
+            f"--format {' and '.join(wanted)}: the pixel spacing of this model is unknown; give "
+            "--spacing-mm ROWS COLUMNS"
         )
     motion = Motion(method, frames, components or PAPER_COMPONENTS)
     paths, refused = {}, {}

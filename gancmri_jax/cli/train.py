@@ -40,8 +40,8 @@ def run(_: list[str]) -> None:
             jax.distributed.initialize()
         except (ValueError, RuntimeError) as error:
             raise InputError(
-                f"--distributed: JAX finds no cluster here ({_one_line(error)}); leave it out on "
-                "one machine"
+                f"--distributed: JAX detects no cluster ({_one_line(error)}); remove it on a "
+                "single machine"
             ) from error
     else:
         check_config(_CONFIG.value)

@@ -85,8 +85,8 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     model = load_model(name)
     if model.resolution < WINDOW:
         raise InputError(
-            f"{name}: its images of {model.resolution}² are too small to score an encoder by SSIM, "
-            f"which looks at {WINDOW}² pixels at once; train one for a larger model"
+            f"{name}: images of {model.resolution}×{model.resolution} pixels are too small for "
+            f"SSIM, which needs {WINDOW}×{WINDOW}; choose a larger model"
         )
     config = default_config()
     config.update(options)
