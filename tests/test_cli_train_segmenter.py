@@ -8,7 +8,9 @@ from gancmri_jax.cli.train_segmenter import command
 from gancmri_jax.model import file
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.segmenter import load_segmenter
+from gancmri_jax.physiology import score as physiology_score
 from gancmri_jax.physiology.score import Score
+from gancmri_jax.segmentation import training
 from gancmri_jax.segmentation.training import default_config
 from tests.tiny import tiny_model
 from tests.tiny_segmenter import tiny_segmenter
