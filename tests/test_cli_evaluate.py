@@ -104,7 +104,7 @@ def test_what_cannot_be_evaluated_is_one_line(folder, tmp_path, capsys):
     assert "give --real, --fake and --metrics" in refused(capsys, "evaluate")
     (tmp_path / "empty").mkdir()
     empty = ["evaluate", "--real", tmp_path / "empty", "--fake", model, "--metrics", "ssim"]
-    assert "give the --size to prepare them to" in refused(capsys, *empty)
+    assert "cine files need --size" in refused(capsys, *empty)
     assert "holds no subject" in refused(capsys, *empty, "--size", "16")
     nowhere = ["evaluate", "--real", "nowhere", "--fake", model, "--metrics", "ssim"]
     assert "nowhere: no such model, latent store" in refused(capsys, *nowhere)

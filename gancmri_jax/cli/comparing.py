@@ -20,23 +20,33 @@ SET_OPTIONS = (
         type=click.Choice(SPLITS),
         default="all",
         show_default=True,
-        help="Of sets that are records, which subjects.",
+        help="Subjects to use from training records.",
     ),
     click.option(
         "--size",
         type=click.IntRange(8),
-        help="Of sets that are cines as scanners give them: prepared to it first.",
+        help="Height and width of a frame, in pixels, to which cine files are resized; only for "
+        "sets that are cine files, and required for them.",
     ),
     click.option(
         "--method",
         type=click.Choice(["frame-to-frame", "ed-to-es"]),
         default="frame-to-frame",
         show_default=True,
-        help="Of videos that a model makes.",
+        help="Motion of videos that a model generates.",
     ),
-    click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(-2, 2)),
     click.option(
-        "--store-model", default="demo", show_default=True, help="That a latent store is of."
+        "--truncation",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(-2, 2),
+        help="Truncation ψ: below 1, hearts are more typical and less varied.",
+    ),
+    click.option(
+        "--store-model",
+        default="demo",
+        show_default=True,
+        help="Model that a latent store was made with: demo, a model file or a run folder.",
     ),
 )
 
@@ -79,7 +89,7 @@ def open_set(
         model = load_model(store_model)
         if provenance.get("model") != model.fingerprint:
             raise InputError(
-                f"{path}: holds codes of another model than {store_model}; give --store-model"
+                f"{path}: its codes do not belong to model {store_model}; give --store-model"
             )
         videos = []
         for video, valid in enumerate(codes.valid):
@@ -88,11 +98,11 @@ def open_set(
         return CodedSet(name, model, videos)
     if is_records(path):
         if size is not None:
-            raise InputError(f"{path}: holds records, which have a size; leave --size out")
+            raise InputError(f"{path}: records have a fixed size; remove --size")
         splits = record_splits(path) if split == "all" else [split]
         return CineSet(f"{name} {split}", Records(path, *splits))
     if size is None:
-        raise InputError(f"{path}: holds cines as they are; give the --size to prepare them to")
+        raise InputError(f"{path}: cine files need --size, the height and width to resize them to")
     return CineSet(name, read_model_cines(path, size, on_refusal=_tell))
 
 

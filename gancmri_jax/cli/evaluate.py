@@ -22,40 +22,60 @@ class _ListsMetrics(click.Command):
 
 
 @click.command("evaluate", cls=_ListsMetrics)
-@click.option("--real", help="Records, cines, a latent store or a model.")
-@click.option("--fake", help="The same.")
-@click.option("--metrics", help="Names with commas between, as fid50k_full,kid2000.")
+@click.option("--real", help="Reference set: training records, cines, a latent store or a model.")
+@click.option(
+    "--fake", help="Set to compare with --real: training records, cines, a latent store or a model."
+)
+@click.option("--metrics", help="Metrics, separated by commas, e.g. fid50k_full,kid2000.")
 @compares_sets
 @click.option(
     "--segmenter",
     default="demo",
     show_default=True,
-    help="Model or run whose segmenter fcn_fd looks through.",
+    help="Segmenter for fcn_fd: demo, a model file that contains one, or a run folder of `gancmri "
+    "train-segmenter`.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--ddof", default=1, show_default=True, type=click.IntRange(0, 1))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Random seed of the samples.",
+)
+@click.option(
+    "--ddof",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 1),
+    help="Divide covariances of n samples by n − DDOF.",
+)
 @click.option(
     "--bootstrap",
     default=20,
     show_default=True,
     type=click.IntRange(0),
-    help="Resamples behind the interval of a Fréchet distance; 0 for none.",
+    help="Bootstrap resamples for the interval of a Fréchet distance; 0 turns the interval off.",
 )
-@click.option("--no-cache", is_flag=True, help="Keep no features of the real set.")
+@click.option("--no-cache", is_flag=True, help="Do not cache the features of the real set.")
 @click.option(
     "--table",
     multiple=True,
     metavar="NAME=SET",
-    help="FVD between each two sets, as in the paper's Table 1; repeat. NAME=MODEL:ed-to-es says "
-    "how a model's videos move.",
+    help="Add a set to a table of FVD between all pairs of sets, as in Table 1 of the paper; "
+    "repeat for more. NAME=MODEL:ed-to-es chooses the motion of a model's videos.",
 )
 @click.option(
     "--compare",
     nargs=2,
     type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
-    help="Two files that --json wrote; refused where they were not measured alike.",
+    help="Compare two files written by --json; an error if they were measured differently.",
 )
-@click.option("--json", "report", type=click.Path(path_type=pathlib.Path, dir_okay=False))
+@click.option(
+    "--json",
+    "report",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="JSON file to write the results to.",
+)
 def command(
     real: str | None,
     fake: str | None,
@@ -71,16 +91,18 @@ def command(
     method: str,
     **opening,
 ) -> None:
-    """Measure metrics between two sets; each number comes with what is needed to repeat it.
+    """Measure FID, FVD and other metrics between two sets.
 
-    A name says how many frames are taken: fid2000 draws 2,000 of each set, fid50k_full compares
-    50,000 with all real ones. fvd16_equispaced and fvd16_consecutive take a clip of 16 frames from
-    up to 2,048 videos. pearson compares two phenotypes.csv, and is measured alone.
+    Give --real, --fake and --metrics; or --table; or --compare. The --json file records everything
+    needed to repeat a measurement.
+
+    A number in the name of a frame metric is the sample size: fid2000 draws 2,000 frames from each
+    set, fid50k_full compares 50,000 with all real frames. fvd16_equispaced and fvd16_consecutive
+    take a clip of 16 frames from each of up to 2,048 videos. pearson compares two phenotypes.csv;
+    use it alone.
     """
     if bootstrap == 1:
-        raise click.UsageError(
-            "--bootstrap takes no spread from one resample; give 0, or 2 and above"
-        )
+        raise click.UsageError("--bootstrap must be 0, or at least 2")
     sets = [bool(given) for given in (real, fake, metrics)]
     if any(sets) + bool(table) + (compare is not None) != 1 or any(sets) != all(sets):
         raise click.UsageError("give --real, --fake and --metrics, or --table, or --compare")
@@ -156,7 +178,9 @@ def _print_table(table, protocol, method, opening, report) -> None:
     for text in table:
         name, equals, where = text.partition("=")
         if not (name and equals and where) or name in sets:
-            raise click.UsageError(f"--table {text} is not of the form NAME=SET, each NAME once")
+            raise click.UsageError(
+                f"--table {text} is not of the form NAME=SET, or NAME is used twice"
+            )
         path, colon, how = where.rpartition(":")
         if colon and how in ("frame-to-frame", "ed-to-es"):
             where, motion = path, Motion(how)
@@ -164,10 +188,12 @@ def _print_table(table, protocol, method, opening, report) -> None:
             motion = Motion(method)
         sets[name] = open_set(where, motion=motion, **opening)
     if len(sets) < 2:
-        raise click.UsageError("--table needs two sets at least")
+        raise click.UsageError("--table needs at least two sets; repeat --table for each")
     sizes = {source.size for source in sets.values()}
     if len(sizes) > 1:
-        raise InputError(f"the sets have frames of {sorted(sizes)}; prepare all at one size")
+        raise InputError(
+            f"the sets have different frame sizes, {sorted(sizes)}; prepare all at the same size"
+        )
     distances, clips = fvd_table(sets, parse_metric("fvd16_equispaced"), protocol, progress())
     click.echo(f"FVD, 16 equally spaced frames, {clips} clips of each set:")
     for (row, column), value in distances.items():

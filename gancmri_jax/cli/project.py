@@ -20,19 +20,25 @@ from gancmri_jax.errors import InputError
 @click.command("project")
 @reads_cines
 @projects_cines
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path), help="latents.zarr")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="Output latent store, e.g. latents.zarr.",
+)
 @click.option(
     "--frames",
     type=click.Choice(["all", "ed-es", "ed"]),
     default="all",
     show_default=True,
-    help="Which frames of each video.",
+    help="Frames to project from each video.",
 )
 @MODE
 @click.option(
     "--later-steps",
     type=click.IntRange(1),
-    help="Of frames that begin at their neighbour.  [default: a fifth of --steps]",
+    help="Optimisation steps for every frame after the first, with --mode neighbour.  "
+    "[default: a fifth of --steps]",
 )
 @SPACE
 @click.option(
@@ -40,42 +46,46 @@ from gancmri_jax.errors import InputError
     default=0.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="In W+, how strongly rows are kept together.",
+    help="Weight of a penalty, with --space w+, that keeps the layers' w close together; 0 is off.",
 )
 @START
 @click.option(
     "--stop-at",
     type=click.FloatRange(0),
-    help="Frames stop as soon as their distance is no larger.",
+    help="Stop the search for a frame when its distance is at or below this value.",
 )
 @click.option(
     "--flag-above",
     type=click.FloatRange(0),
-    help="Flag frames whose distance is larger.  [default: five robust deviations above the "
-    "study's median]",
+    help="Flag frames whose final distance is above this value.  [default: median + 5 robust "
+    "standard deviations, at least 1.5 times the median]",
 )
 @click.option(
     "--phenotypes",
     "table",
     type=click.Path(path_type=pathlib.Path),
-    help="phenotypes.csv, whose ES frames count before all others.",
+    help="phenotypes.csv whose column es_frame overrides other sources of the ES frame.",
 )
 @split_option("train")
-@click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
-@click.option("--report", is_flag=True, help="Draw how well it went into a folder beside --out.")
+@click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
+@click.option("--report", is_flag=True, help="Write a quality report to a folder next to --out.")
 @click.option(
     "--dtype",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
     show_default=True,
-    help="What networks compute in; auto is bfloat16 but on a CPU.",
+    help="Number format of the networks; auto is float32 on a CPU, otherwise bfloat16.",
 )
-@click.option("--remat", is_flag=True, help="Spend a third more work on a larger batch.")
+@click.option(
+    "--remat",
+    is_flag=True,
+    help="Recompute activations instead of storing them: a third more work, larger batches.",
+)
 @click.option(
     "--distributed",
     is_flag=True,
-    help="Run on several hosts, which JAX finds by its cluster's environment; each takes a share "
-    "of the videos.",
+    help="Run on several hosts, which JAX detects from the cluster's environment. Each host "
+    "projects a share of the videos.",
 )
 def command(
     name: str,
@@ -103,15 +113,16 @@ def command(
     remat: bool,
     distributed: bool,
 ) -> None:
-    """Project frames into latent space; the same command goes on where it broke off.
+    """Find the latent code of each real frame.
 
-    Codes, noise maps, distances, the way to them and flags are kept in --out, a Zarr group with a
-    chunk for each video, which is written when it is done.
+    The latent store --out is a Zarr group with codes, noise maps and distances. Frames with an
+    unusually large distance are flagged and kept. Each video is saved as soon as it is finished: to
+    resume after an interruption, run the same command again.
     """
     if later_steps is not None and mode != "neighbour":
-        raise click.UsageError("--later-steps is for --mode neighbour")
+        raise click.UsageError("--later-steps needs --mode neighbour")
     if pull_to_w and space != "w+":
-        raise click.UsageError("--pull-to-w is for --space w+")
+        raise click.UsageError("--pull-to-w needs --space w+")
 
     import jax
 

@@ -15,28 +15,42 @@ if TYPE_CHECKING:  # they import JAX, which `--help` does not need
 
 DISTANCES = click.Choice(["auto", "multiscale_pixel", "cardiac_features", "lpips"])
 OPTIONS = (
-    click.option("--model", "name", default="demo", show_default=True, help="Model file or run."),
+    click.option(
+        "--model",
+        "name",
+        default="demo",
+        show_default=True,
+        help="Model: demo, a model file or a run folder.",
+    ),
     click.option(
         "--steps",
         default=1000,
         show_default=True,
         type=click.IntRange(1),
-        help="Of the projection.",
+        help="Optimisation steps per frame.",
     ),
     click.option(
         "--distance",
         type=DISTANCES,
         default="auto",
         show_default=True,
-        help="What the search lowers: of pixels, of the model's segmenter's activations, or LPIPS. "
-        "Auto is LPIPS where `gancmri weights` has fetched it, else the segmenter's, else pixels.",
+        help="Image distance to minimise. multiscale_pixel compares pixels at several scales, "
+        "cardiac_features compares activations of the model's segmenter. auto is lpips after "
+        "`gancmri weights fetch vgg16-lpips`, otherwise cardiac_features if the model has a "
+        "segmenter, otherwise multiscale_pixel.",
     ),
     click.option(
         "--batch-size",
         type=click.IntRange(1),
-        help="Frames at once; by default what suits the CPU, or the device's memory.",
+        help="Frames per batch.  [default: chosen for the CPU or the device's memory]",
     ),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1)),
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0, 2**32 - 1),
+        help="Random seed of the search.",
+    ),
 )
 
 MODE = click.option(
@@ -44,23 +58,24 @@ MODE = click.option(
     type=click.Choice(["frames", "neighbour", "joint"]),
     default="frames",
     show_default=True,
-    help="Each frame by itself; each from where the one before ended, in fewer steps; or a whole "
-    "beat as one heart on a smooth closed path.",
+    help="frames: search for each frame alone. neighbour: start each frame at the code of the "
+    "previous frame, with fewer steps. joint: search for a whole heartbeat at once, as a smooth "
+    "closed path.",
 )
 SPACE = click.option(
     "--space",
     type=click.Choice(["w", "w+"]),
     default="w",
     show_default=True,
-    help="One w for all rows, as in the paper, or one for each.",
+    help="w: the same w for all layers, as in the paper. w+: a different w for each layer.",
 )
 START = click.option(
     "--start",
     type=click.Choice(["auto", "mean", "encoder"]),
     default="auto",
     show_default=True,
-    help="Begin at the mean w, or at what the model's encoder says; auto is the encoder where the "
-    "model has one.",
+    help="Start of the search: the mean w, or the encoder's prediction. auto is encoder if the "
+    "model has one, otherwise mean.",
 )
 
 

@@ -17,18 +17,39 @@ from gancmri_jax.errors import InputError
 @reads_cines
 @projects_cines
 @START
-@click.option("--factor", default=2, show_default=True, type=click.IntRange(2))
-@click.option("--closed", is_flag=True, help="Go on from the last frame to the first.")
-@click.option("--tpca", is_flag=True, help="Clean the steps by the paper's tPCA.")
+@click.option(
+    "--factor",
+    default=2,
+    show_default=True,
+    type=click.IntRange(2),
+    help="New frame rate divided by the old one.",
+)
+@click.option(
+    "--closed",
+    is_flag=True,
+    help="Treat the cine as a full heartbeat: also add frames between the last and the first.",
+)
+@click.option(
+    "--tpca", is_flag=True, help="Denoise the latent steps between frames with the paper's tPCA."
+)
 @click.option(
     "--residual",
     is_flag=True,
-    help="Blend neighbours, and add of the model's motion what the cine bears out: truer to it "
-    "than codes alone.",
+    help="Blend neighbouring frames and add the model's motion, weighted by how well it predicts "
+    "frames of this cine. Closer to the real frames than latent codes alone.",
 )
-@click.option("--all-generated", is_flag=True, help="Render the original times too.")
-@format_option((), "mp4, gif and, where spacing is known, nifti")
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+@click.option(
+    "--all-generated",
+    is_flag=True,
+    help="Also generate the frames at the original times, instead of keeping the originals.",
+)
+@format_option((), "mp4, gif, and nifti if the pixel spacing is known")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
+)
 def command(
     name: str,
     source: pathlib.Path,
@@ -47,10 +68,13 @@ def command(
     formats: tuple[str, ...],
     out: pathlib.Path,
 ) -> None:
-    """Project each cine's frames, and write it at a higher frame rate.
+    """Raise the frame rate of real cines.
 
-    Codes are kept in OUT/latents.zarr, so that the same command goes on, and another way of
-    reading them is quick. Frames at the original times stay the originals.
+    Each frame is projected to a latent code; new frames are rendered between the codes. The
+    original frames are kept unless --all-generated is given.
+
+    Codes are saved in OUT/latents.zarr. To resume after an interruption, run the same command
+    again. The codes are also reused when you change --factor, --residual or similar options.
     """
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.mesh import spread_over_cores
@@ -60,7 +84,7 @@ def command(
 
     if residual and (tpca or all_generated):
         raise click.UsageError(
-            "--residual keeps the original frames and the steps between them; leave out "
+            "--residual keeps the original frames and the latent steps; remove "
             f"{'--tpca' if tpca else '--all-generated'}"
         )
     spread_over_cores(batch_size)
