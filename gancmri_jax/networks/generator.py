@@ -47,7 +47,7 @@ class StyledConv(nn.Module):
         self,
         x: Float[Array, "n h w i"],
         w: Float[Array, "n w_dim"],
-        noise: Float[Array, "n oh ow"] | None,
+        noise: Float[Array, "#n oh ow"] | None,
     ) -> Float[Array, "n oh ow o"]:
         style = Dense(x.shape[-1], bias_init=1, name="affine")(w)
         shape = (3, 3, x.shape[-1], self.features)
