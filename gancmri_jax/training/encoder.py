@@ -101,7 +101,6 @@ def train_encoder(
         pin_config(workdir, ConfigDict({**config, **of}))
     except OSError as error:
         raise InputError(f"{workdir}: cannot be written: {error}") from error
-    jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
     known = know(model, frames)
     state = init_state(model, network, config)
 

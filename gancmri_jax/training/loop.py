@@ -88,7 +88,6 @@ def train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool = False) 
         refused = InputError(f"{workdir}: cannot be written: {error}")
     if any_process(refused is not None):
         raise refused or InputError(f"{workdir}: the first process refused it")
-    jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
     step = make_step(config, mesh)
     progress = Progress(config, workdir, source, tensorboard) if first else None
 
