@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import pytest
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.subject import KEY_FILE_VARIABLE
 from gancmri_jax.errors import InputError
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 
 pytest_plugins = ["tests.browser"]
 

@@ -9,9 +9,9 @@ import httpx
 import numpy as np
 
 from gancmri_jax.apps.guard import TOKEN_HEADER
-from gancmri_jax.apps.study_create import create_study
-from gancmri_jax.apps.study_items import Plan
-from gancmri_jax.apps.study_store import open_study, read_study
+from gancmri_jax.apps.reader_study.create import create_study
+from gancmri_jax.apps.reader_study.items import Plan
+from gancmri_jax.apps.reader_study.store import open_study, read_study
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.video_file import write_gif
 

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from gancmri_jax.apps.explorer_choice import (
+from gancmri_jax.apps.explorer.choice import (
     Choice,
     command_line,
     explain,
     motions,
     projection,
 )
-from gancmri_jax.apps.explorer_cines import Cines
-from gancmri_jax.apps.explorer_films import Films
+from gancmri_jax.apps.explorer.cines import Cines
+from gancmri_jax.apps.explorer.films import Films
 from gancmri_jax.cine.nifti import read_nifti
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError

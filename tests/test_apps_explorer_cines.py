@@ -4,8 +4,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from gancmri_jax.apps import explorer_choice, explorer_cines
-from gancmri_jax.apps.explorer_cines import Cines, checked_suffix
+from gancmri_jax.apps.explorer import choice as explorer_choice
+from gancmri_jax.apps.explorer import cines as explorer_cines
+from gancmri_jax.apps.explorer.cines import Cines, checked_suffix
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.video_file import write_mp4
 from gancmri_jax.errors import InputError

@@ -6,11 +6,11 @@ import numpy as np
 import pydicom
 import pytest
 
-from gancmri_jax.apps import explorer_films
-from gancmri_jax.apps.explorer_choice import Choice
-from gancmri_jax.apps.explorer_cines import Cines, Loaded
-from gancmri_jax.apps.explorer_films import Films, frame_at, shown_frame_ms
-from gancmri_jax.apps.explorer_turns import Superseded
+from gancmri_jax.apps.explorer import films as explorer_films
+from gancmri_jax.apps.explorer.choice import Choice
+from gancmri_jax.apps.explorer.cines import Cines, Loaded
+from gancmri_jax.apps.explorer.films import Films, frame_at, shown_frame_ms
+from gancmri_jax.apps.explorer.turns import Superseded
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.errors import InputError

@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from gancmri_jax.apps import explorer_choice
-from gancmri_jax.apps.explorer import explorer_app
+from gancmri_jax.apps.explorer import choice as explorer_choice
+from gancmri_jax.apps.explorer.app import explorer_app
 from gancmri_jax.cine.nifti import read_nifti, write_nifti
 from gancmri_jax.model.file import load_model
 from tests.browser import served

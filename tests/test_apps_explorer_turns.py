@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from gancmri_jax.apps import explorer_turns
-from gancmri_jax.apps.explorer_turns import Superseded, Turns
+from gancmri_jax.apps.explorer import turns as explorer_turns
+from gancmri_jax.apps.explorer.turns import Superseded, Turns
 
 
 def test_only_the_latest_of_an_asker_is_wanted():

@@ -4,7 +4,7 @@ import pytest
 from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.records import Records
 from gancmri_jax.cine.refusal import Refusal
-from gancmri_jax.cine.study import list_subjects, read_subject, study_phenotypes
+from gancmri_jax.cine.subjects import list_subjects, read_subject, study_phenotypes
 from gancmri_jax.errors import InputError
 from tests.dicoms import write_cine
 

@@ -7,7 +7,7 @@ from PIL import Image
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cine.nifti import write_nifti
-from gancmri_jax.cine.study import list_subjects, read_subject
+from gancmri_jax.cine.subjects import list_subjects, read_subject
 from gancmri_jax.cine.video_file import write_gif
 from tests.dicoms import write_cine
 

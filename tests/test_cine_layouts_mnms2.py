@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.study import list_subjects, read_subject
+from gancmri_jax.cine.subjects import list_subjects, read_subject
 
 AFFINE = np.diag([-1.5, 1.5, 8, 1])  # turned on its way to the display
 

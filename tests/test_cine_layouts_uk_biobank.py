@@ -7,7 +7,7 @@ from pydicom.uid import generate_uid
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.refusal import Refusal
-from gancmri_jax.cine.study import list_subjects, read_subject
+from gancmri_jax.cine.subjects import list_subjects, read_subject
 from tests.dicoms import write_cine, write_frame
 
 AXIAL = [1, 0, 0, 0, 0.8, 0.6]

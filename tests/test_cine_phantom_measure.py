@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.cine.geometry import polygon_area, sides_of_smallest_rectangle
 from gancmri_jax.cine.phantom import draw_subject, measure
 from gancmri_jax.cine.phantom.anatomy import UNIT_AREA
 from gancmri_jax.cine.phantom.heart import heart
-from gancmri_jax.cine.phantom.measure import polygon_area, sides_of_smallest_rectangle
 from gancmri_jax.cine.phantom.motion import pose
 from gancmri_jax.cine.phantom.picture import label
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.cli.main import gancmri, run
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 from tests.tiny import tiny_model
 
 

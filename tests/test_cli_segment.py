@@ -16,7 +16,7 @@ from gancmri_jax.cine.video_file import write_mp4
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
 from gancmri_jax.model import file
-from gancmri_jax.physiology.study import unique_names
+from gancmri_jax.physiology.outputs import unique_names
 from tests.tiny_segmenter import bright_segmenter
 
 RADII_MM = (24.0, 20.0, 16.0, 22.0)

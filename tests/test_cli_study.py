@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from gancmri_jax.apps.study_store import open_study, read_study, reader_of
+from gancmri_jax.apps.reader_study.store import open_study, read_study, reader_of
 from gancmri_jax.cine.video_file import write_mp4
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError

@@ -8,9 +8,10 @@ from gancmri_jax.cli.train_segmenter import command
 from gancmri_jax.model import file
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.segmenter import load_segmenter
+from gancmri_jax.physiology import score as physiology_score
 from gancmri_jax.physiology.score import Score
-from gancmri_jax.training import segmenter as training
-from gancmri_jax.training.segmenter import default_config
+from gancmri_jax.segmentation import training
+from gancmri_jax.segmentation.training import default_config
 from tests.tiny import tiny_model
 from tests.tiny_segmenter import tiny_segmenter
 
@@ -28,7 +29,7 @@ def test_a_trained_segmenter_is_scored_and_put_into_a_model(tmp_path, monkeypatc
         return {64: Score(0.9, 4.0, 0.03, 20)}
 
     monkeypatch.setattr(training, "train_segmenter", train)
-    monkeypatch.setattr(training, "held_back_scores", score)
+    monkeypatch.setattr(physiology_score, "held_back_scores", score)
     model = tiny_model()
     monkeypatch.setattr(file, "load_model", lambda _: model)
     options = ["--widths", "2,2,2,2,2", "--steps", "7", "--seed", "5", "--into", "demo"]

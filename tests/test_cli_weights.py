@@ -3,10 +3,11 @@ import sys
 
 import pytest
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cli.main import run
 from gancmri_jax.cli.weights import command
 from gancmri_jax.weights import cache
-from gancmri_jax.weights.cache import CACHE_VARIABLE, digest, write_weights
+from gancmri_jax.weights.cache import digest, write_weights
 from gancmri_jax.weights.table import TABLE, Entry, Source
 from tests.test_weights_fetch import ARRAYS
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
@@ -27,7 +28,6 @@ from gancmri_jax.experiments.projection_table import (
 )
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.video.render import render_uint8
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 from tests.tiny_encoder import encoding_model
 
 GUESS = Way("frames", "w", 0.0, "encoder", 0)

@@ -17,18 +17,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cine": set(),
     "weights": set(),
     "networks": {"ops"},
+    "privacy": {"cine"},
+    "runs": {"cine"},
     "model": {"networks", "weights", "latents"},
+    "export": {"model"},
     "video": {"model", "latents", "cine"},
-    "physiology": {"model", "cine"},
-    "metrics": {"model", "cine", "weights", "physiology"},
-    "projection": {"model", "cine", "weights"},
-    "training": {"model", "cine", "metrics", "video"},
-    "experiments": {"metrics", "projection", "training", "video"},
-    "benchmarks": {"experiments"},
+    "segmentation": {"model", "runs"},
+    "physiology": {"segmentation"},
+    "metrics": {"physiology"},
+    "projection": {"physiology"},
+    "training": {"metrics", "video"},
+    "experiments": {"projection", "training"},
+    "benchmarks": {"experiments", "export"},
     "apps": {"experiments"},
-    "cli": {"apps", "benchmarks", "experiments"},
+    "cli": {"apps", "benchmarks", "privacy"},
 }
-OPEN_TO_ALL = {"errors", "version"}
+OPEN_TO_ALL = {"atomic", "cache", "errors", "version"}
 JAX_FREE = {"cine": {"phantom", "pipeline"}}  # room -> its files that may use jax
 
 

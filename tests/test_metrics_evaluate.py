@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics import evaluate as evaluate_module
@@ -14,7 +15,6 @@ from gancmri_jax.metrics.fvd_table import fvd_table
 from gancmri_jax.metrics.names import parse_metric
 from gancmri_jax.metrics.sources import Cines, Generated
 from gancmri_jax.model.motion import Motion
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 from tests.tiny import tiny_model
 
 

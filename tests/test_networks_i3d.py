@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.benchmarks.count import multiply_adds
 from gancmri_jax.networks.i3d import I3D
-from gancmri_jax.ops.count import multiply_adds
 
 
 def test_its_size_is_the_published_one():

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.benchmarks.count import multiply_adds
 from gancmri_jax.networks.vgg16 import MEAN, STD, VGG16, _normalised_conv
 from gancmri_jax.ops.conv import conv
-from gancmri_jax.ops.count import multiply_adds
 
 KERNEL = jax.random.normal(jax.random.key(0), (3, 3, 3, 4))
 

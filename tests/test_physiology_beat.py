@@ -8,7 +8,7 @@ from gancmri_jax.cine.phantom import phantom
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import load_model
 from gancmri_jax.physiology.beat import LA, measure_beat, mitral_descent_mm, thickness_mm
-from gancmri_jax.physiology.segment import LV, MYOCARDIUM
+from gancmri_jax.segmentation.segment import LV, MYOCARDIUM
 from tests.tiny_segmenter import bright_segmenter
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from gancmri_jax.cine.phantom.measure import polygon_area, sides_of_smallest_rectangle
+from gancmri_jax.cine.geometry import polygon_area, sides_of_smallest_rectangle
 from gancmri_jax.physiology.contour import contour_mm
 
 

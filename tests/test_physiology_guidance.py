@@ -9,7 +9,7 @@ from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology import guidance
 from gancmri_jax.physiology.guidance import TOLERANCE, Solution, measure_hearts, solve
 from gancmri_jax.physiology.phenotypes import measure
-from gancmri_jax.physiology.segment import segment
+from gancmri_jax.segmentation.segment import segment
 from gancmri_jax.video.render import render_uint8
 from tests.tiny_segmenter import bright_segmenter
 

@@ -6,7 +6,7 @@ import pytest
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.physiology.phenotypes import describe, measure
-from gancmri_jax.physiology.segment import Segmentation
+from gancmri_jax.segmentation.segment import Segmentation
 
 AREAS = (12.0, 9.0, 8.0, 10.0)  # half the long axis in pixels, frame by frame
 

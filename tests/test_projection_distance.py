@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cli.project import command
 from gancmri_jax.errors import InputError
 from gancmri_jax.projection import distance as distance_module
@@ -15,7 +16,6 @@ from gancmri_jax.projection.distance import (
     image_features,
     multiscale_pixel,
 )
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 from tests.tiny import tiny_model
 from tests.tiny_segmenter import tiny_segmenter
 

@@ -7,9 +7,9 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.steps import roughness
+from gancmri_jax.projection.cines import project_study
 from gancmri_jax.projection.projector import Settings
 from gancmri_jax.projection.store import read_latents, read_noise, read_quality
-from gancmri_jax.projection.study import project_study
 from tests.tiny import tiny_model
 
 

@@ -7,11 +7,11 @@ from PIL import Image
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.projection import modes
+from gancmri_jax.projection.cines import project_study
 from gancmri_jax.projection.flags import Flag
 from gancmri_jax.projection.projector import Settings
 from gancmri_jax.projection.report import flagged, worst_first, write_report
 from gancmri_jax.projection.store import read_latents, read_quality
-from gancmri_jax.projection.study import project_study
 from tests.tiny import tiny_model
 
 FILES = {"frames.csv", "distances.png", "steps.png", "worst.png"}

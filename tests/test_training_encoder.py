@@ -11,8 +11,9 @@ from PIL import Image
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.encoder import network_for
 from gancmri_jax.model.file import load_model
+from gancmri_jax.runs.checkpoint import Checkpoints
+from gancmri_jax.runs.writer import MetricsFile
 from gancmri_jax.training import encoder as training
-from gancmri_jax.training.checkpoint import Checkpoints
 from gancmri_jax.training.encoder import (
     MODEL,
     default_config,
@@ -22,7 +23,6 @@ from gancmri_jax.training.encoder import (
     train_encoder,
 )
 from gancmri_jax.training.losses import picture_distances
-from gancmri_jax.training.writer import MetricsFile
 from tests.tiny import tiny_model
 from tests.tiny_encoder import SIZES, encoding_model
 

@@ -12,8 +12,8 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import write_records
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import load_model
+from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.training import loop
-from gancmri_jax.training.checkpoint import Checkpoints
 from gancmri_jax.training.loop import start_from, train
 from gancmri_jax.training.state import init_state
 from tests.tiny import tiny_config

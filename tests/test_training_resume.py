@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from gancmri_jax.cache import COMPILED_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import write_records
-from gancmri_jax.training.checkpoint import Checkpoints
+from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.training.state import init_state
 from tests.tiny import tiny_config
 
@@ -31,9 +32,6 @@ CONFIG = {
     "inversion_kimg": 0.016,
     "d_warmup_kimg": 0.008,
 }
-
-# Runs keep programs of their own, so that all of one run are built the same way.
-OUTSIDE = {name: x for name, x in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +52,7 @@ def start(records, workdir, **changes):
     return subprocess.Popen(
         [*map(str, command), "--config", json.dumps(CONFIG | changes)],
         cwd=ROOT,
-        env={**OUTSIDE, "JAX_PLATFORMS": "cpu"},
+        env={**os.environ, "JAX_PLATFORMS": "cpu", COMPILED_VARIABLE: str(workdir / "compiled")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.errors import InputError
 from gancmri_jax.networks.cardiac_fcn import CardiacFCN
 from gancmri_jax.weights import fetch
-from gancmri_jax.weights.cache import CACHE_VARIABLE
 from gancmri_jax.weights.cardiac_fcn import convert
 from tests.tf_files import write_checkpoint
 

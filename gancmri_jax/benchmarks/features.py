@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gancmri_jax.benchmarks.count import multiply_adds
 from gancmri_jax.benchmarks.measure import Result, time_rounds
 from gancmri_jax.networks import i3d, inception
 from gancmri_jax.networks.i3d import I3D
 from gancmri_jax.networks.inception import Inception
 from gancmri_jax.networks.lpips import LPIPS
-from gancmri_jax.ops.count import multiply_adds
 
 _CLIP_FRAMES = 16
 

@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 
+from gancmri_jax.benchmarks.count import multiply_adds
 from gancmri_jax.benchmarks.ideal import synthesis_gflop
 from gancmri_jax.benchmarks.measure import Result, time_rounds
 from gancmri_jax.benchmarks.random_model import random_model
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.networks.lpips import LPIPS
-from gancmri_jax.ops.count import multiply_adds
 from gancmri_jax.projection.clips import Variables, single_frames
 from gancmri_jax.projection.distance import (
     LPIPS_LEAST_SIDE,

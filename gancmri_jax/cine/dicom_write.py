@@ -16,10 +16,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import DSfloat
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.nifti import SLICE_MM
 from gancmri_jax.cine.origin import Generated, describe
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 
@@ -80,7 +80,7 @@ def write_dicom(
         generate_instance_uid=False,
     )
     dataset.NumberOfFrames = len(cine.pixels)  # which is left out for one
-    with whole(path) as part:
+    with atomic_write(path) as part:
         dataset.save_as(part, enforce_file_format=True)
 
 

@@ -18,10 +18,10 @@ import nibabel
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.files import MOST_BYTES, File, disk_file
 from gancmri_jax.cine.orientation import to_radiological
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 
 SLICE_MM = 8.0  # the usual thickness of a long-axis cine; a single slice says nothing of its own
@@ -71,7 +71,7 @@ def write_nifti(
     image.header.set_zooms((column_mm, row_mm, SLICE_MM, frame_ms))
     image.header.set_xyzt_units("mm", "msec")
     image.header["descrip"] = description
-    with whole(path) as part:
+    with atomic_write(path) as part:
         # A time stamp in the gzip header would make equal cines different files.
         part.write_bytes(gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))
 

@@ -28,8 +28,8 @@ from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.report import make_report, write_report
 from gancmri_jax.cine.split import SPLITS, Split, split_subjects
 from gancmri_jax.cine.staging import Staged, Task
-from gancmri_jax.cine.study import list_subjects, study_phenotypes
 from gancmri_jax.cine.subject import hash_subject, subject_key
+from gancmri_jax.cine.subjects import list_subjects, study_phenotypes
 from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 

@@ -10,8 +10,8 @@ from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cine.preprocess import Fit, preprocess
 from gancmri_jax.cine.records import Records, is_records, record_splits
 from gancmri_jax.cine.refusal import Refusal
-from gancmri_jax.cine.study import list_subjects, read_subject, study_phenotypes
 from gancmri_jax.cine.subject import hash_subject, subject_key
+from gancmri_jax.cine.subjects import list_subjects, read_subject, study_phenotypes
 from gancmri_jax.errors import InputError
 
 

@@ -18,7 +18,7 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.preprocess import Fit, preprocess
 from gancmri_jax.cine.refusal import Refusal
-from gancmri_jax.cine.study import read_subject
+from gancmri_jax.cine.subjects import read_subject
 from gancmri_jax.cine.summary import likeness, summarise
 from gancmri_jax.errors import InputError
 

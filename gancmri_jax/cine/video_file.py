@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from gancmri_jax.cine.whole import whole
+from gancmri_jax.atomic import atomic_write
 
 _LEAST_SIDE = 256
 
@@ -25,7 +25,7 @@ def write_mp4(
     """Write an H.264 video, magnified for viewing, that any browser plays."""
     frames = _even(magnify(frames))
     rgb = frames if frames.ndim == 4 else np.repeat(frames[..., None], 3, axis=-1)
-    with whole(path) as part, iio.imopen(part, "w", plugin="pyav") as film:
+    with atomic_write(path) as part, iio.imopen(part, "w", plugin="pyav") as film:
         film.container_metadata["comment"] = comment
         film.write(rgb, codec="libx264", fps=1000.0 / frame_ms)  # type: ignore[arg-type]
 
@@ -39,7 +39,7 @@ def write_gif(
     """Write a GIF that repeats for ever; its delays come in whole centiseconds."""
     first, *rest = [Image.fromarray(frame) for frame in magnify(frames)]
     duration = max(round(frame_ms / 10), 2) * 10
-    with whole(path) as part:
+    with atomic_write(path) as part:
         first.save(
             part, save_all=True, append_images=rest, duration=duration, loop=0, comment=comment
         )
@@ -64,7 +64,7 @@ def write_png(
     text = PngInfo()
     if comment:
         text.add_text("Comment", comment)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         Image.fromarray(picture).save(part, pnginfo=text)
 
 

@@ -6,7 +6,7 @@ import pathlib
 import click
 from click.core import ParameterSource
 
-from gancmri_jax.cine.whole import whole
+from gancmri_jax.atomic import atomic_write
 
 # On a CPU, and on an accelerator.
 _BATCH = {
@@ -114,5 +114,5 @@ def command(
             result = benchmark_training(*networks, batch, dtype, rounds)
     click.echo(str(result))
     if report is not None:
-        with whole(report) as part:
+        with atomic_write(report) as part:
             part.write_text(json.dumps(result.as_json(), indent=2) + "\n")

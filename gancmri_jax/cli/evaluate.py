@@ -6,7 +6,7 @@ import sys
 import click
 from tqdm import tqdm
 
-from gancmri_jax.cine.whole import whole
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cli.comparing import compares_sets, open_set, progress
 from gancmri_jax.errors import InputError
 
@@ -153,5 +153,5 @@ def _print_table(table, protocol, method, opening, report) -> None:
         click.echo(f"  {row} – {column}: {value:.2f}")
     if report is not None:
         rows = [{"sets": pair, "fvd16_equispaced": v} for pair, v in distances.items()]
-        with whole(report) as part:
+        with atomic_write(report) as part:
             part.write_text(json.dumps({"clips": clips, "table": rows}, indent=2) + "\n")

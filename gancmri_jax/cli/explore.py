@@ -22,7 +22,7 @@ def command(name: str, host: str, port: int, no_browser: bool) -> None:
     from gancmri_jax.apps.packages import insist_packages
 
     insist_packages()
-    from gancmri_jax.apps.explorer import explorer_app
+    from gancmri_jax.apps.explorer.app import explorer_app
     from gancmri_jax.apps.serve import listen, serve
     from gancmri_jax.model.file import load_model
 

@@ -22,8 +22,8 @@ def command(name: str, kind: str, out: pathlib.Path) -> None:
     stylegan2-ada is a .pt of state dictionaries, weights only; stablehlo and onnx are graphs for a
     batch of any size, with the latent directions beside them.
     """
-    from gancmri_jax.model.export_graphs import export_onnx, export_stablehlo
-    from gancmri_jax.model.export_torch import export_torch
+    from gancmri_jax.export.graphs import export_onnx, export_stablehlo
+    from gancmri_jax.export.torch_state import export_torch
     from gancmri_jax.model.file import load_discriminator, load_model, read_header
 
     model = load_model(name)

@@ -46,7 +46,7 @@ def command(
     phenotype, and what an amount of 1 does to each phenotype in standard deviations of the hearts
     as they are.
     """
-    from gancmri_jax.cine.whole import whole
+    from gancmri_jax.atomic import atomic_write
     from gancmri_jax.model.file import load_model
     from gancmri_jax.physiology.guidance import DIRECTIONS
     from gancmri_jax.physiology.guidance_figure import draw_cross_talk, draw_guidance
@@ -77,7 +77,7 @@ def command(
             f"{_told(said['highest'], '.3g')}; c = 1 moves {effects} SD"
         )
     if report is not None:
-        with whole(report) as part:
+        with atomic_write(report) as part:
             part.write_text(json.dumps(found, indent=2) + "\n")
     if out is not None:
         draw_guidance(out / "guidance.png", model, guidance, found)

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from gancmri_jax.cache import keep_compiled_programs
 from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 
@@ -61,6 +62,7 @@ def gancmri() -> None:
 
 def run(command: click.Command) -> None:
     """Run a click command; bad input becomes one line on standard error and status 2."""
+    keep_compiled_programs()
     try:
         command(standalone_mode=False)
     except InputError as error:

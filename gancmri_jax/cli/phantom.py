@@ -5,7 +5,7 @@ import pathlib
 import click
 from tqdm import tqdm
 
-from gancmri_jax.cine.phantom.study import write_phantoms
+from gancmri_jax.cine.phantom.write import write_phantoms
 from gancmri_jax.errors import InputError
 
 MIN_SIZE, MAX_SIZE = 32, 1024

@@ -106,7 +106,7 @@ def command(
 
 
 def _audit(folder: pathlib.Path, source: pathlib.Path) -> None:
-    from gancmri_jax.cine.audit import audit
+    from gancmri_jax.privacy.audit import audit
 
     with tqdm(disable=None) as bar:
         result = audit(folder, source, _advance(bar))

@@ -229,7 +229,7 @@ def _es_finder(model: "Model", table: pathlib.Path | None) -> Callable[[Cine], t
     from gancmri_jax.cine.phenotypes import read_phenotypes
     from gancmri_jax.cine.subject import hash_subject, subject_key
     from gancmri_jax.physiology.phenotypes import measure
-    from gancmri_jax.physiology.segment import segment
+    from gancmri_jax.segmentation.segment import segment
 
     known = read_phenotypes(table) if table else {}
     if known and "es_frame" not in next(iter(known.values())):

@@ -95,8 +95,8 @@ def project_cines(
         model, cines, store, settings: As `project_study` takes them.
         options: Its others, but for those that tell of progress.
     """
+    from gancmri_jax.projection.cines import project_study
     from gancmri_jax.projection.store import read_latents
-    from gancmri_jax.projection.study import project_study
 
     form = "{l_bar}{bar}| {n:.1f}/{total} frames [{elapsed}<{remaining}{postfix}]"
     bars: list[tqdm] = []

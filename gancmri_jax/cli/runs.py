@@ -23,7 +23,7 @@ def command(workdirs: tuple[pathlib.Path, ...], out: pathlib.Path) -> None:
 
     Also prints where each run is, and the best distance that it reached.
     """
-    from gancmri_jax.training.curves import draw_curves, read_run, summarize
+    from gancmri_jax.runs.curves import draw_curves, read_run, summarize
 
     runs = {str(workdir): read_run(workdir) for workdir in workdirs}
     draw_curves(out, runs)

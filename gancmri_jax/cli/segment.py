@@ -50,9 +50,9 @@ def command(
     from gancmri_jax.cine.subject import hash_subject, subject_key
     from gancmri_jax.errors import InputError
     from gancmri_jax.model.file import load_segmenter_of
+    from gancmri_jax.physiology.outputs import segment_cine, unique_names, write_findings
     from gancmri_jax.physiology.phenotypes import Findings, describe
     from gancmri_jax.physiology.score import Score, mean, score_against
-    from gancmri_jax.physiology.study import segment_cine, unique_names, write_findings
 
     def say(refusal: Refusal) -> None:
         click.echo(str(refusal), err=True)

@@ -109,8 +109,8 @@ def create(out: pathlib.Path, readers: int, seed: int | None, **asked) -> None:
     import secrets
     import sys
 
-    from gancmri_jax.apps.study_create import create_study
-    from gancmri_jax.apps.study_items import Plan
+    from gancmri_jax.apps.reader_study.create import create_study
+    from gancmri_jax.apps.reader_study.items import Plan
 
     def say(line: str) -> None:
         tqdm.write(line, file=sys.stderr)
@@ -160,8 +160,8 @@ def _reader_names(
 )
 def invite(path: pathlib.Path, add: tuple[str, ...], renew: tuple[str, ...]) -> None:
     """Give a link to further readers, or another link to one."""
-    from gancmri_jax.apps.study_readers import add_reader, renew_token
-    from gancmri_jax.apps.study_store import open_study, transaction
+    from gancmri_jax.apps.reader_study.readers import add_reader, renew_token
+    from gancmri_jax.apps.reader_study.store import open_study, transaction
 
     if not (add or renew):
         raise click.UsageError("give --add NAME or --renew NAME")
@@ -196,11 +196,11 @@ def serve(
     from gancmri_jax.apps.packages import insist_packages
 
     insist_packages()
+    from gancmri_jax.apps.reader_study.create import LOCAL_READER
+    from gancmri_jax.apps.reader_study.server import study_app
+    from gancmri_jax.apps.reader_study.store import open_study, progress, reader_of
     from gancmri_jax.apps.serve import is_loopback
     from gancmri_jax.apps.serve import serve as serve_app
-    from gancmri_jax.apps.study_create import LOCAL_READER
-    from gancmri_jax.apps.study_server import study_app
-    from gancmri_jax.apps.study_store import open_study, progress, reader_of
     from gancmri_jax.errors import InputError
 
     with open_study(path) as connection:
@@ -237,7 +237,7 @@ def report(path: pathlib.Path, out: pathlib.Path) -> None:
     OUT/report.md and report.html are for people, report.json holds every number, answers.csv every
     answer, and PNGs the plots. Readers may still be at work.
     """
-    from gancmri_jax.apps.study_report import write_report
+    from gancmri_jax.apps.reader_study.report import write_report
 
     for line in write_report(path, out):
         click.echo(line)

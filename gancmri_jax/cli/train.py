@@ -7,6 +7,7 @@ import sys
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from gancmri_jax.cache import keep_compiled_programs
 from gancmri_jax.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -55,6 +56,7 @@ def run(_: list[str]) -> None:
 
 def main() -> None:
     """Parse flags and train; bad input is one line on standard error and status 2."""
+    keep_compiled_programs()
     try:
         flags.mark_flag_as_required("config")
         app.run(run, flags_parser=_parse)

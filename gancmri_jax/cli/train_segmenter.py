@@ -72,12 +72,8 @@ def command(
 
     from gancmri_jax.model.file import load_model, save_model
     from gancmri_jax.model.segmenter import save_segmenter
-    from gancmri_jax.training.segmenter import (
-        FILE,
-        default_config,
-        held_back_scores,
-        train_segmenter,
-    )
+    from gancmri_jax.physiology.score import held_back_scores
+    from gancmri_jax.segmentation.training import FILE, default_config, train_segmenter
 
     model = load_model(name) if name else None
     config = default_config()

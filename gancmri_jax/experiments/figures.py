@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gancmri_jax.cine.whole import whole
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.video.render import render_uint8
@@ -144,5 +144,5 @@ def _show(ax: Axes, frame: UInt8[np.ndarray, "h w"], title: str = "") -> None:
 
 
 def _save(figure: Figure, path: pathlib.Path) -> None:
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gancmri_jax.cine.whole import whole
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 
 Result = dict[str, Any]
@@ -41,7 +41,7 @@ class Journal:
             self._stages.mkdir(parents=True, exist_ok=True)
             before = json.loads(pinned.read_text()) if pinned.exists() else now
             if not pinned.exists():
-                with whole(pinned) as part:
+                with atomic_write(pinned) as part:
                     part.write_text(json.dumps(now, indent=2) + "\n")
         except (OSError, ValueError) as error:
             raise InputError(f"{folder}: cannot be used ({error}); choose another --out") from error
@@ -77,7 +77,7 @@ class Journal:
             start = time.perf_counter()
             result = json.loads(json.dumps(work()))
             result["seconds"] = round(time.perf_counter() - start, 1)
-            with whole(path) as part:
+            with atomic_write(path) as part:
                 part.write_text(json.dumps(result, indent=2) + "\n")
             self._tell(f"{name}: {say(result)} ({result['seconds']:.0f} s)")
         self.results[name] = result

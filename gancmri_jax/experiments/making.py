@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.phantom.study import write_phantoms
+from gancmri_jax.cine.phantom.write import write_phantoms
 from gancmri_jax.cine.phenotypes import Phenotypes, read_phenotypes
 from gancmri_jax.cine.prepare import CARD, Options, prepare
 from gancmri_jax.cine.read import insist
@@ -24,10 +24,10 @@ from gancmri_jax.model.file import save_model
 from gancmri_jax.model.fit import fit_directions, fit_motion, with_fit
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion, latent_motion
+from gancmri_jax.projection.cines import project_study
 from gancmri_jax.projection.projector import best_start
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.store import read_latents
-from gancmri_jax.projection.study import project_study
 from gancmri_jax.training.loop import train
 
 FRAMES = 50  # of a video

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from gancmri_jax.cine.whole import whole
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.experiments.journal import Result
 from gancmri_jax.experiments.motion_table import BAND, REAL
 
@@ -47,7 +47,7 @@ def write_markdown(
             _cell(row["ra_filling_percent"], "+.1f"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text("\n".join(lines).strip() + "\n")
 
 
@@ -69,7 +69,7 @@ def draw_curves(path: pathlib.Path, results: dict[str, Result]) -> None:
     axes.set_ylabel("LV area over that at ED")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, ncols=2)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part)
 
 

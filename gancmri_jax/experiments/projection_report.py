@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.experiments.hardware import hardware
 from gancmri_jax.experiments.projection_table import Frames, Row, Way
 from gancmri_jax.model.model import Model
@@ -51,13 +51,13 @@ def write_markdown(
             *(n.replace("nan", "–") for n in numbers),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text("\n".join(lines) + "\n")
 
 
 def write_csv(path: pathlib.Path, rows: Sequence[Row], perceptual: str) -> None:
     """Write the table for programs; what is not known stays empty."""
-    with whole(path) as part, part.open("w", newline="") as file:
+    with atomic_write(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*Way._fields, perceptual, *Row._fields[2:]])
         for row in rows:
@@ -80,5 +80,5 @@ def draw(
             ax.imshow(frames[index], cmap="gray", vmin=0, vmax=255)
             ax.set(xticks=[], yticks=[])
         axes[0].set_ylabel(label, fontsize=6, rotation=0, ha="right", va="center")
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part)

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gancmri_jax.cine.whole import whole
+from gancmri_jax.atomic import atomic_write
 
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -53,7 +53,7 @@ Block = Heading | Text | Table | Figure
 
 def write_report(folder: pathlib.Path, blocks: Sequence[Block]) -> None:
     """Write `report.md`, and `report.html`, which holds its pictures and films itself."""
-    with whole(folder / "report.md") as part:
+    with atomic_write(folder / "report.md") as part:
         part.write_text("\n\n".join(map(_markdown, blocks)) + "\n")
     title = next(block.text for block in blocks if isinstance(block, Heading))
     body = "\n".join(_html(block, folder) for block in blocks)
@@ -62,7 +62,7 @@ def write_report(folder: pathlib.Path, blocks: Sequence[Block]) -> None:
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
-    with whole(folder / "report.html") as part:
+    with atomic_write(folder / "report.html") as part:
         part.write_text(page)
 
 

@@ -19,8 +19,8 @@ from scipy.interpolate import CubicSpline
 from skimage.registration import optical_flow_ilk
 from skimage.transform import warp
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
 from gancmri_jax.latents.superres import clean_transitions, codes_at, transitions
@@ -262,13 +262,13 @@ def draw_strangest(path: pathlib.Path, recoveries: Sequence[Recovery]) -> None:
         ax.set_yticks([])
     axes[1, 0].set_ylabel("from the blend", fontsize=8)
     figure.colorbar(shown, ax=axes[1, -1], label="grey levels")
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part)
 
 
 def write_rows(path: pathlib.Path, rows: Sequence[Row]) -> None:
     """Write the table as CSV; what is not known stays empty."""
-    with whole(path) as part, part.open("w", newline="") as file:
+    with atomic_write(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(Row._fields)
         for row in rows:

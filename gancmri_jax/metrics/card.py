@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gancmri_jax.cine.whole import whole
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 
@@ -97,7 +97,7 @@ class Card:
 
 def write_cards(path: pathlib.Path, cards: list[Card]) -> None:
     """Write results as a JSON list, whole or not at all."""
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(json.dumps([card.as_json() for card in cards], indent=2) + "\n")
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from jaxtyping import Float
 
+from gancmri_jax.cache import cache_folder
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import Backbone, extract
 from gancmri_jax.metrics.names import Metric
 from gancmri_jax.metrics.sources import Generated, Source, clips
 from gancmri_jax.model.segmenter import Segmenter
-from gancmri_jax.weights.cache import cache_folder
 
 Features = Float[np.ndarray, "n d"]
 Progress = Callable[[str, int], Callable[[int], object]]

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.video_file import tile, write_png
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.neighbours import auc, nearest
 from gancmri_jax.version import __version__
@@ -135,5 +135,5 @@ def write_audit(out: pathlib.Path, results: list[Memorisation], protocol: dict[s
         **protocol,
         "versions": {"gancmri_jax": __version__, "numpy": np.__version__},
     }
-    with whole(out / "memorisation.json") as part:
+    with atomic_write(out / "memorisation.json") as part:
         part.write_text(json.dumps(told, indent=2) + "\n")

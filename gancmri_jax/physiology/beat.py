@@ -18,7 +18,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.cardiac_fcn import CLASSES
 from gancmri_jax.physiology.phenotypes import measure
-from gancmri_jax.physiology.segment import LV, MYOCARDIUM, segment
+from gancmri_jax.segmentation.segment import LV, MYOCARDIUM, segment
 
 LA, RA = CLASSES.index("LA"), CLASSES.index("RA")
 

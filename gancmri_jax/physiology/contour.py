@@ -4,7 +4,7 @@ import contourpy
 import numpy as np
 from jaxtyping import Float
 
-from gancmri_jax.cine.phantom.measure import polygon_area
+from gancmri_jax.cine.geometry import polygon_area
 
 LEVEL = 0.5
 

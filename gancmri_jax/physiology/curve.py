@@ -7,15 +7,15 @@ import pathlib
 import numpy as np
 from jaxtyping import Float
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.physiology.phenotypes import Findings
 
 
 def write_curve(path: pathlib.Path, areas: Float[np.ndarray, "t"], cine: Cine) -> None:
     """Write a table of frame, time and area; times and areas that are not known stay empty."""
     unknown = math.isnan(cine.spacing_mm[0])
-    with whole(path) as part, part.open("w", newline="") as file:
+    with atomic_write(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["frame", "time_ms", "lv_area_cm2"])
         for frame, area in enumerate(areas):
@@ -46,5 +46,5 @@ def plot_curve(path: pathlib.Path, findings: Findings, cine: Cine) -> None:
     axes.set_ylabel(f"LV area, {unit}")
     axes.margins(y=0.15)
     axes.spines[["top", "right"]].set_visible(False)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part)

@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gancmri_jax.cine.phantom.measure import polygon_area, sides_of_smallest_rectangle
+from gancmri_jax.cine.geometry import polygon_area, sides_of_smallest_rectangle
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import learned
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.physiology.contour import contour_mm
-from gancmri_jax.physiology.segment import FRAMES_AT_ONCE, LV, PERCENTILES, logits
+from gancmri_jax.segmentation.segment import FRAMES_AT_ONCE, LV, PERCENTILES, logits
 
 # What is measured of a heart at ED, and the direction that guides it.
 DIRECTIONS = {"lv_area_ed_cm2": "lv_area", "sphericity_index": "sphericity_index"}

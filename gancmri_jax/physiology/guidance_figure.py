@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.preprocess import to_uint8
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import learned
 from gancmri_jax.physiology.guidance import DIRECTIONS
@@ -55,7 +55,7 @@ def draw_guidance(
         curve.spines[["top", "right"]].set_visible(False)
         told = f"r = {said['pearson_r']}, median of {said['hearts']} hearts"
         curve.set_title(told, fontsize=10)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part)
 
 
@@ -80,7 +80,7 @@ def draw_cross_talk(path: pathlib.Path, report: Mapping[str, Mapping[str, Any]])
     axes.set_xticks(range(len(columns)), [_LABELS[column] for column in columns], fontsize=8)
     axes.set_yticks(range(len(report)), list(report), fontsize=8)
     axes.set_title("effect of c = +1, in SD of unmoved hearts", fontsize=10)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.phantom.measure import polygon_area, sides_of_smallest_rectangle
+from gancmri_jax.cine.geometry import polygon_area, sides_of_smallest_rectangle
 from gancmri_jax.physiology.contour import contour_mm
-from gancmri_jax.physiology.segment import Segmentation
+from gancmri_jax.segmentation.segment import Segmentation
 
 
 class Findings(NamedTuple):

@@ -14,7 +14,7 @@ from gancmri_jax.cine.phenotypes import Phenotypes
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.physiology.phenotypes import Findings, measure
-from gancmri_jax.physiology.segment import LV, Segmentation, segment
+from gancmri_jax.segmentation.segment import LV, Segmentation, segment
 
 MASK = "la_4ch_mask.nii.gz"  # as `gancmri phantom` names it
 
@@ -108,3 +108,10 @@ def score_phantoms(
         found = measure(cine, segmentation).phenotypes
         scores.append(compare(segmentation.masks, found, heart.masks, heart.phenotypes))
     return mean(scores)
+
+
+def held_back_scores(
+    segmenter: Segmenter, seed: int, sizes: tuple[int, ...] = (64, 256), subjects: int = 20
+) -> dict[int, Score]:
+    """Score a segmenter on phantom hearts of a population of their own, by size of the frames."""
+    return {size: score_phantoms(segmenter, seed, subjects, size) for size in sizes}

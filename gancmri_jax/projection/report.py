@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.flags import Flag
 from gancmri_jax.projection.settings import Settings
@@ -39,13 +39,13 @@ def write_report(
     quality = read_quality(store)
     folder.mkdir(parents=True, exist_ok=True)
     order = worst_first(quality)
-    with whole(folder / "frames.csv") as part:
+    with atomic_write(folder / "frames.csv") as part:
         _write_frames(part, quality, order)
-    with whole(folder / "distances.png") as part:
+    with atomic_write(folder / "distances.png") as part:
         _draw_distances(part, quality)
-    with whole(folder / "steps.png") as part:
+    with atomic_write(folder / "steps.png") as part:
         _draw_steps(part, quality)
-    with whole(folder / "worst.png") as part:
+    with atomic_write(folder / "worst.png") as part:
         _draw_worst(part, store, quality, order[:WORST], model, cines)
     return flagged(quality)
 

@@ -32,10 +32,10 @@ from gancmri_jax.model.encoder import Encoder, as_filed, network_for
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.encoder import ResidualEncoder
 from gancmri_jax.networks.generator import draw_noise
-from gancmri_jax.training.checkpoint import Checkpoints
+from gancmri_jax.runs.checkpoint import Checkpoints
+from gancmri_jax.runs.writer import MetricsFile, pin_config
 from gancmri_jax.training.encoder_data import Known, draw_w, know, spoil_each
 from gancmri_jax.training.losses import picture_distances
-from gancmri_jax.training.writer import MetricsFile, pin_config
 from gancmri_jax.version import __version__
 
 MODEL = "model.safetensors"  # in a run directory
@@ -101,7 +101,6 @@ def train_encoder(
         pin_config(workdir, ConfigDict({**config, **of}))
     except OSError as error:
         raise InputError(f"{workdir}: cannot be written: {error}") from error
-    jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
     known = know(model, frames)
     state = init_state(model, network, config)
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 from gancmri_jax.cine.records import Records
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
-from gancmri_jax.ops.augment import bias_field, blur
+from gancmri_jax.ops.fields import bias_field, blur
 
 LEAST_PSI, MOST_PSI = 0.5, 1.3  # between which an image's truncation lies: real frames go far
 BLUR_MOST = 1.2  # pixels

@@ -21,7 +21,8 @@ from gancmri_jax.model.encoder import Encoder, as_filed
 from gancmri_jax.model.file import load_discriminator, load_model, read_header
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import Generator, draw_noise
-from gancmri_jax.training.checkpoint import Checkpoints
+from gancmri_jax.runs.checkpoint import Checkpoints
+from gancmri_jax.runs.writer import pin_config
 from gancmri_jax.training.config import check_config, schedule, steps_of
 from gancmri_jax.training.inversion import Inversion, draw_queue, encoder_network
 from gancmri_jax.training.progress import Progress
@@ -35,7 +36,6 @@ from gancmri_jax.training.sharding import (
 )
 from gancmri_jax.training.state import TrainState, init_state, networks
 from gancmri_jax.training.step import Metrics, make_step, r1_gamma
-from gancmri_jax.training.writer import pin_config
 from gancmri_jax.version import __version__
 
 _VIDEOS = 100  # whose spacing and pace become the model's
@@ -88,7 +88,6 @@ def train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool = False) 
         refused = InputError(f"{workdir}: cannot be written: {error}")
     if any_process(refused is not None):
         raise refused or InputError(f"{workdir}: the first process refused it")
-    jax.config.update("jax_compilation_cache_dir", str((workdir / "compiled").resolve()))
     step = make_step(config, mesh)
     progress = Progress(config, workdir, source, tensorboard) if first else None
 

@@ -13,9 +13,9 @@ from jaxtyping import Array, Float, UInt8
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records, record_splits
-from gancmri_jax.cine.whole import whole
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4
 from gancmri_jax.metrics.frechet import frechet_distance_of
@@ -25,9 +25,9 @@ from gancmri_jax.metrics.sources import Generated
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
+from gancmri_jax.runs.writer import MetricsFile, TensorBoard, save_grid
 from gancmri_jax.training.encoder import score
 from gancmri_jax.training.leak import leak
-from gancmri_jax.training.writer import MetricsFile, TensorBoard, save_grid
 
 Frames = UInt8[np.ndarray, "n h w"]
 
@@ -144,7 +144,7 @@ class Progress:
         distance = next(iter(self._distances.values()), None)
         if distance is not None and (self._best is None or distance < self._best):
             self._best = distance
-            with whole(self._workdir / BEST) as part:
+            with atomic_write(self._workdir / BEST) as part:
                 shutil.copyfile(self._workdir / MODEL, part)
         self._tell({"step": done, "kimg": done * self._config.batch_size / 1000, **values})
         told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())

@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from gancmri_jax.cine.preprocess import to_model_range
 from gancmri_jax.latents.truncation import broadcast_w, mix_styles
 from gancmri_jax.networks.generator import draw_noise
-from gancmri_jax.ops.ada import augment, next_p
+from gancmri_jax.training.augmentation import augment, next_p
 from gancmri_jax.training.config import steps_of
 from gancmri_jax.training.inversion import (
     NUM_DRAWN,

@@ -9,17 +9,15 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-import sys
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from gancmri_jax.cache import cache_folder
 from gancmri_jax.errors import InputError
 from gancmri_jax.weights.table import TABLE, Entry, Source
-
-CACHE_VARIABLE = "GANCMRI_CACHE"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,20 +26,6 @@ class Weights:
 
     tensors: dict[str, np.ndarray]
     metadata: dict[str, str]
-
-
-def cache_folder() -> pathlib.Path:
-    """Return where `GANCMRI_CACHE` says, else the platform's folder for caches."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return pathlib.Path(named)
-    home = pathlib.Path.home()
-    if sys.platform == "darwin":
-        usual = home / "Library" / "Caches"
-    elif sys.platform == "win32":
-        usual = pathlib.Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    else:
-        usual = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return usual / "gancmri_jax"
 
 
 def entry_of(name: str) -> Entry:

@@ -3,10 +3,10 @@
 import pathlib
 import tempfile
 
+from gancmri_jax.cache import cache_folder
 from gancmri_jax.errors import InputError
 from gancmri_jax.weights.cache import (
     Weights,
-    cache_folder,
     cached_path,
     entry_of,
     locked,

@@ -1,0 +1,230 @@
+"""Training of the cardiac FCN on phantom hearts; the same call continues a run that broke off."""
+
+import functools
+import json
+import pathlib
+import time
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from gancmri_jax.cine.video_file import tile, write_png
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.segmenter import FILE, Segmenter, save_segmenter
+from gancmri_jax.networks.cardiac_fcn import CLASSES, MULTIPLE, CardiacFCN
+from gancmri_jax.runs.checkpoint import Checkpoints
+from gancmri_jax.runs.writer import MetricsFile, pin_config
+from gancmri_jax.segmentation.augmentation import augment
+from gancmri_jax.segmentation.data import Pool, render_pool
+from gancmri_jax.version import __version__
+
+_REPORT, _SAVE = 50, 500  # steps between lines of metrics, and between checkpoints
+_SAMPLES = 12
+
+
+class SegmenterState(flax.struct.PyTreeNode):
+    """The state of a run after `step` steps."""
+
+    step: Int[Array, ""]
+    params: Any
+    batch_stats: Any
+    opt: optax.OptState
+
+
+def default_config() -> ConfigDict:
+    """Return what the embedded segmenter was trained with."""
+    return ConfigDict(
+        dict(
+            filters=(8, 16, 32, 64, 96),
+            level_width=16,
+            head_width=24,
+            size=144,
+            pixel_mm=1.8,
+            subjects=300,
+            steps=5000,
+            batch_size=8,
+            learning_rate=3e-3,
+            seed=4001,
+        )
+    )
+
+
+def train_segmenter(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
+    """Train by the configuration, leaving everything in `workdir`; return the segmenter.
+
+    Raises:
+        InputError: The configuration cannot be trained with, or `workdir` holds another run.
+    """
+    if config.size < MULTIPLE or config.size % MULTIPLE:
+        raise InputError(f"the size must be a multiple of {MULTIPLE}, got {config.size}")
+    try:
+        (workdir / "samples").mkdir(parents=True, exist_ok=True)
+        pin_config(workdir, config)
+    except OSError as error:
+        raise InputError(f"{workdir}: cannot be written: {error}") from error
+    state = init_state(config)
+
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        if (loaded := checkpoints.load_latest(state)) is not None:
+            state, _ = loaded
+        done = int(state.step)
+        metrics_file = MetricsFile(workdir / "metrics.jsonl", done)
+        if done >= config.steps:
+            return _leave(state, config, workdir)
+
+        with tqdm(total=config.subjects, unit=" subjects", desc="render") as bar:
+            pool = render_pool(config.seed, config.subjects, on_subject=lambda: bar.update())
+        step, draw_samples = make_step(config), _make_samples(config)
+        bar = tqdm(total=config.steps, initial=done, unit=" steps", desc="train-segmenter")
+        seen, since = [], time.perf_counter()
+        for index in range(done, config.steps):
+            state, metrics = step(state, pool)
+            seen.append(metrics)
+            bar.update()
+            done, last = index + 1, index + 1 == config.steps
+            if last or done % _REPORT == 0:
+                means = jax.tree.map(lambda *x: float(np.mean(x)), *jax.device_get(seen))
+                speed = len(seen) * config.batch_size / (time.perf_counter() - since)
+                line = {"step": done, "images_per_second": round(speed, 2), **means}
+                metrics_file.append(line)
+                bar.set_postfix_str(f"loss {means['loss']:.3f} LV Dice {means['dice/LV']:.3f}")
+                seen, since = [], time.perf_counter()
+            if last or done % _SAVE == 0:
+                draw_samples(state, pool, workdir / "samples" / f"{done:06d}.png")
+                segmenter = _leave(state, config, workdir)
+                checkpoints.save(state, {"next_step": done})
+        bar.close()
+    return segmenter
+
+
+def init_state(config: ConfigDict) -> SegmenterState:
+    """Draw the initial parameters from the configuration's seed."""
+
+    def init() -> SegmenterState:
+        image = jnp.zeros((1, MULTIPLE, MULTIPLE, 1))
+        variables = _network(config).init(jax.random.key(config.seed), image)
+        return SegmenterState(
+            step=jnp.zeros((), jnp.int32),
+            params=variables["params"],
+            batch_stats=variables["batch_stats"],
+            opt=_optimizer(config).init(variables["params"]),
+        )
+
+    # An explicit sharding, as loaded checkpoints have: a resumed run finds its compiled programs.
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.jit(init, out_shardings=sharding)()
+
+
+def loss_and_metrics(
+    logits: Float[Array, "n h w k"], fractions: Float[Array, "n h w k"]
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """Cross-entropy against fractions of classes, plus half of one minus the mean soft Dice.
+
+    Fractions as targets put the level of one half where the outline runs between two pixels.
+    """
+    entropy = jnp.mean(optax.softmax_cross_entropy(logits, fractions))
+    shares = jax.nn.softmax(logits)
+    axes = (0, 1, 2)
+    overlap = 2 * jnp.sum(shares * fractions, axes) + 1
+    dice = overlap / (jnp.sum(jnp.square(shares) + jnp.square(fractions), axes) + 1)  # [k]
+    loss = entropy + 0.5 * (1 - jnp.mean(dice[1:]))
+    named = {f"dice/{name}": value for name, value in zip(CLASSES[1:], dice[1:], strict=True)}
+    return loss, {"loss": loss, "cross_entropy": entropy, **named}
+
+
+def make_step(config: ConfigDict):
+    """Build the jitted step (state, pool) → (state, metrics): Adam, warm up, cosine down."""
+    network, optimizer = _network(config), _optimizer(config)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(state: SegmenterState, pool: Pool):
+        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        images, fractions = draw_batch(key, pool, config)
+
+        def loss(params):
+            variables = {"params": params, "batch_stats": state.batch_stats}
+            logits, new = network.apply(variables, images, train=True, mutable="batch_stats")
+            value, metrics = loss_and_metrics(logits, fractions)
+            return value, (new["batch_stats"], metrics)
+
+        gradients, (batch_stats, metrics) = jax.grad(loss, has_aux=True)(state.params)
+        updates, opt = optimizer.update(gradients, state.opt, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return SegmenterState(state.step + 1, params, batch_stats, opt), metrics
+
+    return step
+
+
+def draw_batch(
+    key: Array, pool: Pool, config: ConfigDict
+) -> tuple[Float[Array, "n h w 1"], Float[Array, "n h w k"]]:
+    """Draw frames of a pool and augment each by a key of its own."""
+    choice, rest = jax.random.split(key)
+    index = jax.random.randint(choice, [config.batch_size], 0, len(pool.images))
+
+    def example(key, index):
+        pixel = config.pixel_mm / pool.pixel_mm[index]
+        image, labels = pool.images[index], pool.labels[index]
+        return augment(key, image, labels, config.size, pixel, len(CLASSES))
+
+    images, fractions = jax.vmap(example)(jax.random.split(rest, config.batch_size), index)
+    return images[..., None], fractions
+
+
+def segmenter_of(state: SegmenterState, config: ConfigDict) -> Segmenter:
+    """Build what users get of a state."""
+    return Segmenter(
+        network=_network(config),
+        variables={"params": state.params, "batch_stats": state.batch_stats},
+        pixel_mm=config.pixel_mm,
+        card={
+            "gancmri_jax": __version__,
+            "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
+            "data": "phantom hearts, frames in display order (rows down, columns right)",
+            "trained_steps": int(state.step),
+            "config": json.loads(config.to_json()),
+        },
+    )
+
+
+def _network(config: ConfigDict) -> CardiacFCN:
+    return CardiacFCN(tuple(config.filters), config.level_width, config.head_width)
+
+
+def _optimizer(config: ConfigDict) -> optax.GradientTransformation:
+    warm = min(200, config.steps // 10)
+    rate = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warm, config.steps)
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=1e-4))
+
+
+def _leave(state: SegmenterState, config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
+    segmenter = segmenter_of(state, config)
+    save_segmenter(segmenter, workdir / FILE)
+    return segmenter
+
+
+def _make_samples(config: ConfigDict):
+    """Build the drawing of the same augmented frames: as seen, as labelled, as found."""
+    batch = ConfigDict({**config, "batch_size": _SAMPLES})
+
+    @jax.jit
+    def look(state, pool):
+        images, fractions = draw_batch(jax.random.key(0), pool, batch)
+        variables = {"params": state.params, "batch_stats": state.batch_stats}
+        logits: Any = _network(config).apply(variables, images)
+        return images[..., 0], fractions.argmax(-1), logits.argmax(-1)
+
+    def draw(state: SegmenterState, pool: Pool, path: pathlib.Path) -> None:
+        images, labels, found = map(np.asarray, look(state, pool))
+        grey = 255 / (len(CLASSES) - 1)
+        rows = np.concatenate([255 * images, grey * labels, grey * found])
+        write_png(path, tile(rows.round().astype(np.uint8), _SAMPLES))
+
+    return draw

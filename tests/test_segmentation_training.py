@@ -1,0 +1,152 @@
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+from ml_collections import ConfigDict
+from PIL import Image
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.model.segmenter import FILE, load_segmenter
+from gancmri_jax.runs.checkpoint import Checkpoints
+from gancmri_jax.runs.writer import MetricsFile
+from gancmri_jax.segmentation import training
+from gancmri_jax.segmentation.data import render_pool
+from gancmri_jax.segmentation.training import (
+    default_config,
+    init_state,
+    loss_and_metrics,
+    train_segmenter,
+)
+
+STEPS = 4
+
+
+def small_config(**changes):
+    small = dict(filters=(2, 2, 2, 2, 2), level_width=2, head_width=2, size=16, pixel_mm=16.0)
+    small |= dict(subjects=2, steps=STEPS, batch_size=2)
+    return ConfigDict({**default_config(), **small, **changes})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_programs(tmp_path_factory):
+    """Compile each program once, and random numbers that compile in a fraction of the time."""
+    before = {
+        "jax_compilation_cache_dir": jax.config.jax_compilation_cache_dir,
+        "jax_persistent_cache_enable_xla_caches": jax.config.jax_persistent_cache_enable_xla_caches,
+    }
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # they tell runs apart
+    compilation_cache.reset_cache()
+    with jax.default_prng_impl("unsafe_rbg"):
+        yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return render_pool(3, 2, size=32, frames=8)
+
+
+def crop(key, image, labels, size, pixel, num_classes):
+    """In place of augmentation: a corner of the picture, more or less bright."""
+    brightness = jax.random.uniform(key) / 255
+    return brightness * image[:size, :size], jax.nn.one_hot(labels[:size, :size], num_classes)
+
+
+@pytest.fixture(scope="module")
+def runs(pool, tmp_path_factory):
+    """A run of four steps, and one that broke off after the third, its checkpoint of the second."""
+    whole, broken = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("broken")
+    append = MetricsFile.append
+
+    def break_off(self, line):
+        if line["step"] == 4:
+            raise KeyboardInterrupt
+        append(self, line)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "augment", crop)  # which compiles at once
+        patch.setattr(training, "render_pool", lambda *_, **__: pool)
+        patch.setattr(training, "_REPORT", 1)
+        patch.setattr(training, "_SAVE", 2)
+        train_segmenter(small_config(), whole)
+        patch.setattr(MetricsFile, "append", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            train_segmenter(small_config(), broken)
+        patch.setattr(MetricsFile, "append", append)
+        train_segmenter(small_config(), broken)
+    return whole, broken
+
+
+def read_metrics(run):
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines]
+
+
+def test_a_resumed_run_is_the_same_bit_for_bit(runs):
+    states = []
+    for run in runs:
+        with Checkpoints(run / "checkpoints") as checkpoints:
+            states.append(checkpoints.load_latest(init_state(small_config()))[0])
+    assert states[0].step == 4
+    jax.tree.map(np.testing.assert_array_equal, *states)
+    a, b = (load_segmenter(run) for run in runs)
+    jax.tree.map(np.testing.assert_array_equal, a.variables, b.variables)
+    jax.tree.map(np.testing.assert_array_equal, a.variables["params"], states[0].params)
+    assert read_metrics(runs[0]) == read_metrics(runs[1])
+
+
+def test_a_run_leaves_what_its_user_needs(runs):
+    metrics = read_metrics(runs[0])
+    assert [line["step"] for line in metrics] == [1, 2, 3, 4]
+    assert all(np.isfinite(value) for line in metrics for value in line.values())
+    assert len({line["loss"] for line in metrics}) == 4
+    with Image.open(runs[0] / "samples" / "000004.png") as picture:
+        assert picture.size == (12 * 16, 3 * 16)
+    card = load_segmenter(runs[0] / FILE).card
+    assert card["trained_steps"] == 4 and card["config"]["filters"] == [2, 2, 2, 2, 2]
+
+
+def test_a_finished_run_is_not_trained_again(runs, monkeypatch):
+    monkeypatch.setattr(training, "render_pool", lambda *_, **__: pytest.fail("rendered"))
+    segmenter = train_segmenter(small_config(), runs[0])
+    jax.tree.map(
+        np.testing.assert_array_equal, segmenter.variables, load_segmenter(runs[0]).variables
+    )
+
+
+def test_a_changed_configuration_is_refused(runs):
+    with pytest.raises(InputError, match="pixel_mm: 16.0 → 8.0"):
+        train_segmenter(small_config(pixel_mm=8.0), runs[0])
+    with pytest.raises(InputError, match="multiple of 16, got 24"):
+        train_segmenter(small_config(size=24), runs[0])
+
+
+def test_a_pool_holds_subjects_at_their_spacing(pool):
+    assert pool.images.shape == pool.labels.shape == (16, 32, 32)
+    assert (pool.images.max(axis=(1, 2)) == 255).all()
+    assert set(np.unique(pool.labels)) == {0, 1, 2, 3, 4, 5}
+    assert len(np.unique(pool.pixel_mm)) == 2 and 7 < pool.pixel_mm.min() < 10
+    again = render_pool(3, 1, size=32, frames=8)
+    np.testing.assert_array_equal(again.images, pool.images[:8])
+
+
+def test_loss_by_hand():
+    # Two pixels: one surely background, one half LV and half myocardium.
+    fractions = jnp.array([[1.0, 0, 0, 0, 0, 0], [0, 0.5, 0.5, 0, 0, 0]])[None, None]
+    logits = jnp.log(jnp.maximum(fractions, 1e-6))
+    loss, metrics = loss_and_metrics(logits, fractions)
+    np.testing.assert_allclose(metrics["cross_entropy"], np.log(2) / 2, rtol=1e-3)
+    for name in ("LV", "myocardium", "RV"):
+        np.testing.assert_allclose(metrics[f"dice/{name}"], 1, rtol=1e-4)
+    np.testing.assert_allclose(loss, metrics["cross_entropy"], rtol=1e-3)
+    # All LV where half of it is: 2 · 0.5 + 1 over 1 + 0.25 + 1.
+    wrong = jnp.log(jnp.maximum(jnp.array([[1.0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0]]), 1e-6))
+    _, metrics = loss_and_metrics(wrong[None, None], fractions)
+    np.testing.assert_allclose(metrics["dice/LV"], 2 / 2.25, rtol=1e-4)
+    np.testing.assert_allclose(metrics["dice/myocardium"], 1 / 1.25, rtol=1e-4)
