@@ -145,8 +145,10 @@ def _without_shadows(cines: Sequence[Group]) -> tuple[list[Group], list[tuple[Gr
 
 
 def _later_echo(a: Group, b: Group) -> bool:
-    return a.first.echo_ms is not None and b.first.echo_ms is not None and (
-        b.first.echo_ms > 1.1 * a.first.echo_ms
+    return (
+        a.first.echo_ms is not None
+        and b.first.echo_ms is not None
+        and (b.first.echo_ms > 1.1 * a.first.echo_ms)
     )
 
 
@@ -241,7 +243,8 @@ def _without_padding(frames: Sequence[Frame], pixels: np.ndarray) -> tuple[np.nd
     masks = [frame.padding for frame in frames]
     if all(mask is None for mask in masks):
         return pixels, 0.0
-    mask = np.stack([np.zeros(f.shape, bool) if m is None else m for f, m in zip(frames, masks)])
+    nowhere = np.zeros(frames[0].shape, bool)
+    mask = np.stack([nowhere if mask is None else mask for mask in masks])
     if mask.all():
         return pixels, 0.0
     lowest = pixels[~mask].min()

@@ -337,7 +337,9 @@ def _part(dataset: pydicom.Dataset, frame: int, kinds: tuple[str, ...]) -> str:
     if said in ("magnitude", "phase", "real", "imaginary"):
         return said
     further = kinds[2:]  # ORIGINAL and PRIMARY say nothing of it
-    if any(kind in ("p", "phase", "velocity map", "vel map", "pca", "phase map") for kind in further):
+    if any(
+        kind in ("p", "phase", "velocity map", "vel map", "pca", "phase map") for kind in further
+    ):
         return "phase"
     if any(kind.startswith(("velocity", "phase")) and not kind.endswith(" m") for kind in further):
         return "phase"

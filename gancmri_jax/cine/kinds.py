@@ -14,7 +14,19 @@ from gancmri_jax.cine.dicom_frame import Frame
 NO_ONE = {
     *("anon", "anonym", "anonymous", "anonymised", "anonymized", "anonymise", "anonymize"),
     *("none", "removed", "unknown", "deidentified", "de-identified", "no id", "noid", "na", "n/a"),
-    *("0", "00000", "000000", "0000000", "00000000", "x", "xx", "xxx", "xxxx", "patient", "redacted"),
+    *(
+        "0",
+        "00000",
+        "000000",
+        "0000000",
+        "00000000",
+        "x",
+        "xx",
+        "xxx",
+        "xxxx",
+        "patient",
+        "redacted",
+    ),
 }
 
 # The first that fits counts; `cine` in a description clears a series of those in SCOUTS alone.
@@ -80,7 +92,7 @@ def is_nobody(patient: str) -> bool:
 
 
 def no_cine(description: str) -> str | None:
-    """Return what a description says that a series is, other than a cine; None where it does not."""
+    """Return what a description says that a series is other than a cine, or None."""
     words = plain(description)
     for kind, pattern in WORDS:
         if re.search(pattern, words):
@@ -90,16 +102,16 @@ def no_cine(description: str) -> str | None:
 
 
 def kind_of(frames: Sequence[Frame]) -> str | None:
-    """Return what the frames of a place and series are, other than a cine; None where they are one.
+    """Return what the frames of a place and series are other than a cine, or None.
 
     Args:
         frames: In order of time.
     """
     first = frames[0]
-    if first.part in PARTS:
-        return PARTS[first.part]
     if kind := no_cine(first.description):
         return kind
+    if first.part in PARTS:
+        return PARTS[first.part]
     if first.kinds[:1] == ("derived",) and DERIVED.search(" ".join(first.kinds[2:])):
         return "images derived from others"
     if first.kinds[1:2] == ("secondary",):

@@ -12,7 +12,7 @@ import math
 import pathlib
 import re
 import zlib
-from typing import Any, cast
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -88,7 +88,7 @@ def is_nifti(file: File) -> bool:
 
 
 def is_paired_image(path: pathlib.Path) -> bool:
-    """Tell by its suffix whether a file is the image half of a pair, whose header lies beside it."""
+    """Tell whether a file is the image half of a pair, whose header half lies beside it."""
     named = path.name.lower().endswith(IMAGE_SUFFIXES)
     return named and any(
         path.with_name(stem(path) + suffix).is_file() for suffix in (".hdr", ".hdr.gz", ".HDR")

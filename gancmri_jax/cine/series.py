@@ -227,7 +227,7 @@ def _is_one_beat(parts: Sequence[Sequence[Frame]]) -> bool:
         return False
     if None in triggers:
         # Numbers that run on may be a second beat; those that interleave count one.
-        ranges = sorted((_span([f.instance for f in p]) for p in parts)) if counted else []
+        ranges = sorted(_span([f.instance for f in p]) for p in parts) if counted else []
         return counted and any(a[1] > b[0] for a, b in zip(ranges, ranges[1:], strict=False))
     if len(set(triggers)) < len(frames) or not _even(triggers):
         return False

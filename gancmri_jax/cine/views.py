@@ -191,7 +191,9 @@ def _left(groups: Sequence[Group], taken: Sequence[Group]) -> tuple[tuple[Group,
         if group not in taken:
             view = view_of(group.first.description)
             what = f"cines of another view ({view})" if view else "cines of another view"
-            left.append((group, "cines of the 4-chamber view, not chosen" if view == FOUR else what))
+            left.append(
+                (group, "cines of the 4-chamber view, not chosen" if view == FOUR else what)
+            )
     return tuple(left)
 
 

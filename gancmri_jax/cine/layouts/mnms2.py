@@ -21,6 +21,7 @@ from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.errors import InputError
 
 SUFFIX = "_LA_CINE.nii.gz"
+FRAMES = ("_LA_ED.nii.gz", "_LA_ES.nii.gz")
 SAME = 1e-3  # of the intensity range: what rounding on the way to a file changes
 
 
