@@ -8,10 +8,17 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Give a hidden sibling to write, of the same suffix, and rename it when that went well."""
+    """Give a hidden sibling to write, of the same suffix, and rename it when that went well.
+
+    An `OSError` (a full disk, a folder that may not be written to) names the path.
+    """
     part = path.with_name(f".part-{path.name}")
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        error.filename = str(path)  # many writers name nothing, or the sibling
+        raise
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

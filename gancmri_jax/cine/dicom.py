@@ -31,6 +31,7 @@ from gancmri_jax.cine.views import Choice, name_of
 from gancmri_jax.errors import InputError
 
 WHOLE = 0.7  # of the frames of the longest cine of a view: with fewer, a series was broken off
+LEAST_PADDED = 0.25  # of a cine, from which on black padding moves the window
 NEAR_MM = 15.0  # between two tries at one view
 
 Choose = Callable[[Sequence[Group]], Choice]
@@ -69,8 +70,13 @@ def read_dicoms(
     frames, odd = drop_odd_sizes(frames)
     reason = "has another size or depth than most frames of its slice and series"
     yield from (Refusal(frame.path, reason) for frame in odd)
-    for person, own in by_person(frames, subject).items():
-        yield from _read_person(groups(own), person, choose, by_hand)
+    people = by_person(frames, subject)
+    for person, own in people.items():
+        for item in _read_person(groups(own), person, choose, by_hand):
+            if isinstance(item, Cine) and len(people) > 1:
+                note = f"one of {len(people)} persons whose files lie in one place"
+                item = dataclasses.replace(item, notes=(note, *item.notes))
+            yield item
 
 
 def _read_person(
@@ -114,7 +120,7 @@ def _read_study(
     for group in taken:
         notes = []
         if choice.reason:
-            notes.append(f"took {name_of(group)} as the 4-chamber view, {choice.reason}")
+            notes.append(f"took {name_of(group)} {choice.reason}")
         lost = sum(len(g) for g, _ in broken_off)
         if lost:
             notes.append(f"took {name_of(group)}, and not one that was broken off ({lost} frames)")
@@ -245,10 +251,10 @@ def _without_padding(frames: Sequence[Frame], pixels: np.ndarray) -> tuple[np.nd
         return pixels, 0.0
     nowhere = np.zeros(frames[0].shape, bool)
     mask = np.stack([nowhere if mask is None else mask for mask in masks])
+    share = float(mask.mean())
     if mask.all():
         return pixels, 0.0
     lowest = pixels[~mask].min()
-    # Zero below all that is measured is black already.
-    if not (lowest >= 0 and (pixels[mask] == 0).all()):
-        pixels = np.where(mask, lowest, pixels)
-    return pixels, float(mask.mean())
+    if lowest >= 0 and not pixels[mask].any():  # black already, as some scanners fill corners
+        return pixels, share if share > LEAST_PADDED else 0.0
+    return np.where(mask, lowest, pixels), share

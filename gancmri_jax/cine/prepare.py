@@ -153,12 +153,12 @@ def prepare(
             }
             if said := mismatch(matched, naming):
                 on_extra(Remark(source, f"phenotypes: {said}"))
-        try:
-            os.replace(_write(part / "records", card, staged, written, matched.rows), out.resolve())
-        except OSError as error:
-            raise InputError(
-                f"{out}: cannot be written ({error.strerror or type(error).__name__})"
-            ) from error
+        os.replace(_write(part / "records", card, staged, written, matched.rows), out.resolve())
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror or type(error).__name__})"
+        ) from error
     except ProcessKilledError:  # what is staged is sound
         raise
     except InputError:

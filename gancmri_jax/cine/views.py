@@ -84,7 +84,7 @@ def by_hand(groups: Sequence[Group], pattern: str) -> Choice:
     refusal = ""
     if not taken:
         refusal = f"holds no series that --series {pattern} names, but {_list(groups)}"
-    return Choice(taken, left, "by --series" if left and taken else "", refusal)
+    return Choice(taken, left, "as --series says" if left and taken else "", refusal)
 
 
 def four_chamber(groups: Sequence[Group], chooser: Chooser | None = None) -> Choice:
@@ -98,7 +98,7 @@ def four_chamber(groups: Sequence[Group], chooser: Chooser | None = None) -> Cho
     views = [view_of(group.first.description) for group in groups]
     if FOUR in views:
         taken = tuple(g for g, view in zip(groups, views, strict=True) if view == FOUR)
-        reason = "by its description" if len(taken) < len(groups) else ""
+        reason = "as the 4-chamber view, by its description" if len(taken) < len(groups) else ""
         return Choice(taken, _left(groups, taken), reason)
     others = tuple(g for g, view in zip(groups, views, strict=True) if view is None)
     if groups and not others:
@@ -110,7 +110,11 @@ def four_chamber(groups: Sequence[Group], chooser: Chooser | None = None) -> Cho
     planes = _planes(others)
     if len(planes) == 1 and len(others) == len(groups):
         several = len({g.first.position_mm for g in others}) > 2
-        reason = f"{len(others)} parallel slices, none described as 4-chamber" if several else ""
+        reason = (
+            f"as one of {len(others)} parallel slices, none described as 4-chamber"
+            if several
+            else ""
+        )
         return Choice(others, reason=reason)
     return _by_geometry(groups, planes, chooser)
 
@@ -140,7 +144,7 @@ def _by_geometry(
     return Choice(
         tuple(ranked[0]),
         _left(groups, ranked[0]),
-        f"{sure} by its geometry ({best:.2f} axial, the next {second:.2f})",
+        f"as the 4-chamber view, {sure} by its geometry ({best:.2f} axial, the next {second:.2f})",
     )
 
 
@@ -155,7 +159,7 @@ def _ask(
     index = chooser([group.frames for group in middle]) if chooser else None
     if index is not None:
         taken = tuple(planes[index])
-        return Choice(taken, _left(groups, taken), "by its pictures")
+        return Choice(taken, _left(groups, taken), "as the 4-chamber view, by its pictures")
     return Choice(
         (),
         _left(groups, ()),

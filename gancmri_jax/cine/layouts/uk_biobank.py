@@ -32,6 +32,7 @@ FIELD = re.compile(r"\d+_(\d{4,6})_\d+_\d+(\.zip)?", re.IGNORECASE)
 SHORT_AXIS = "20209"
 FOUR_CHAMBER = "cine_segmented_lax_4ch"
 ALL_VIEWS = "cine_segmented_lax"
+NO_VIEW = f"holds no four-chamber cine ({FOUR_CHAMBER})"
 SAME_PLANE = 0.01  # of the normal's upward part
 
 
@@ -89,8 +90,9 @@ def read(subject: Subject, options: ReadOptions) -> Iterator[Cine | Refusal | No
         )
     )
     yield from items
-    if not any(isinstance(item, Cine | Refusal) for item in items):
-        yield Refusal(subject.path, f"holds no four-chamber cine ({FOUR_CHAMBER})")
+    told = any(isinstance(item, Refusal) and item.reason == NO_VIEW for item in items)
+    if not told and not any(isinstance(item, Cine) for item in items):
+        yield Refusal(subject.path, NO_VIEW)
 
 
 def _read_manifest(file: File) -> dict[str, str]:
@@ -121,7 +123,8 @@ def _choose(groups: Sequence[Group], series: str | None) -> Choice:
         mixed = [(g, _axial_part(g.first)) for g in groups if g.first.description == ALL_VIEWS]
         most = max((part for _, part in mixed), default=0.0)
         found = [g for g, part in mixed if part > most - SAME_PLANE]
-        reason = f"by its geometry ({most:.2f} axial), in a series of all views" if found else ""
+        if found:
+            reason = f"as the 4-chamber view, by its geometry ({most:.2f} axial)"
     taken = _last_whole(found)
     left = [
         (
@@ -133,8 +136,7 @@ def _choose(groups: Sequence[Group], series: str | None) -> Choice:
         for g in groups
         if g not in taken
     ]
-    refusal = "" if taken else f"holds no four-chamber cine ({FOUR_CHAMBER})"
-    return Choice(tuple(taken), tuple(left), reason, refusal)
+    return Choice(tuple(taken), tuple(left), reason, "" if taken else NO_VIEW)
 
 
 def _last_whole(groups: Sequence[Group]) -> list[Group]:
