@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import os
 import pathlib
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
+        if error.errno is None:
+            raise OSError(errno.EIO, str(error), str(path)) from error
         error.filename = str(path)  # many writers name nothing, or the sibling
         raise
     finally:

@@ -11,14 +11,18 @@ import math
 import pathlib
 import re
 import warnings
-from typing import Any
 
 import numpy as np
 import pydicom
 from jaxtyping import Bool, Shaped
-from pydicom.multival import MultiValue
-from pydicom.uid import AllTransferSyntaxes, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    AllTransferSyntaxes,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
+from gancmri_jax.cine.dicom_header import PER_FRAME, Header, first_number
 from gancmri_jax.cine.files import MOST_BYTES, File
 from gancmri_jax.errors import InputError
 
@@ -27,23 +31,6 @@ SUFFIXES = (".dcm", ".ima", ".dicom", ".dic")
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")  # of a file without a preamble
 EXPLICIT_VRS = {b"UL", b"UI", b"CS", b"DA", b"TM", b"SH", b"LO", b"OB", b"DT"}
-
-# Where an enhanced object keeps what a classic one has at its top: PS3.3, C.7.6.16.
-GROUPS = {
-    "PixelSpacing": "PixelMeasuresSequence",
-    "ImageOrientationPatient": "PlaneOrientationSequence",
-    "ImagePositionPatient": "PlanePositionSequence",
-    "RescaleSlope": "PixelValueTransformationSequence",
-    "RescaleIntercept": "PixelValueTransformationSequence",
-    "NominalCardiacTriggerDelayTime": "CardiacSynchronizationSequence",
-    "RRIntervalTimeNominal": "CardiacSynchronizationSequence",
-    "FrameType": "MRImageFrameTypeSequence",
-    "ComplexImageComponent": "MRImageFrameTypeSequence",
-    "TemporalPositionIndex": "FrameContentSequence",
-    "TemporalPositionTimeOffset": "TemporalPositionSequence",
-    "EffectiveEchoTime": "MREchoSequence",
-    "InversionTimes": "MRModifierSequence",
-}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,26 +123,27 @@ def read_frames(file: File) -> list[Frame]:
         warnings.simplefilter("ignore")
         try:
             dataset = pydicom.dcmread(io.BytesIO(content), force=True)
-            found = "Rows" in dataset and "PixelData" in dataset
+            header = Header(dataset)
+            found = "Rows" in header and "PixelData" in header
         except Exception as error:  # whatever a parser stumbles over is the file's fault
             raise InputError(f"is broken or no DICOM file ({type(error).__name__})") from error
         if not found:
             raise InputError("holds no DICOM image")
         try:
-            _check(dataset)
-            return _frames(dataset, file.path, _syntax(dataset, content))
+            _check(header)
+            return _frames(header, file.path, _syntax(dataset))
         except InputError:
             raise
         except Exception as error:
-            raise _broken(_syntax(dataset, content), error) from error
+            raise _broken(_syntax(dataset), error) from error
 
 
-def _syntax(dataset: pydicom.Dataset, content: bytes) -> str:
-    """Return the transfer syntax, by its first bytes where the file does not name it."""
+def _syntax(dataset: pydicom.Dataset) -> str:
+    """Return the transfer syntax, by how the file was parsed where it does not name it."""
     if named := dataset.file_meta.get("TransferSyntaxUID"):
         return named
     if not dataset.original_encoding[1]:
-        return "1.2.840.10008.1.2.2"
+        return ExplicitVRBigEndian
     return ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian
 
 
@@ -168,15 +156,16 @@ def _broken(syntax: str, error: Exception) -> InputError:
     return InputError(f"has broken pixels or header fields ({type(error).__name__})")
 
 
-def _check(dataset: pydicom.Dataset) -> None:
-    modality = str(dataset.get("Modality") or "MR")
+def _check(header: Header) -> None:
+    modality = header.text("Modality") or "MR"
     if modality != "MR":
         code = modality if re.fullmatch("[A-Z]{2,4}", modality) else "unknown"
         raise InputError(f"is of modality {code}, not MR")
-    if dataset.get("SamplesPerPixel", 1) != 1:
+    if header.short("SamplesPerPixel", 1) != 1:
         raise InputError("is a colour picture, not an MR frame")
-    num_pixels = dataset.Rows * dataset.Columns * int(dataset.get("NumberOfFrames") or 1)
-    num_bytes = num_pixels * dataset.BitsAllocated // 8
+    num_frames = int(header.number("NumberOfFrames") or 1)
+    num_pixels = header.short("Rows") * header.short("Columns") * num_frames
+    num_bytes = num_pixels * header.short("BitsAllocated") // 8
     if num_bytes > MOST_BYTES:
         raise InputError(f"would unpack to {num_bytes >> 20} MiB of pixels, no cine")
 
@@ -184,17 +173,14 @@ def _check(dataset: pydicom.Dataset) -> None:
 class _Pixels:
     """The pixels of a file, unpacked when the first of its frames is asked for."""
 
-    def __init__(self, dataset: pydicom.Dataset, num_frames: int, syntax: str) -> None:
-        self._dataset, self._syntax = dataset, syntax
-        self._shape = (num_frames, dataset.Rows, dataset.Columns)
-        bits = dataset.BitsAllocated
-        self._plain = (
-            syntax in NATIVE
-            and bits in (8, 16, 32)
-            and num_frames > 0
-            and dataset.get("PixelRepresentation") in (0, 1)
-        )
-        if self._plain and len(dataset.PixelData) < math.prod(self._shape) * bits // 8:
+    def __init__(self, header: Header, num_frames: int, syntax: str) -> None:
+        self._header, self._dataset, self._syntax = header, header.dataset, syntax
+        self._shape = (num_frames, header.short("Rows"), header.short("Columns"))
+        self._bits = header.short("BitsAllocated")
+        self._signed = header.short("PixelRepresentation", -1)
+        self._plain = syntax in NATIVE and self._bits in (8, 16, 32) and self._signed in (0, 1)
+        num_bytes = math.prod(self._shape) * self._bits // 8
+        if self._plain and len(self._dataset.PixelData) < num_bytes:
             raise ValueError("too few bytes")
 
     @functools.cached_property
@@ -207,21 +193,22 @@ class _Pixels:
                     dataset.file_meta.TransferSyntaxUID = self._syntax
                 array = dataset.pixel_array.reshape(self._shape)
         else:
-            kind = f"<{'ui'[dataset.PixelRepresentation]}{dataset.BitsAllocated // 8}"
+            kind = f"<{'ui'[self._signed]}{self._bits // 8}"
             count = math.prod(self._shape)
             array = np.frombuffer(dataset.PixelData, kind, count).reshape(self._shape)
         return self._without_overlay(array)
 
     def _without_overlay(self, array: Shaped[np.ndarray, "n h w"]) -> Shaped[np.ndarray, "n h w"]:
         """Drop what lies in the bits beside the stored ones: overlays, or leftovers."""
-        allocated, stored = 8 * array.itemsize, int(self._dataset.get("BitsStored") or 0)
-        high = int(self._dataset.get("HighBit", stored - 1))
+        allocated, stored = 8 * array.itemsize, self._header.short("BitsStored")
+        high = self._header.short("HighBit", stored - 1)
         if array.dtype.kind not in "iu" or not 0 < stored < allocated or high < stored - 1:
             return array
         if high > stored - 1 and self._plain:
             array = array.view(array.dtype.str.replace("i", "u")) >> (high + 1 - stored)
-        signed = self._dataset.get("PixelRepresentation") == 1
-        if signed:
+        elif self._signed != 1 and not array.max() >> stored:
+            return array
+        if self._signed == 1:
             array = array.view(array.dtype.str.replace("u", "i"))
             return (array << (allocated - stored)) >> (allocated - stored)
         return array & (2**stored - 1)
@@ -234,18 +221,19 @@ class _Pixels:
 
     def intensities(self, index: int) -> Shaped[np.ndarray, "h w"]:
         """Return a frame rescaled, MONOCHROME1 inverted."""
-        dataset, pixels = self._dataset, self._frame(index)
-        if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
-            signed = dataset.PixelRepresentation == 1
-            pixels = (-1 if signed else 2**dataset.BitsStored - 1) - pixels
-        slope = _float(_get(dataset, "RescaleSlope", index))
-        intercept = _float(_get(dataset, "RescaleIntercept", index)) or 0.0
+        header, pixels = self._header, self._frame(index)
+        if header.text("PhotometricInterpretation") == "MONOCHROME1":
+            pixels = (-1 if self._signed == 1 else 2 ** header.short("BitsStored") - 1) - pixels
+        slope = header.number("RescaleSlope", index)
+        intercept = header.number("RescaleIntercept", index) or 0.0
         if slope in (None, 1.0) and intercept == 0.0:
             return pixels
         return pixels.astype(np.float32) * (1.0 if slope is None else slope) + intercept
 
     def padding(self, index: int) -> Bool[np.ndarray, "h w"] | None:
         """Return where a frame holds PixelPaddingValue, or lies in its range."""
+        if "PixelPaddingValue" not in self._header:
+            return None
         value = self._dataset.get("PixelPaddingValue")
         if not isinstance(value, int):
             return None
@@ -258,88 +246,65 @@ class _Pixels:
         return mask if mask.any() else None
 
 
-def _frames(dataset: pydicom.Dataset, path: pathlib.Path, syntax: str) -> list[Frame]:
-    num_frames = int(dataset.get("NumberOfFrames") or 1)
-    source = _Pixels(dataset, num_frames, syntax)
-    times = _times_ms(dataset, num_frames)
-    reference = str(dataset.get("FrameOfReferenceUID") or "")
-    patient = str(dataset.get("PatientID") or "").strip()
-    study = str(dataset.get("StudyInstanceUID") or "")
-    series = str(dataset.get("SeriesInstanceUID") or "")
-    uid = str(dataset.get("SOPInstanceUID") or "")
-    named = [str(dataset.get(name) or "").strip() for name in ("SeriesDescription", "ProtocolName")]
-    series_number = _float(dataset.get("SeriesNumber")) or 0.0
-    acquisition = _float(dataset.get("AcquisitionNumber"))
-    clock_s = _seconds(dataset.get("AcquisitionTime"))
-    num_phases = _float(dataset.get("CardiacNumberOfImages"))
-    slice_mm = _float(dataset.get("SliceLocation")) or 0.0
-    nominal_ms = _float(dataset.get("NominalInterval"))
-    ge_part = _ge_part(dataset)
+def _frames(header: Header, path: pathlib.Path, syntax: str) -> list[Frame]:
+    num_frames = int(header.number("NumberOfFrames") or 1)
+    source = _Pixels(header, num_frames, syntax)
+    times = _times_ms(header, num_frames)
+    uid, text, number = header.text("SOPInstanceUID"), header.text, header.number
+    single = num_frames == 1
+    of_file = {
+        "path": path,
+        "shape": (header.short("Rows"), header.short("Columns")),
+        "bits": header.short("BitsAllocated"),
+        "reference": text("FrameOfReferenceUID"),
+        "patient": text("PatientID"),
+        "study": text("StudyInstanceUID"),
+        "series": text("SeriesInstanceUID"),
+        "description": text("SeriesDescription") or text("ProtocolName"),
+        "series_number": number("SeriesNumber") or 0.0,
+        "acquisition": number("AcquisitionNumber"),
+        "clock_s": _seconds(text("AcquisitionTime")),
+        "num_phases": number("CardiacNumberOfImages"),
+        "source": source,
+    }
+    slice_mm, nominal_ms = number("SliceLocation") or 0.0, number("NominalInterval")
+    inversion_ms, echo_ms = number("InversionTime"), number("EchoTime")
+    position, ge_part = number("TemporalPositionIdentifier"), _ge_part(header)
     frames = []
     for i in range(num_frames):
-        kinds = _kinds(dataset, i)
+        kinds = header.texts("FrameType", i) or header.texts("ImageType", 0)
+        kinds = tuple(kind.strip().lower() for kind in kinds)
+        temporal = first_number(
+            number("TemporalPositionIndex", i), number("TemporalPositionTimeOffset", i), position
+        )
         frames.append(
             Frame(
-                path=path,
-                shape=(dataset.Rows, dataset.Columns),
-                bits=dataset.BitsAllocated,
-                spacing_mm=_spacing_mm(dataset, i),
-                reference=reference,
-                patient=patient,
-                study=study,
-                series=series,
-                uid=uid if num_frames == 1 else f"{uid}/{i}",
-                description=named[0] or named[1],
-                series_number=series_number,
-                orientation=_vector(dataset, "ImageOrientationPatient", i, 6) or (0.0,) * 6,
-                position_mm=_vector(dataset, "ImagePositionPatient", i, 3) or (0.0, 0.0, slice_mm),
-                part=_part(dataset, i, kinds) or ge_part,
+                **of_file,  # type: ignore[arg-type]
+                spacing_mm=_spacing_mm(header, i),
+                uid=uid if single else f"{uid}/{i}",
+                orientation=header.vector("ImageOrientationPatient", i, 6) or (0.0,) * 6,
+                position_mm=header.vector("ImagePositionPatient", i, 3) or (0.0, 0.0, slice_mm),
+                part=_part(header, i, kinds) or ge_part,
                 kinds=kinds,
                 trigger_ms=times[i],
-                instance=_float(dataset.get("InstanceNumber")) if num_frames == 1 else float(i),
-                temporal=_temporal(dataset, i),
-                acquisition=acquisition,
-                clock_s=clock_s,
-                beat_ms=_float(_get(dataset, "RRIntervalTimeNominal", i)) or nominal_ms,
-                num_phases=num_phases,
-                inversion_ms=_first(
-                    _get(dataset, "InversionTimes", i), dataset.get("InversionTime")
-                ),
-                echo_ms=_first(_get(dataset, "EffectiveEchoTime", i), dataset.get("EchoTime")),
+                instance=number("InstanceNumber") if single else float(i),
+                temporal=temporal,
+                beat_ms=number("RRIntervalTimeNominal", i) or nominal_ms,
+                inversion_ms=first_number(number("InversionTimes", i), inversion_ms),
+                echo_ms=first_number(number("EffectiveEchoTime", i), echo_ms),
                 index=i,
-                source=source,
             )
         )
     return frames
 
 
-def _get(dataset: pydicom.Dataset, keyword: str, frame: int) -> Any:
-    """Look a field up in the frame's functional groups, in the shared ones, at the top."""
-    for groups, index in (
-        (dataset.get("PerFrameFunctionalGroupsSequence"), frame),
-        (dataset.get("SharedFunctionalGroupsSequence"), 0),
-    ):
-        sequence = groups[index].get(GROUPS[keyword]) if groups else None
-        if sequence and keyword in sequence[0]:
-            return sequence[0][keyword].value
-    return dataset.get(keyword)
-
-
-def _kinds(dataset: pydicom.Dataset, frame: int) -> tuple[str, ...]:
-    value = _get(dataset, "FrameType", frame) or dataset.get("ImageType") or ()
-    values = value if isinstance(value, MultiValue) else [value] if isinstance(value, str) else []
-    return tuple(str(kind).strip().lower() for kind in values)
-
-
-def _part(dataset: pydicom.Dataset, frame: int, kinds: tuple[str, ...]) -> str:
+def _part(header: Header, frame: int, kinds: tuple[str, ...]) -> str:
     """Return which part of the complex image a frame is, by any of the ways to say so."""
-    said = str(_get(dataset, "ComplexImageComponent", frame) or "").strip().lower()
+    said = "".join(header.texts("ComplexImageComponent", frame)).strip().lower()
     if said in ("magnitude", "phase", "real", "imaginary"):
         return said
     further = kinds[2:]  # ORIGINAL and PRIMARY say nothing of it
-    if any(
-        kind in ("p", "phase", "velocity map", "vel map", "pca", "phase map") for kind in further
-    ):
+    if any(kind in ("p", "pca", "vel map") for kind in further):
         return "phase"
     if any(kind.startswith(("velocity", "phase")) and not kind.endswith(" m") for kind in further):
         return "phase"
@@ -351,84 +316,41 @@ def _part(dataset: pydicom.Dataset, frame: int, kinds: tuple[str, ...]) -> str:
     return "magnitude" if magnitude else ""
 
 
-def _ge_part(dataset: pydicom.Dataset) -> str:
+def _ge_part(header: Header) -> str:
     """Return GE's private word for the part of the complex image."""
-    element = dataset.get((0x0043, 0x102F))
-    if element is None or not str(dataset.get("Manufacturer") or "").upper().startswith("GE"):
+    if not header.text("Manufacturer").upper().startswith("GE"):
         return ""
-    value = element.value
+    element = header.dataset.get((0x0043, 0x102F))
+    value = None if element is None else element.value
     if isinstance(value, bytes):
         value = int.from_bytes(value[:2], "little")
-    number = _float(value) if isinstance(value, int | float | str) else None
-    return {0.0: "", 1.0: "phase", 2.0: "real", 3.0: "imaginary"}.get(number or 0.0, "")
+    return {1.0: "phase", 2.0: "real", 3.0: "imaginary"}.get(first_number(value) or 0.0, "")
 
 
-def _temporal(dataset: pydicom.Dataset, frame: int) -> float | None:
-    index = _float(_get(dataset, "TemporalPositionIndex", frame))
-    if index is None:
-        index = _float(_get(dataset, "TemporalPositionTimeOffset", frame))
-    return _float(dataset.get("TemporalPositionIdentifier")) if index is None else index
-
-
-def _times_ms(dataset: pydicom.Dataset, num_frames: int) -> list[float | None]:
+def _times_ms(header: Header, num_frames: int) -> list[float | None]:
     if num_frames == 1:
-        trigger = _float(dataset.get("TriggerTime"))
-        if trigger is None:
-            trigger = _float(_get(dataset, "NominalCardiacTriggerDelayTime", 0))
-        return [trigger]
-    if "PerFrameFunctionalGroupsSequence" not in dataset:
-        steps = _floats(dataset.get("FrameTimeVector"))
+        trigger = header.number("TriggerTime")
+        return [header.number("NominalCardiacTriggerDelayTime", 0) if trigger is None else trigger]
+    if PER_FRAME not in header:
+        steps = header.dataset.get("FrameTimeVector")
         if steps and len(steps) == num_frames:
-            return list(np.cumsum(steps))
-        step = _float(dataset.get("FrameTime"))
+            return [float(time) for time in np.cumsum([float(step) for step in steps])]
+        step = header.number("FrameTime")
         return [None if step is None else i * step for i in range(num_frames)]
-    return [_float(_get(dataset, "NominalCardiacTriggerDelayTime", i)) for i in range(num_frames)]
+    return [header.number("NominalCardiacTriggerDelayTime", i) for i in range(num_frames)]
 
 
-def _spacing_mm(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
-    spacing = _vector(dataset, "PixelSpacing", frame, 2)
+def _spacing_mm(header: Header, frame: int) -> tuple[float, float]:
+    spacing = header.vector("PixelSpacing", frame, 2)
     if spacing is None or not all(mm > 0 for mm in spacing):
         raise InputError("has no usable PixelSpacing")
     return spacing[0], spacing[1]
 
 
-def _vector(
-    dataset: pydicom.Dataset, keyword: str, frame: int, length: int
-) -> tuple[float, ...] | None:
-    value = _get(dataset, keyword, frame)
-    if value is None or value == "":
-        return None
-    vector = tuple(map(float, value if isinstance(value, MultiValue) else [value]))
-    if len(vector) != length or not all(map(math.isfinite, vector)):
-        raise InputError(f"has a broken {keyword}")
-    return vector
-
-
-def _seconds(value: Any) -> float | None:
+@functools.lru_cache(4096)
+def _seconds(value: str) -> float | None:
     """Return a DICOM time of day, HHMMSS.FFFFFF, in seconds."""
-    match = re.match(r"(\d\d)(\d\d)(\d\d(?:\.\d+)?)?", str(value or ""))
+    match = re.match(r"(\d\d)(\d\d)(\d\d(?:\.\d+)?)?", value)
     if match is None:
         return None
     return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3] or 0)
-
-
-def _first(*values: Any) -> float | None:
-    """Return the first number there is, of lists their first."""
-    for value in values:
-        if isinstance(value, MultiValue | list):
-            value = value[0] if len(value) else None
-        if (number := _float(value)) is not None:
-            return number
-    return None
-
-
-def _float(value: Any) -> float | None:
-    try:
-        number = math.nan if value is None or value == "" else float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _floats(values: Any) -> tuple[float, ...] | None:
-    return tuple(float(value) for value in values) if values else None

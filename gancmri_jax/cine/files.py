@@ -74,7 +74,10 @@ def gunzipped(file: File) -> File:
     """Return a gzipped file as the file inside it, under the name without `.gz`."""
 
     def open_inside() -> IO[bytes]:
-        return gzip.open(file.open(), "rb")  # type: ignore[return-value]
+        packed = file.open()
+        inside = gzip.GzipFile(fileobj=packed)
+        inside.myfileobj = packed  # type: ignore[assignment]  # closed with it
+        return inside  # type: ignore[return-value]
 
     return File(file.path.with_suffix(""), open_inside, on_disk=False)
 

@@ -14,6 +14,7 @@ from gancmri_jax.cine.cine import Cine
 
 RATE_BPM = (25.0, 220.0)  # between which human hearts beat
 FEWEST_FRAMES = 8  # with fewer, a series is hardly a whole beat
+LEAST_STEP_MS = 15.0  # of scanners: a short series of such steps is part of a beat
 UNEVEN = 0.25  # of the median step: scanners round, and retrospective gating varies
 GAP = 1.5  # median steps: a phase is missing
 SEVERAL_BEATS = 1.5  # nominal beats
@@ -88,17 +89,20 @@ def from_beat(beat_ms: float | None, num_frames: int, num_phases: int | None = N
 def checked(cine: Cine) -> Cine:
     """Return a cine whose time is plausible or unknown, with notes on what is not as it should be.
 
-    The step of a series that is no whole beat is kept, unless it is longer than a heart's could be.
+    The step of a series that is no whole beat is kept; its heart rate is unknown.
     """
     notes, frame_ms, num_frames = [], cine.frame_ms, len(cine.pixels)
-    if num_frames < FEWEST_FRAMES:
+    few = num_frames < FEWEST_FRAMES
+    if few:
         notes.append(f"only {num_frames} frames, hardly a whole beat")
     if frame_ms is not None and not math.isfinite(frame_ms):
         frame_ms = None
     if frame_ms is not None:
         rate = 60_000 / (frame_ms * num_frames) if frame_ms > 0 else math.inf
-        fast = rate > RATE_BPM[1] and (num_frames >= FEWEST_FRAMES or frame_ms <= 0)
-        if fast or rate < RATE_BPM[0]:
+        if rate > RATE_BPM[1] and frame_ms >= LEAST_STEP_MS:
+            if num_frames >= FEWEST_FRAMES:
+                notes.append(f"frames span {frame_ms * num_frames:.0f} ms, no whole beat")
+        elif not RATE_BPM[0] <= rate <= RATE_BPM[1] and not (few and rate > RATE_BPM[1]):
             notes.append(
                 f"{num_frames} frames of {frame_ms:.4g} ms would be {rate:.3g} beats a minute, "
                 f"outside {RATE_BPM[0]:g} to {RATE_BPM[1]:g}, so time is unknown"
@@ -140,11 +144,11 @@ def _repeats(cine: Cine) -> bool:
     num_frames = len(cine.pixels)
     if num_frames < FEWEST_FOR_TWO_BEATS or num_frames % 2:
         return False
-    rows, columns = (np.linspace(0, side, COARSE + 1).astype(int) for side in cine.pixels.shape[1:])
-    if np.diff(rows).min() < 1 or np.diff(columns).min() < 1:
+    height, width = cine.pixels.shape[1:]
+    if min(height, width) < COARSE:
         return False
-    sums = np.add.reduceat(cine.pixels.astype(np.float32), rows[:-1], axis=1)
-    coarse = np.add.reduceat(sums, columns[:-1], axis=2)
+    # A few pixels do: the motion of a heart is larger than the steps between them.
+    coarse = cine.pixels[:, :: height // COARSE, :: width // COARSE].astype(np.float32)
     half = abs(coarse - np.roll(coarse, num_frames // 2, 0)).mean()
     largest = max(
         abs(coarse - np.roll(coarse, shift, 0)).mean() for shift in range(2, num_frames // 2)
