@@ -4,16 +4,18 @@ import contextlib
 import errno
 import os
 import pathlib
+import secrets
 from collections.abc import Iterator
 
 
 @contextlib.contextmanager
 def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Give a hidden sibling to write, of the same suffix, and rename it when that went well.
+    """Give a hidden sibling of the same suffix to write, and rename it when the block succeeds.
 
-    An `OSError` (a full disk, a folder that may not be written to) names the path.
+    Its name is its own, so two programs that write one file leave one of the two whole files. An
+    `OSError` (a full disk, a folder that may not be written to) names the path.
     """
-    part = path.with_name(f".part-{path.name}")
+    part = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
     try:
         yield part
         os.replace(part, path)

@@ -12,8 +12,8 @@ from gancmri_jax.apps.explorer.choice import (
     motions,
     projection,
 )
-from gancmri_jax.apps.explorer.cines import Cines
 from gancmri_jax.apps.explorer.films import Films
+from gancmri_jax.apps.explorer.uploads import Uploads
 from gancmri_jax.cine.nifti import read_nifti
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
@@ -47,7 +47,7 @@ def test_the_command_of_what_is_shown_writes_the_same_pixels(tmp_path):
     assert done.exit_code == 0
     (written,) = tmp_path.glob("*.nii.gz")
     assert written.name == "heart-0007-ed-to-es.nii.gz"
-    shown = Films(MODEL, Cines(MODEL)).film(ADJUSTED, lambda: None).cine
+    shown = Films(MODEL, Uploads(MODEL)).film(ADJUSTED, lambda: None).cine
     cine = read_nifti(written, "")
     np.testing.assert_array_equal(cine.pixels, shown.pixels)
     np.testing.assert_allclose(cine.spacing_mm, shown.spacing_mm, rtol=1e-6)

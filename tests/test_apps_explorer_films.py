@@ -8,9 +8,9 @@ import pytest
 
 from gancmri_jax.apps.explorer import films as explorer_films
 from gancmri_jax.apps.explorer.choice import Choice
-from gancmri_jax.apps.explorer.cines import Cines, Loaded
-from gancmri_jax.apps.explorer.films import Films, frame_at, shown_frame_ms
+from gancmri_jax.apps.explorer.films import Films, frame_at
 from gancmri_jax.apps.explorer.turns import Superseded
+from gancmri_jax.apps.explorer.uploads import Loaded, Uploads
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.errors import InputError
@@ -32,12 +32,12 @@ def wanted():
 
 @pytest.fixture
 def films():
-    cines = Cines(MODEL)
+    uploads = Uploads(MODEL)
     cine = Cine(PIXELS, (1.5, 1.25), 40.0, "hash", ed_frame=1, es_frame=3)
     ws = np.stack([MODEL.sample(seed) for seed in range(5)])
-    cines._loaded["loaded"] = Loaded(cine, "projected", 1.0, ws)
-    cines._loaded["new"] = Loaded(cine, "waiting")
-    return Films(MODEL, cines)
+    uploads._loaded["loaded"] = Loaded(cine, "projected", 1.0, ws)
+    uploads._loaded["new"] = Loaded(cine, "waiting")
+    return Films(MODEL, uploads)
 
 
 def test_a_film_is_the_models_video_and_its_first_frame_comes_alone(films):
@@ -119,7 +119,7 @@ def test_a_loaded_heart_can_be_guided_in_its_own_beat_or_in_the_models(films):
     assert own.pixels.shape == PIXELS.shape and (own.pixels != guided.pixels).any()
     assert (own.frame_ms, own.es_frame) == (40.0, 3)
     moved = films.film(Choice("ed-to-es", cine="loaded"), wanted).cine
-    ed = to_uint8(MODEL.synthesize(films._cines["loaded"].ws[1:2])[0, ..., 0])
+    ed = to_uint8(MODEL.synthesize(films._uploads["loaded"].ws[1:2])[0, ..., 0])
     assert np.abs(moved.pixels[0].astype(int) - ed).max() <= 1
     assert (len(moved.pixels), moved.frame_ms, moved.ed_frame, moved.es_frame) == (
         50,
@@ -156,7 +156,7 @@ def test_aiming_moves_the_sliders_of_what_is_aimed_at(films, monkeypatch):
     for choice in (heart, dataclasses.replace(heart, amounts=UP)):  # where it is now is no matter
         assert films.aim(choice, {"lv_area_ed_cm2": 28.0}).amounts == {"lv_area": 0.75}
         np.testing.assert_array_equal(asked[-1], MODEL.at_ed(MODEL.sample(3)))
-    assert Films(BARE, films._cines).targets == []  # which cannot measure
+    assert Films(BARE, films._uploads).targets == []  # which cannot measure
 
 
 @pytest.mark.parametrize("form", ["mp4", "gif", "nifti", "dicom"])
@@ -175,7 +175,7 @@ def test_downloads_say_what_they_are(films, tmp_path, form):
 
 
 def test_a_format_that_needs_what_is_not_known_is_refused(tmp_path):
-    films = Films(BARE, Cines(BARE))
+    films = Films(BARE, Uploads(BARE))
     with pytest.raises(InputError, match="^nifti: spacing is unknown"):
         films.write(Choice("ed-to-es"), "nifti", tmp_path)
     with pytest.raises(InputError, match="exe is none of mp4"):
@@ -190,5 +190,5 @@ def test_a_phase_is_a_frame_and_the_end_of_the_beat_its_last():
 
 
 def test_a_cine_that_does_not_say_its_time_is_shown_as_a_beat_of_one_second():
-    assert shown_frame_ms(Cine(PIXELS, (1.0, 1.0), None, "a")) == 200
-    assert shown_frame_ms(Cine(PIXELS, (1.0, 1.0), 40.0, "a")) == 40
+    assert Cine(PIXELS, (1.0, 1.0), None, "a").shown_frame_ms == 200
+    assert Cine(PIXELS, (1.0, 1.0), 40.0, "a").shown_frame_ms == 40

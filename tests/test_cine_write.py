@@ -1,5 +1,3 @@
-import math
-
 import imageio.v3 as iio
 import nibabel
 import numpy as np

@@ -39,6 +39,11 @@ class Cine:
     padded_share: float = 0.0
     notes: tuple[str, ...] = ()
 
+    @property
+    def shown_frame_ms(self) -> float:
+        """The time of a frame in a film: that of a beat of one second where it is not known."""
+        return self.frame_ms or 1000 / len(self.pixels)
+
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or 0 in self.pixels.shape:
             raise InputError(f"{self.subject}: frames must be [t h w], got {self.pixels.shape}")

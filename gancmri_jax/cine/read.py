@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
@@ -70,30 +70,33 @@ def read_model_cines(
     split: str | None = None,
     most: int | None = None,
     on_extra: Callable[[Extra], None] = ignore,
-) -> list[Cine]:
+) -> Sequence[Cine]:
     """Read the cines of a path as `gancmri prepare` would have written them: uint8 [t size size].
 
-    Records come as they are; anything else is windowed and resized, and its subjects' names are
-    hashed unless `keep_ids`. No more are read than the first `most`.
+    Records come as they are, and each cine of them is read when it is asked for: they need not fit
+    into memory. Anything else is windowed and resized, and its subjects' names are hashed unless
+    `keep_ids`. No more are read than the first `most`.
 
     Raises:
         InputError: Nothing can be read, or records have another size.
     """
-    key = None if keep_ids or is_records(path) else subject_key()
+    if is_records(path):
+        records = _open_records(path, options, split, most)
+        if records[0].pixels.shape[1:] != (size, size):
+            raise InputError(
+                f"{path}: holds frames of {records[0].pixels.shape[1:]}, the model takes "
+                f"{(size, size)}; give the original cines, or prepare them with --size {size}"
+            )
+        return records
+    key = None if keep_ids else subject_key()
 
     def model_cines() -> Iterator[Cine]:
         for place, cine in _each(path, on_refusal, options, split, on_extra, keep_ids):
-            if not is_records(path):
-                try:
-                    cine = preprocess(cine, size, fit, percentiles)
-                except InputError as error:
-                    on_refusal(Refusal(place, str(error).removeprefix(f"{cine.subject}: ")))
-                    continue
-            elif cine.pixels.shape[1:] != (size, size):
-                raise InputError(
-                    f"{path}: holds frames of {cine.pixels.shape[1:]}, the model takes "
-                    f"{(size, size)}; give the original cines, or prepare them with --size {size}"
-                )
+            try:
+                cine = preprocess(cine, size, fit, percentiles)
+            except InputError as error:
+                on_refusal(Refusal(place, str(error).removeprefix(f"{cine.subject}: ")))
+                continue
             yield (
                 dataclasses.replace(cine, subject=hash_subject(cine.subject, key)) if key else cine
             )
@@ -111,13 +114,7 @@ def _each(
 ) -> Iterator[tuple[pathlib.Path, Cine]]:
     """Yield each cine with the place it was found."""
     if is_records(path):
-        if options not in (None, ReadOptions()):
-            raise InputError(
-                f"{path}: holds records, which --slice, --mask-box, --spacing-mm, --series and "
-                "--time-axis come too late for; give them to `gancmri prepare`"
-            )
-        for name in record_splits(path) if split is None else [split]:
-            yield from ((path, cine) for cine in Records(path, name))
+        yield from ((path, cine) for cine in _open_records(path, options, split))
         return
     subjects = list_subjects(path)
     for item in unused_files(path, subjects):
@@ -149,6 +146,18 @@ def names_as_written(
     """Return how rows and subjects are named where identifiers may not be read."""
     key = None if keep_ids else subject_key()
     return {name: hash_subject(name, key) if key else name for name in (*table, *subjects)}
+
+
+def _open_records(
+    path: pathlib.Path, options: ReadOptions | None, split: str | None, most: int | None = None
+) -> Records:
+    if options not in (None, ReadOptions()):
+        raise InputError(
+            f"{path}: holds records, which --slice, --mask-box, --spacing-mm, --series and "
+            "--time-axis come too late for; give them to `gancmri prepare`"
+        )
+    splits = record_splits(path) if split is None else [split]
+    return Records(path, *splits, most=most)
 
 
 def _some(path: pathlib.Path, cines: Iterator[Cine]) -> list[Cine]:

@@ -113,8 +113,8 @@ class Records(Sequence[Cine]):
 
     num_frames: list[int]
 
-    def __init__(self, directory: pathlib.Path, *splits: str) -> None:
-        """Open a split, or several one after another.
+    def __init__(self, directory: pathlib.Path, *splits: str, most: int | None = None) -> None:
+        """Open a split, or several one after another; of them, the first `most` cines or all.
 
         Raises:
             InputError: The folder holds no records, or lacks one of the splits.
@@ -126,13 +126,15 @@ class Records(Sequence[Cine]):
                 "(fewer than 10 subjects all go to train)"
             )
         self._source = builder.as_data_source(split="+".join(splits))
+        self._length = len(self._source) if most is None else min(len(self._source), most)
         known = (builder.info.metadata or {}).get("num_frames", {})
         self.num_frames = [number for split in splits for number in known.get(split, [])]
+        self.num_frames = self.num_frames[: self._length]
         if len(self.num_frames) != len(self):
             self.num_frames = [len(cine.pixels) for cine in self]
 
     def __len__(self) -> int:
-        return len(self._source)
+        return self._length
 
     @overload
     def __getitem__(self, index: int) -> Cine: ...

@@ -4,7 +4,7 @@ import functools
 import pathlib
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -33,9 +33,12 @@ OPTIONS = (
         "source",
         required=True,
         type=click.Path(path_type=pathlib.Path),
-        help="A study, a subject or a file; but for `gancmri prepare`, records too.",
+        help="Cines: a study folder, a subject's folder or one file. All commands except `gancmri "
+        "prepare` also accept training records.",
     ),
-    click.option("--slice", "slice_index", type=int, help="Of a NIfTI stack, from 0."),
+    click.option(
+        "--slice", "slice_index", type=int, help="Slice to read from a NIfTI stack, counted from 0."
+    ),
     click.option(
         "--mask-box",
         "mask_boxes",
@@ -43,14 +46,15 @@ OPTIONS = (
         type=int,
         multiple=True,
         metavar="TOP LEFT BOTTOM RIGHT",
-        help="Blank these pixels of videos and PNGs, where labels are burnt in; may be repeated.",
+        help="Rectangle to blank out in videos and PNGs, in pixels, e.g. over burnt-in text; "
+        "repeat for more.",
     ),
     click.option(
         "--spacing-mm",
         nargs=2,
         type=SPACING_MM,
         metavar="ROWS COLUMNS",
-        help="Of videos and PNGs, which do not say; unknown without.",
+        help="Pixel spacing in mm for videos and PNGs, which carry none.",
     ),
     click.option(
         "--series",
@@ -75,7 +79,7 @@ def split_option(default: str) -> Callable[..., Any]:
         type=click.Choice(["train", "validation", "test", "all"]),
         default=default,
         show_default=True,
-        help="Of records, which subjects.",
+        help="Subjects to use from training records.",
     )
 
 
@@ -86,23 +90,24 @@ def read_chosen(
     keep_ids: bool,
     split: str = "all",
     most: int | None = None,
-) -> list[Cine]:
+) -> Sequence[Cine]:
     """Read cines at a model's size as these options say; what is refused is told."""
     from gancmri_jax.cine.read import read_model_cines  # slow to import
 
     extras = Extras()
-    cines = read_model_cines(
-        source,
-        size,
-        keep_ids=keep_ids,
-        on_refusal=lambda refusal: click.echo(str(refusal), err=True),
-        options=reading,
-        split=None if split == "all" else split,
-        most=most,
-        on_extra=extras,
-    )
-    extras.sum_up()
-    return cines
+    try:
+        return read_model_cines(
+            source,
+            size,
+            keep_ids=keep_ids,
+            on_refusal=lambda refusal: click.echo(str(refusal), err=True),
+            options=reading,
+            split=None if split == "all" else split,
+            most=most,
+            on_extra=extras,
+        )
+    finally:
+        extras.sum_up()
 
 
 class Extras:
