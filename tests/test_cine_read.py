@@ -69,5 +69,7 @@ def test_a_refusal_is_an_error_unless_it_is_taken(study):
 def test_records_are_not_read_another_way(study, tmp_path):
     prepare(study, tmp_path / "out", Options(size=8), on_refusal=print)
     assert len(read_cines(tmp_path / "out", options=ReadOptions())) == 2
-    with pytest.raises(InputError, match="holds records, which --slice, --mask-box and --spacing"):
+    with pytest.raises(
+        InputError, match="holds records, which --slice, --mask-box, --spacing-mm, --series"
+    ):
         read_cines(tmp_path / "out", options=ReadOptions(slice=1))

@@ -6,11 +6,13 @@ split; `tfds.builder_from_directory` opens it.
 """
 
 import contextlib
+import errno
 import io
 import itertools
 import math
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import overload
@@ -88,8 +90,12 @@ def write_records(out: pathlib.Path, cines: Mapping[str, Iterable[Cine]]) -> Non
         builder = Cines(pathlib.Path(part), filled)
         tfds.disable_progress_bar()
         # The builder tells of downloads, of which there are none.
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare()
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                builder.download_and_prepare()
+        except RuntimeError as error:  # as the writer calls a full disk
+            reason = re.search(r"failed: ([^;]+);", str(error))
+            raise OSError(errno.EIO, reason[1] if reason else str(error), str(out)) from error
         os.replace(builder.data_dir, out)
 
 
