@@ -35,6 +35,20 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     return amounts
 
 
+class _MotionOption(click.Option):
+    """An option whose help lists the table of motions, read only where help is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and its help."""
+        from gancmri_jax.latents.motions import MOTIONS
+
+        self.help = (
+            "Model of the beat: frame-to-frame, the best that the model has learned; ed-to-es; or "
+            f"one of {', '.join(MOTIONS)}."
+        )
+        return super().get_help_record(ctx)
+
+
 @click.command("synthesize")
 @click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
 @click.option(
@@ -43,8 +57,7 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     "method",
     default="frame-to-frame",
     show_default=True,
-    help="frame-to-frame (the best that the model has learned), ed-to-es, or one of published, "
-    "mean, pca_residual, fourier, spline, polynomial, aligned, conditioned.",
+    cls=_MotionOption,
 )
 @click.option("--videos", default=4, show_default=True, type=click.IntRange(1))
 @click.option("--frames", default=50, show_default=True, type=click.IntRange(2), help="Of a beat.")
@@ -117,14 +130,17 @@ def command(
     out: pathlib.Path,
 ) -> None:
     """Write each heart in each format, marked synthetic; heart K is the same in every request."""
+    from gancmri_jax.latents.motions import MOTIONS
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
     from gancmri_jax.physiology.guidance import Unreachable, solve
     from gancmri_jax.video.render import render_uint8
 
-    if components is not None and method != "pca_residual":
-        raise click.UsageError("--components is for --motion pca_residual")
+    motion = Motion(method, frames, components or PAPER_COMPONENTS)
+    takes = [name for name, row in MOTIONS.items() if "components" in row.options]
+    if components is not None and method not in takes:
+        raise click.UsageError(f"--components is for --motion {' or '.join(takes)}")
     model = load_model(name)
     spacing_mm = spacing_mm or model.spacing_mm
     frame_ms = frame_ms or model.frame_ms or _FRAME_MS
@@ -133,7 +149,6 @@ def command(
             f"--format {' and '.join(wanted)} needs the distance between pixels, which this model "
             "does not know; give --spacing-mm ROWS COLUMNS"
         )
-    motion = Motion(method, frames, components or PAPER_COMPONENTS)
     paths, refused = {}, {}
     for heart in range(seed, seed + videos):
         start = model.adjust(model.at_ed(model.sample(heart, truncation)), amounts)
