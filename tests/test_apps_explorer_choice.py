@@ -17,7 +17,9 @@ from gancmri_jax.apps.explorer.films import Films
 from gancmri_jax.cine.nifti import read_nifti
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import EdToEs
 from gancmri_jax.model.file import save_model
+from gancmri_jax.model.motion import LearnedMotion
 from tests.tiny import tiny_model
 
 MODEL = dataclasses.replace(tiny_model(), card={"spacing_mm": [2.456789123, 2.0], "frame_ms": 18.5})
@@ -30,10 +32,10 @@ def test_motions_are_those_that_the_model_has_learned_the_papers_first():
     assert "fourier" in names and "pca_residual" in names
     assert not {"mean", "published", "conditioned"} & set(names)  # the first two, and not learned
     assert "ED to ES" in explain("ed-to-es", MODEL)
-    paths = {"ed_to_es": MODEL.trajectories["ed_to_es"]}
-    assert motions(dataclasses.replace(MODEL, trajectories=paths)) == ["ed-to-es"]
+    pairs = LearnedMotion((MODEL.motion.of(EdToEs),))
+    assert motions(dataclasses.replace(MODEL, motion=pairs)) == ["ed-to-es"]
     with pytest.raises(InputError, match="no motion; see `gancmri fit`"):
-        motions(dataclasses.replace(MODEL, trajectories={}))
+        motions(dataclasses.replace(MODEL, motion=LearnedMotion()))
 
 
 def test_the_command_of_what_is_shown_writes_the_same_pixels(tmp_path):
