@@ -3,13 +3,17 @@
 import contextlib
 import os
 import pathlib
+import secrets
 from collections.abc import Iterator
 
 
 @contextlib.contextmanager
 def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Give a hidden sibling to write, of the same suffix, and rename it when that went well."""
-    part = path.with_name(f".part-{path.name}")
+    """Give a hidden sibling of the same suffix to write, and rename it when the block succeeds.
+
+    Its name is its own, so two programs that write one file leave one of the two whole files.
+    """
+    part = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
     try:
         yield part
         os.replace(part, path)

@@ -16,6 +16,7 @@ from jax import export
 from jaxtyping import Array
 from safetensors.numpy import save
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.model import Model
@@ -84,9 +85,5 @@ def _write_beside(model: Model, folder: pathlib.Path) -> None:
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as part:
+        part.write_bytes(content)
