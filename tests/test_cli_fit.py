@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
+from gancmri_jax.experiments import making
 from gancmri_jax.fitting import fit as fitting
 from gancmri_jax.fitting import motion as fitting_motion
 from gancmri_jax.fitting.calibration import Calibration
@@ -152,3 +153,32 @@ def test_codes_of_another_model_are_refused(fit):
     result, out = fit()
     assert isinstance(result.exception, InputError) and not out.exists()
     assert "z: holds codes of another model than" in str(result.exception)
+
+
+def test_a_rerun_of_the_paper_fits_as_the_verb_does(fit, model_file, tmp_path, monkeypatch):
+    result, by_verb = fit("--frames", 50)
+    assert result.exit_code == 0, result.output
+    monkeypatch.setattr(making, "read_latents", fitting.read_latents)
+    model, path = load_model(model_file), tmp_path / "rerun.safetensors"
+    table = tmp_path / "phenotypes.csv"
+    told = making.fit_model(model, tmp_path, table, (2.0, 2.0), path)
+    rerun, verb = load_model(path), load_model(by_verb)
+    assert rerun.card["spacing_mm"] == [2.0, 2.0]
+    for name in ("counts", "contraction_explained", "mean_distance", "directions", "motions"):
+        assert rerun.card["fit"][name] == verb.card["fit"][name]
+    for which in ("trajectories", "directions"):
+        ours, theirs = getattr(rerun, which), getattr(verb, which)
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            assert array.dtype == np.float16
+            np.testing.assert_array_equal(array, theirs[name])
+    aligned = verb.card["fit"]["motions"]["aligned"]
+    assert told["retained_motion"] == pytest.approx(aligned["peak"], abs=1e-4)
+    assert told["at_frame"] == aligned["frame"] + 1
+
+
+def test_calibration_without_a_table_is_refused(fit, model_file, tmp_path):
+    out = tmp_path / "none.safetensors"
+    with pytest.raises(InputError, match="no phenotype table is given, so there is no lv_fac"):
+        fitting.fit(load_model(model_file), [tmp_path], out, fitting.FitOptions(calibrate=True))
+    assert not out.exists()
