@@ -96,7 +96,7 @@ def test_from_phantom_to_video(study, capsys):
         (("synthesize", "--adjust", "lv_area"), "'lv_area' is not of the form lv_area=+1.5"),
         (("project", "--input", "nothing", "--out", "z"), "no such file or folder"),
         (("synthesize", "--adjust", "lv_area=nan"), "'lv_area=nan' is not of the form"),
-        (("synthesize", "--components", "3"), "--components is for --motion pca_residual"),
+        (("synthesize", "--components", "3"), "--components needs --motion pca_residual"),
         (("synthesize", "--seed", str(2**32)), "--seed"),
         (("fit", "--model", "nothing", "--latents", "z", "--out", "m"), "no such model"),
         (("prepare", "--input", "nothing", "--out", "records"), "no such file or folder"),

@@ -138,7 +138,7 @@ def test_calibrated_motion_is_kept_and_told(fit, tmp_path, monkeypatch):
         (("--phenotype", "lv_mass"), "unknown phenotype lv_mass; the table has lv_area"),
         (("--phenotype", "sex"), "phenotype sex: all values are alike"),
         (("--calibrate",), "has no lv_fac_percent of projected subjects to calibrate motion by"),
-        (("--orthogonal",), "--orthogonal needs two directions at least"),
+        (("--orthogonal",), "--orthogonal needs at least two phenotypes"),
         (("--orthogonal", "--phenotype", "lv_area"), "--orthogonal needs two directions"),
     ],
 )

@@ -77,8 +77,8 @@ def test_a_table_knows_es_before_all_others(folder, tmp_path):
     [
         (["--start", "encoder"], "the model has no encoder; train one by"),
         (["--distance", "cardiac_features"], "the model has no segmenter"),
-        (["--later-steps", "3"], "--later-steps is for --mode neighbour"),
-        (["--pull-to-w", "1"], "--pull-to-w is for --space w+"),
+        (["--later-steps", "3"], "--later-steps needs --mode neighbour"),
+        (["--pull-to-w", "1"], "--pull-to-w needs --space w+"),
         (["--mode", "joint", "--frames", "ed"], "leave out --frames ed"),
         (["--phenotypes", "nothing.csv"], "nothing.csv: cannot be read as a phenotype table"),
         (["--split", "test"], "has no split 'test'"),

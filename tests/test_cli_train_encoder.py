@@ -57,7 +57,7 @@ def test_a_model_whose_images_cannot_be_scored_is_refused_before_training(tmp_pa
     options = ["--model", f"{tmp_path}/tiny.safetensors", "--out", f"{tmp_path}/run"]
     result = CliRunner().invoke(gancmri, ["train-encoder", *options])
     assert isinstance(result.exception, InputError) and not (tmp_path / "run").exists()
-    assert "its images of 8² are too small to score an encoder" in str(result.exception)
+    assert "images of 8×8 pixels are too small for SSIM" in str(result.exception)
 
 
 def test_options_are_the_configurations():

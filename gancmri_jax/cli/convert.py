@@ -11,17 +11,25 @@ import click
     "source",
     required=True,
     type=click.Path(path_type=pathlib.Path),
-    help="StyleGAN2 TensorFlow pickle, stylegan2-ada-pytorch pickle, or rosinality's .pt.",
+    help="StyleGAN2 pickle (TensorFlow), stylegan2-ada-pytorch pickle, or rosinality's .pt file.",
 )
 @click.option(
     "--trajectories",
     "folder",
     type=click.Path(path_type=pathlib.Path),
-    help="Folder of GANcMRI's published trajectories, 01.npy … 4849.npy.",
+    help="Folder with the trajectories published by GANcMRI, 01.npy … 4849.npy.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="Output model file (.safetensors).",
+)
 def command(source: pathlib.Path, folder: pathlib.Path | None, out: pathlib.Path) -> None:
-    """Write a StyleGAN2 of another project as a model file; nothing in its file is executed."""
+    """Convert a StyleGAN2 from another project to a model file.
+
+    Needs neither TensorFlow nor PyTorch. No code in the input file is executed.
+    """
     from gancmri_jax.weights.stylegan2_files import read_foreign
 
     foreign = read_foreign(source)  # before JAX is waited for: most files that fail do so here

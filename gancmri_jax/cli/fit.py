@@ -11,23 +11,27 @@ if TYPE_CHECKING:
 
 
 @click.command("fit")
-@click.option("--model", "name", required=True, help="Model file or run that the codes are of.")
+@click.option("--model", "name", required=True, help="Model: demo, a model file or a run folder.")
 @click.option(
     "--latents",
     "stores",
     required=True,
     multiple=True,
     type=click.Path(path_type=pathlib.Path),
-    help="Latent store; give several to learn from all.",
+    help="Latent store from `gancmri project` with this model; repeat for more.",
 )
 @click.option(
     "--phenotypes",
     "table",
     type=click.Path(path_type=pathlib.Path),
-    help="phenotypes.csv: one line a subject.",
+    help="phenotypes.csv: one row per subject; needed for directions.",
 )
 @click.option(
-    "--phenotype", "only", multiple=True, help="Only this direction, e.g. lv_area; repeat for more."
+    "--phenotype",
+    "only",
+    multiple=True,
+    help="Phenotype to learn a direction for, e.g. lv_area; repeat for more.  [default: all in "
+    "phenotypes.csv]",
 )
 @click.option(
     "--directions",
@@ -35,25 +39,33 @@ if TYPE_CHECKING:
     type=click.Choice(["means", "regression"]),
     default="means",
     show_default=True,
-    help="Mean of high minus mean of low, as published, or the slope of w over the phenotype.",
+    help="means: mean code of subjects above the phenotype's mean, minus that of the others, as in "
+    "the paper. regression: slope of the code over the phenotype.",
 )
 @click.option(
-    "--orthogonal", is_flag=True, help="Bring the directions of --phenotype to right angles."
+    "--orthogonal", is_flag=True, help="Make the directions named by --phenotype orthogonal."
 )
 @click.option(
     "--calibrate",
     is_flag=True,
-    help="Lengthen motion until hearts' fractional area change, as the model's segmenter measures "
-    "it, is the median lv_fac_percent of the projected subjects, each heart by what it needs.",
+    help="Scale motion so that the median fractional area change (FAC) of generated hearts matches "
+    "that of the projected subjects, with a correction per heart. Needs the column lv_fac_percent "
+    "in phenotypes.csv.",
 )
 @click.option(
     "--segmenter",
-    help="Model or run whose segmenter the model gets, where it has none: it measures hearts.",
+    help="Segmenter to add if the model has none: demo, a model file that contains one, or a run "
+    "folder of `gancmri train-segmenter`.",
 )
 @click.option(
-    "--frames", default=50, show_default=True, type=click.IntRange(3), help="Frames of a beat."
+    "--frames", default=50, show_default=True, type=click.IntRange(3), help="Frames per heartbeat."
 )
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="Output model file (.safetensors).",
+)
 def command(
     name: str,
     stores: tuple[pathlib.Path, ...],
@@ -66,10 +78,15 @@ def command(
     frames: int,
     out: pathlib.Path,
 ) -> None:
-    """Write the model again, with motion from ED to ES and back and phenotype directions.
+    """Learn motion and phenotype directions from latent codes.
 
-    Of each model of the beat it prints how far it goes along the way from ED to ES, when, the step
-    that closes it over the mean step, and its roughness (0 is steady, 1.7 jitter alone).
+    Writes a copy of the model that contains them. Prints a table of motions with these columns:
+
+    \b
+    to ES      furthest point of the motion between ED (0 %) and ES (100 %)
+    frame      frame number of that point
+    closure    step from the last frame back to the first, relative to the mean step
+    roughness  0 for a steady path, 1.7 for pure jitter
     """
     import dataclasses
 
@@ -78,10 +95,12 @@ def command(
 
     if table is None and (only or orthogonal or calibrate):
         raise click.UsageError(
-            "--phenotype, --orthogonal and --calibrate need --phenotypes, the table"
+            "--phenotype, --orthogonal and --calibrate need --phenotypes PHENOTYPES.CSV"
         )
     if orthogonal and len(only) < 2:
-        raise click.UsageError("--orthogonal needs two directions at least, each by --phenotype")
+        raise click.UsageError(
+            "--orthogonal needs at least two phenotypes; repeat --phenotype for each"
+        )
     model = load_model(name)
     if segmenter is not None and model.segmenter is None:
         model = dataclasses.replace(model, segmenter=load_segmenter_of(segmenter))

@@ -5,6 +5,7 @@ import pathlib
 import click
 from tqdm import tqdm
 
+from gancmri_jax.cine.phantom.population import POPULATIONS, Population
 from gancmri_jax.cine.phantom.write import write_phantoms
 from gancmri_jax.errors import InputError
 
@@ -14,23 +15,38 @@ MIN_FRAMES = 8
 
 @click.command("phantom")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=pathlib.Path), help="Folder to write to."
+    "--out", required=True, type=click.Path(path_type=pathlib.Path), help="Output folder."
 )
-@click.option("--subjects", default=64, show_default=True, help="How many hearts.")
-@click.option("--size", default=256, show_default=True, help="Height and width in pixels.")
-@click.option("--frames", default=50, show_default=True, help="Frames in a beat.")
-@click.option("--seed", default=0, show_default=True, help="Which population.")
-def command(out: pathlib.Path, subjects: int, size: int, frames: int, seed: int) -> None:
-    """Write phantom hearts, whose physiology is known, as NIfTI.
+@click.option("--subjects", default=64, show_default=True, help="Number of hearts.")
+@click.option(
+    "--size", default=256, show_default=True, help="Height and width of a frame, in pixels."
+)
+@click.option("--frames", default=50, show_default=True, help="Frames per heartbeat.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of the population.")
+@click.option(
+    "--population",
+    type=click.Choice(POPULATIONS),
+    default="normal",
+    show_default=True,
+    help="Kind of hearts: normal; wide, normal hearts in any field of view, contrast and artefact; "
+    "clinical, with hypertrophy, infarcts, dilation or atrial fibrillation.",
+)
+def command(
+    out: pathlib.Path, subjects: int, size: int, frames: int, seed: int, population: Population
+) -> None:
+    """Write phantom hearts with known physiology as NIfTI files.
 
-    Each subject gets OUT/<subject>/la_4ch.nii.gz and la_4ch_mask.nii.gz (0 background, 1 LV,
-    2 myocardium, 3 RV, 4 LA, 5 RA); OUT/phenotypes.csv is written last. Subject k of a seed is
-    the same whatever else is asked for.
+    Each subject has a folder with a four-chamber cine, la_4ch.nii.gz, and its mask,
+    la_4ch_mask.nii.gz (0 background, 1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA). OUT/phenotypes.csv
+    lists LV area, sphericity index, ejection fraction and more for every subject, and the
+    diagnosis and imaging of those of wider populations.
+
+    Subject k depends only on --seed and k, not on the number of subjects.
     """
     _check(subjects, size, frames, seed)
     try:
         indices = tqdm(range(subjects), desc="phantom", unit="subject", disable=None)
-        write_phantoms(out, indices, size, frames, seed)
+        write_phantoms(out, indices, size, frames, seed, population)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error}") from error
     click.echo(f"{subjects} subjects of {frames} frames at {size}x{size} in {out}")
@@ -42,6 +58,6 @@ def _check(subjects: int, size: int, frames: int, seed: int) -> None:
     if not MIN_SIZE <= size <= MAX_SIZE or size % 2:
         raise InputError(f"--size must be an even number from {MIN_SIZE} to {MAX_SIZE}, got {size}")
     if frames < MIN_FRAMES:
-        raise InputError(f"--frames must be at least {MIN_FRAMES} for a beat, got {frames}")
+        raise InputError(f"--frames must be at least {MIN_FRAMES}, got {frames}")
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed must be from 0 to {2**32 - 1}, got {seed}")
