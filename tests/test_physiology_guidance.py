@@ -153,7 +153,7 @@ def test_a_guided_heart_keeps_its_phenotype_through_the_video():
 
 
 def test_directions_have_the_names_that_fit_gives_them():
-    from gancmri_jax.model.fit import direction_name
+    from gancmri_jax.fitting.directions import direction_name
 
     for column, name in guidance.DIRECTIONS.items():
         assert direction_name(column) == name
