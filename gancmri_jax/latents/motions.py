@@ -142,7 +142,8 @@ def conditioned(ws: Beats, es_frames: Frames, num_frames: int, rank: int = RANK)
     """
     if len(ws) < rank + 2:
         raise ValueError(f"{rank} responses need {rank + 2} whole beats or more, got {len(ws)}")
-    each = [fourier(beat[None], es_frames, num_frames) for beat in align_systole(ws, es_frames)]
+    beats = align_systole(ws, es_frames)
+    each = [fourier(beats[v : v + 1], es_frames[v : v + 1], num_frames) for v in range(len(ws))]
     offsets = jnp.stack([motion.offsets for motion in each])  # [v num_frames n d]
     starts = ws[:, 0].reshape(len(ws), -1)
     centre, mean_offsets = jnp.mean(starts, axis=0), jnp.mean(offsets, axis=0)
@@ -168,7 +169,7 @@ def align_systole(ws: Beats, es_frames: Frames) -> Beats:
     common = round(float(np.mean(es_frames)))
     frames = np.arange(t)
 
-    def read(path: Float[Array, "t num_ws w_dim"], es_frame: Int[Array, ""]):
+    def read(path: Float[Array, "t num_ws w_dim"], es_frame: Float[Array, ""]):
         at = jnp.interp(frames, jnp.array([0, common, t]), jnp.stack([0, es_frame, t]))
         before = jnp.minimum(jnp.floor(at).astype(int), t - 1)
         part = (at - before)[:, None, None]
