@@ -101,13 +101,13 @@ class Model:
             digest.update(np.asarray(leaf, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
-    def map_w(self, z: Float[Array, "n z_dim"]) -> Float[Array, "n w_dim"]:
+    def map_w(self, z: Float[Array | np.ndarray, "n z_dim"]) -> Float[Array, "n w_dim"]:
         """Map z to w."""
         return _map(self.generator, self.params, jnp.asarray(z))
 
     def map(
         self,
-        z: Float[Array, "n z_dim"],
+        z: Float[Array | np.ndarray, "n z_dim"],
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
     ) -> Float[Array, "n num_ws w_dim"]:
@@ -117,7 +117,7 @@ class Model:
 
     def synthesize(
         self,
-        ws: Float[Array, "n num_ws w_dim"],
+        ws: Float[Array | np.ndarray, "n num_ws w_dim"],
         noise: Literal["const", "none"] | Noise | PRNGKeyArray = "const",
     ) -> Float[Array, "n h w c"]:
         """Render ws; images are nominally in [−1, 1] and unclipped.
@@ -136,7 +136,7 @@ class Model:
             maps = {"const": self.noise, "none": None}[noise]
         return _synthesize(self.generator, self.params, jnp.asarray(ws), maps)
 
-    def encode(self, images: Float[Array, "n h w c"]) -> Float[Array, "n w_dim"]:
+    def encode(self, images: Float[Array | np.ndarray, "n h w c"]) -> Float[Array, "n w_dim"]:
         """Guess the w of images in [−1, 1], in one pass through the encoder.
 
         Raises:
@@ -190,7 +190,7 @@ class Model:
         return self.motion.path(start, motion or Motion())
 
     def render(
-        self, path: Float[Array, "t num_ws w_dim"], at_once: int | None = None
+        self, path: Float[Array | np.ndarray, "t num_ws w_dim"], at_once: int | None = None
     ) -> Float[np.ndarray, "t h w c"]:
         """Render a path with the model's constant noise.
 
