@@ -8,13 +8,20 @@ from gancmri_jax.cine.phantom.anatomy import (
     PHYSIOLOGY,
     TRUNCATE_SD,
     UNIT_AREA,
+    Rhythm,
     correlation_matrix,
     draw_subject,
 )
-from gancmri_jax.cine.phantom.motion import APEX_WALL, pose
+from gancmri_jax.cine.phantom.motion import APEX_WALL, es_phase, pose
 
 COUNT = 400
 PHASES = 200
+
+
+@jax.jit
+def beat(subject):
+    """Poses [phase]."""
+    return jax.vmap(pose, in_axes=(None, 0))(subject, jnp.arange(PHASES) / PHASES)
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +106,44 @@ def test_valves_are_shut_in_systole_and_open_in_early_filling(beats):
     opened = np.asarray(beats.valves_open)
     assert np.all(opened[np.arange(COUNT), es] == 0)
     assert np.all(opened.max(axis=1) > 0.7)
+
+
+@pytest.mark.parametrize("rate", [40.0, 65.0, 150.0])
+@pytest.mark.parametrize("phase", [0.22, 0.4, 0.58])
+def test_es_comes_when_asked_whatever_the_heart_rate(population, rate, phase):
+    subject = jax.tree.map(lambda field: field[0], population)._replace(
+        heart_rate_bpm=jnp.asarray(rate),
+        rhythm=Rhythm(es_phase=jnp.asarray(phase), kick=jnp.asarray(1.0)),
+    )
+    ejected = np.asarray(beat(subject).ejected)
+    assert ejected.argmax() / PHASES == pytest.approx(phase, abs=1 / PHASES)
+    assert ejected.max() == pytest.approx(1) and es_phase(subject) == pytest.approx(phase)
+    assert ejected[0] == 0 and abs(ejected[-1]) < 0.02  # filled again before the next beat
+    assert np.all(np.diff(ejected)[: int(phase * PHASES) - 1] >= -1e-6)
+
+
+def test_fibrillating_atria_do_not_kick(population):
+    subject = jax.tree.map(lambda field: field[0], population)
+    filling, annulus = {}, {}
+    for kick in (0.0, 1.0):
+        rhythm = Rhythm(es_phase=jnp.asarray(0.35), kick=jnp.asarray(kick))
+        poses = beat(subject._replace(rhythm=rhythm))
+        late = slice(int(0.84 * PHASES), None)
+        filling[kick] = -np.diff(np.asarray(poses.ejected))[late]
+        annulus[kick] = np.diff(np.asarray(poses.tricuspid_lateral))[late]
+        opened = np.asarray(poses.valves_open)[late]
+        assert np.any(np.diff(opened) > 0.01) == bool(kick)  # they open once more, or only close
+        volume = np.asarray(poses.ejected)
+        assert volume.max() == pytest.approx(1) and abs(volume[-1]) < 0.02
+    # With a kick both move fast late in diastole; without, they creep ever more slowly.
+    assert filling[1.0].max() > 4 * filling[0.0].max()
+    assert annulus[1.0].max() > 4 * annulus[0.0].max()
+    assert np.all(np.diff(filling[0.0]) < 1e-5)
+
+
+def test_the_normal_time_of_es_follows_heart_rate(population):
+    subject = jax.tree.map(lambda field: field[0], population)._replace(
+        heart_rate_bpm=jnp.asarray(60.0)
+    )
+    # 45 ms of contraction and 413 − 1.7 · 60 ms of ejection, of a second.
+    assert es_phase(subject) == pytest.approx(0.356)

@@ -1,12 +1,16 @@
 import math
 
+import jax
+import jax.numpy as jnp
 import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy import ndimage
 
-from gancmri_jax.cine.phantom import phantom
+from gancmri_jax.cine.phantom import draw, phantom
 from gancmri_jax.cine.phantom.contrast import FLIP_DEGREES, SIGNAL, bssfp_signal
+from gancmri_jax.cine.phantom.render import render_frames
 from gancmri_jax.cine.phenotypes import read_phenotypes
 from gancmri_jax.cli.phantom import command
 from gancmri_jax.errors import InputError
@@ -20,7 +24,8 @@ def rendered():
 
 
 def test_a_cine_and_its_masks(rendered):
-    cine, masks, phenotypes = rendered
+    cine, masks, phenotypes, traits = rendered
+    assert traits == {}
     assert cine.subject == "phantom-0001"
     assert cine.pixels.shape == masks.shape == (FRAMES, SIZE, SIZE)
     assert cine.pixels.dtype == np.int16 and masks.dtype == np.uint8
@@ -96,6 +101,83 @@ def test_command_writes_the_files_of_a_study(tmp_path, rendered):
     table = read_phenotypes(out / "phenotypes.csv")
     assert list(table) == ["phantom-0000", "phantom-0001"]
     assert table["phantom-0001"] == pytest.approx(rendered.phenotypes, rel=1e-5)
+
+
+def test_the_normal_population_stays_what_it_was(rendered):
+    """Numbers of a time when there was no other."""
+    pixels, masks = rendered.cine.pixels, rendered.masks
+    assert pixels[0, ::8, ::8].tolist() == [
+        [1, 11, 14, 1],
+        [156, 213, 148, 270],
+        [73, 149, 249, 9],
+        [9, 11, 101, 9],
+    ]
+    assert [int((masks == label).sum()) for label in range(6)] == [9055, 264, 198, 202, 254, 267]
+    assert int(pixels.sum()) == 930803
+    assert rendered.phenotypes == pytest.approx(
+        {
+            "ed_frame": 0,
+            "es_frame": 4,
+            "lv_area_ed_cm2": 23.898446,
+            "lv_area_es_cm2": 14.330179,
+            "sphericity_index": 0.537963,
+            "lv_fac_percent": 40.037192,
+            "ef_percent": 57.662499,
+            "heart_rate_bpm": 74.922798,
+            "lv_edv_ml": 66.856134,
+            "lv_esv_ml": 28.305216,
+            "wall_thickness_ed_mm": 8.747087,
+        },
+        rel=1e-6,
+    )
+
+
+@pytest.fixture(scope="module")
+def wide_subject():
+    """A wide subject with nothing in front of its heart: no wires, bands or jets."""
+    subject = draw(jax.random.key(4), "wide")
+    imaging = subject.imaging._replace(
+        liver=jnp.asarray([-75.0, 0.0, 80.0, 90.0]),
+        wires=subject.imaging.wires.at[:, 2].set(-1.0),
+        resolution_mm=jnp.full(2, 1.8),
+        level=jnp.asarray(1.0),
+    )
+    return subject._replace(imaging=imaging, noise=jnp.asarray(0.0))
+
+
+def test_what_lies_around_a_heart_never_covers_it(wide_subject):
+    def frame(imaging):
+        subject = wide_subject._replace(imaging=imaging)
+        pixels, masks = render_frames(jax.random.key(0), subject, SIZE, FRAMES)
+        return np.asarray(pixels[0], float), np.asarray(masks[0])
+
+    imaging = wide_subject.imaging
+    with_liver, masks = frame(imaging)
+    gone = jnp.asarray([-75.0, 0.0, -1.0, -1.0])
+    without, same = frame(imaging._replace(liver=gone, stomach=gone, spleen_mm=jnp.asarray(-1.0)))
+    np.testing.assert_array_equal(masks, same)
+    inside = ndimage.binary_erosion(masks > 0, iterations=2)
+    changed = np.abs(with_liver - without)
+    assert inside.sum() > 10 and changed[masks == 0].max() > 40
+    assert changed[inside].mean() < 0.02 * with_liver[inside].mean()
+
+
+def test_a_mirrored_picture_is_the_mirror_picture(wide_subject):
+    def frame(mirrored):
+        imaging = wide_subject.imaging._replace(
+            mirrored=jnp.asarray(mirrored),
+            rotation_degrees=jnp.zeros(()),
+            centre_mm=wide_subject.heart_mm,
+        )
+        subject = wide_subject._replace(imaging=imaging)
+        pixels, masks = render_frames(jax.random.key(0), subject, SIZE, FRAMES)
+        return np.asarray(pixels[0], float), np.asarray(masks[0])
+
+    (pixels, masks), (mirror, mirror_masks) = frame(False), frame(True)
+    assert (masks != masks[:, ::-1]).sum() > 50
+    np.testing.assert_array_equal(mirror_masks, masks[:, ::-1])
+    # Half a pixel of the finer grid lies on the other side.
+    assert np.corrcoef(mirror.ravel(), pixels[:, ::-1].ravel())[0, 1] > 0.95
 
 
 @pytest.mark.parametrize(

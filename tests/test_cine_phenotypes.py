@@ -22,7 +22,8 @@ def test_what_is_written_is_read_again(tmp_path):
     [
         ("name,x\na,1\n", "'subject' column"),
         ("subject,x\na,1\na,2\n", "twice"),
-        ("subject,x\na,one\n", "line 2"),
+        ("subject,x\na,1\nb,one\n", "line 3"),
+        ("subject,lv_area_ed_cm2\na,30 cm2\n", "line 2"),
         ("", "header"),
     ],
 )
@@ -31,3 +32,22 @@ def test_a_bad_table_is_refused_by_name(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(InputError, match=f"p.csv.*{said}"):
         read_phenotypes(path)
+
+
+def test_words_are_written_and_passed_over_when_numbers_are_read(tmp_path):
+    table = {
+        "a": {"es_frame": 17, "diagnosis": "hcm", "infarct_place": ""},
+        "b": {"es_frame": 18, "diagnosis": "infarct", "infarct_place": "lateral wall"},
+    }
+    write_phenotypes(tmp_path / "p.csv", table)
+    assert (tmp_path / "p.csv").read_text().splitlines() == [
+        "subject,es_frame,diagnosis,infarct_place",
+        "a,17,hcm,",
+        "b,18,infarct,lateral wall",
+    ]
+    assert read_phenotypes(tmp_path / "p.csv") == {"a": {"es_frame": 17}, "b": {"es_frame": 18}}
+
+
+def test_a_column_without_any_value_is_one_of_missing_numbers(tmp_path):
+    (tmp_path / "p.csv").write_text("subject,x\na,\nb,\n")
+    assert all(math.isnan(row["x"]) for row in read_phenotypes(tmp_path / "p.csv").values())

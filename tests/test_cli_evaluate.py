@@ -93,7 +93,11 @@ def test_tables_of_phenotypes_are_correlated(folder, tmp_path):
 def test_what_cannot_be_evaluated_is_one_line(folder, tmp_path, capsys):
     records, model = folder / "records", folder / "tiny.safetensors"
     both = ["evaluate", "--real", records, "--fake", model, "--metrics"]
-    assert "no such metric; there are fid50k_full" in refused(capsys, *both, "fod")
+    assert "no such metric; did you mean ssim? Metrics are fid50k, " in refused(
+        capsys, *both, "ssmi"
+    )
+    mixed = refused(capsys, *both, "ssim,pearson")
+    assert "ssim: compares images" in mixed and "measure them in two commands" in mixed
     assert "280 frames and fid50k takes 50000" in refused(capsys, *both, "fid50k")
     small = ["evaluate", "--real", records, "--fake", folder / "small", "--metrics", "ssim"]
     assert "prepare both at one size" in refused(capsys, *small)

@@ -8,7 +8,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.experiments import reproduce as module
 from gancmri_jax.experiments.reproduce import read_config, reproduce
 from gancmri_jax.experiments.scale import Scale
-from gancmri_jax.metrics import evaluate, fvd_table
+from gancmri_jax.metrics.backbones import BACKBONES
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.networks.generator import Generator
 from tests.tiny import tiny_config, tiny_model
@@ -35,9 +35,8 @@ def refused(*_):
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch):
     """A machine that cannot have pretrained networks."""
-    monkeypatch.setattr(fvd_table, "i3d_logits", refused)
-    for name in ("inception_pool3", "published_fcn"):
-        monkeypatch.setattr(evaluate, name, refused)
+    for name in ("i3d", "inception", "cardiac_fcn"):
+        monkeypatch.setitem(BACKBONES, name, refused)
 
 
 @pytest.fixture(scope="module")

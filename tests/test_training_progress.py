@@ -11,6 +11,7 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.cine.video_file import tile
+from gancmri_jax.metrics.table import METRICS
 from gancmri_jax.model.file import load_model
 from gancmri_jax.training import progress as progress_module
 from gancmri_jax.training.encoder import score
@@ -43,7 +44,8 @@ def test_real_frames_are_drawn_once_each(data):
 def test_a_snapshot_is_measured_and_the_best_is_kept(data, tmp_path, monkeypatch):
     distances = iter([5.0, 3.0, 4.0])
 
-    monkeypatch.setattr(progress_module, "frechet_distance_of", lambda *_: next(distances))
+    made_up = dataclasses.replace(METRICS["fcn_fd"], function=lambda *_: next(distances))
+    monkeypatch.setitem(METRICS, "fcn_fd", made_up)
     (tmp_path / "samples").mkdir()
     config = tiny_config(distance_frames=30, ada_target=0.6)
     models = [tiny_model(seed) for seed in range(3)]

@@ -1,5 +1,7 @@
 """A generator and a training run small enough for tests."""
 
+import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -10,7 +12,14 @@ from gancmri_jax.networks.generator import Generator, draw_noise
 
 
 def tiny_model(seed: int = 0, resolution: int = 16) -> Model:
-    """Return a random model whose noise and motion show in its images."""
+    """Return a random model whose noise and motion show in its images, drawn once a process."""
+    model = _tiny_model(seed, resolution)
+    mutable = ("trajectories", "directions", "card")
+    return dataclasses.replace(model, **{name: dict(getattr(model, name)) for name in mutable})
+
+
+@functools.cache
+def _tiny_model(seed: int, resolution: int) -> Model:
     generator = Generator(
         resolution=resolution, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8
     )

@@ -13,7 +13,7 @@ from gancmri_jax.cli.projecting import (
     SPACE,
     START,
     chosen_start,
-    project_cines,
+    progress,
     projects_cines,
 )
 from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
@@ -67,20 +67,24 @@ def command(
         write_rows,
     )
     from gancmri_jax.model.file import load_model
-    from gancmri_jax.projection.projector import Settings
+    from gancmri_jax.projection.settings import Settings
+    from gancmri_jax.projection.study import project_study
 
     model = load_model(name)
     model.insist_grey()
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
-    codes = project_cines(
-        model,
-        [halve(cine) for cine in cines],
-        out / "latents.zarr",
-        Settings(steps, space, distance, start=chosen_start(model, start)),  # type: ignore[arg-type]
-        mode=mode,
-        batch_size=batch_size,
-        seed=seed,
-    )
+    settings = Settings(steps, space, distance, start=chosen_start(model, start))  # type: ignore[arg-type]
+    with progress(settings) as told:
+        codes = project_study(
+            model,
+            [halve(cine) for cine in cines],
+            out / "latents.zarr",
+            settings,
+            mode=mode,  # type: ignore[arg-type]
+            batch_size=batch_size,
+            seed=seed,
+            **told,  # type: ignore[arg-type]
+        )
     bar = tqdm(cines, unit=" videos", desc="recover", file=sys.stderr)
     recoveries = recover_all(model, bar, codes)
     rows = summarize(recoveries)

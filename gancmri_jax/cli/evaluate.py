@@ -9,9 +9,19 @@ from tqdm import tqdm
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cli.comparing import compares_sets, open_set, progress
 from gancmri_jax.errors import InputError
+from gancmri_jax.metrics.names import MetricName, example, parse_metric
+from gancmri_jax.metrics.table import METRICS
 
 
-@click.command("evaluate")
+class _ListsMetrics(click.Command):
+    """Show the table of metrics at the end of the help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Metrics"):
+            formatter.write_dl([(example(base), metric.what) for base, metric in METRICS.items()])
+
+
+@click.command("evaluate", cls=_ListsMetrics)
 @click.option("--real", help="Reference set: training records, cines, a latent store or a model.")
 @click.option(
     "--fake", help="Set to compare with --real: training records, cines, a latent store or a model."
@@ -86,19 +96,10 @@ def command(
     Give --real, --fake and --metrics; or --table; or --compare. The --json file records everything
     needed to repeat a measurement.
 
-    \b
-    fid, kid, precision, recall    frames, Inception features
-    fcn_fd                         frames, features of --segmenter
-    cfid                           frames, features of ukbb_cardiac's published network
-    fvd16_consecutive              clips of 16 consecutive frames, up to 2048 per set
-    fvd16_equispaced               clips of 16 evenly spaced frames, up to 2048 per set
-    ssim, psnr, lpips              each video of --fake with the same video of --real
-    roughness, closure, excursion  smoothness, gap between end and start, size of the motion
-    ppl_wend, ppl_wfull            perceptual path length of a model
-    pearson                        columns of two phenotypes.csv; use it alone
-
-    A number in the name of a frame metric is the sample size: fid50k draws 50,000 frames from each
-    set, fid50k_full uses all real frames.
+    A number in the name of a frame metric is the sample size: fid2000 draws 2,000 frames from each
+    set, fid50k_full compares 50,000 with all real frames. fvd16_equispaced and fvd16_consecutive
+    take a clip of 16 frames from each of up to 2,048 videos. pearson compares two phenotypes.csv;
+    use it alone.
     """
     if bootstrap == 1:
         raise click.UsageError("--bootstrap must be 0, or at least 2")
@@ -112,11 +113,11 @@ def command(
             click.echo(line)
         return
 
+    asked = [parse_metric(name.strip()) for name in metrics.split(",")] if metrics else []
+
     from gancmri_jax.metrics.card import write_cards
-    from gancmri_jax.metrics.correlation import correlate_tables
     from gancmri_jax.metrics.evaluate import Evaluation
-    from gancmri_jax.metrics.features import Protocol
-    from gancmri_jax.metrics.names import parse_metric
+    from gancmri_jax.metrics.protocol import Protocol
     from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.model.motion import Motion
 
@@ -124,15 +125,11 @@ def command(
     if table:
         _print_table(table, protocol, method, opening, report)
         return
-    assert real and fake and metrics
-    if metrics.strip() == "pearson":
-        cards = correlate_tables(pathlib.Path(real), pathlib.Path(fake))
-        click.echo("\n".join(map(str, cards)))
-        if report is not None:
-            write_cards(report, cards)
+    assert real and fake
+    if any(name.metric.kind == "tables" for name in asked):
+        _compare_tables(asked, pathlib.Path(real), pathlib.Path(fake), report)
         return
-    asked = [parse_metric(name.strip()) for name in metrics.split(",")]
-    if any(metric.base == "fcn_fd" for metric in asked):
+    if any(name.metric.backbone == "segmenter" for name in asked):
         owner = load_segmenter_of(segmenter), segmenter
         protocol = Protocol(seed, ddof, bootstrap, owner, not no_cache)
     motion = Motion(method)
@@ -143,8 +140,8 @@ def command(
         progress(),
     )
     cards = []
-    for metric in asked:
-        card = evaluation.measure(metric)
+    for name in asked:
+        card = evaluation.measure(name)
         tqdm.write(str(card))
         for warning in card.warnings:
             tqdm.write(f"  note: {warning}", file=sys.stderr)
@@ -153,11 +150,28 @@ def command(
             write_cards(report, cards)
 
 
+def _compare_tables(
+    asked: list[MetricName], real: pathlib.Path, fake: pathlib.Path, report: pathlib.Path | None
+) -> None:
+    from gancmri_jax.metrics.card import write_cards
+    from gancmri_jax.metrics.columns import compare_tables
+
+    others = [name.name for name in asked if name.metric.kind != "tables"]
+    if others:
+        raise InputError(
+            f"{', '.join(others)}: compares images, and other metrics here compare tables; "
+            "measure them in two commands"
+        )
+    cards = [card for name in asked for card in compare_tables(name, real, fake)]
+    click.echo("\n".join(map(str, cards)))
+    if report is not None:
+        write_cards(report, cards)
+
+
 def _print_table(table, protocol, method, opening, report) -> None:
     import json
 
     from gancmri_jax.metrics.fvd_table import fvd_table
-    from gancmri_jax.metrics.names import parse_metric
     from gancmri_jax.model.motion import Motion
 
     sets = {}

@@ -1,7 +1,7 @@
 """`gancmri memorisation`: does a model copy the hearts it was trained on?"""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -94,14 +94,12 @@ def command(
             yield video
             told(1)
 
-    spaces: dict[str, Space] = {}
-    for name in dict.fromkeys(wanted):
-        if name == "pixel":
-            spaces[name] = pixels
-        elif name == "lpips":
-            spaces[name] = lpips_space()
-        else:
-            spaces[name] = segmenter_space(load_segmenter_of(segmenter))
+    makers: dict[str, Callable[[], Space]] = {
+        "pixel": lambda: pixels,
+        "lpips": lpips_space,
+        "segmenter": lambda: segmenter_space(load_segmenter_of(segmenter)),
+    }
+    spaces = {name: makers[name]() for name in dict.fromkeys(wanted)}
     results = audit_memorisation(training_frames, held_out, generated, spaces)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -112,8 +110,8 @@ def command(
         "segmenter": segmenter if "segmenter" in spaces else None,
     }
     counts = (train.num_frames, len(held_out), len(generated))
-    for name, source, count in zip(("train", "held_out", "fake"), sets, counts, strict=True):
-        told_of[name] = {"set": source.name, "digest": source.digest, "frames": count}
+    for name, images, count in zip(("train", "held_out", "fake"), sets, counts, strict=True):
+        told_of[name] = {"set": images.name, "digest": images.digest, "frames": count}
     write_audit(out, results, told_of)
     for result in results:
         click.echo(str(result))

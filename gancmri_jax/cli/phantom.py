@@ -5,6 +5,7 @@ import pathlib
 import click
 from tqdm import tqdm
 
+from gancmri_jax.cine.phantom.population import POPULATIONS, Population
 from gancmri_jax.cine.phantom.write import write_phantoms
 from gancmri_jax.errors import InputError
 
@@ -22,19 +23,30 @@ MIN_FRAMES = 8
 )
 @click.option("--frames", default=50, show_default=True, help="Frames per heartbeat.")
 @click.option("--seed", default=0, show_default=True, help="Random seed of the population.")
-def command(out: pathlib.Path, subjects: int, size: int, frames: int, seed: int) -> None:
+@click.option(
+    "--population",
+    type=click.Choice(POPULATIONS),
+    default="normal",
+    show_default=True,
+    help="Kind of hearts: normal; wide, normal hearts in any field of view, contrast and artefact; "
+    "clinical, with hypertrophy, infarcts, dilation or atrial fibrillation.",
+)
+def command(
+    out: pathlib.Path, subjects: int, size: int, frames: int, seed: int, population: Population
+) -> None:
     """Write phantom hearts with known physiology as NIfTI files.
 
     Each subject has a folder with a four-chamber cine, la_4ch.nii.gz, and its mask,
     la_4ch_mask.nii.gz (0 background, 1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA). OUT/phenotypes.csv
-    lists LV area, sphericity index, ejection fraction and more for every subject.
+    lists LV area, sphericity index, ejection fraction and more for every subject, and the
+    diagnosis and imaging of those of wider populations.
 
     Subject k depends only on --seed and k, not on the number of subjects.
     """
     _check(subjects, size, frames, seed)
     try:
         indices = tqdm(range(subjects), desc="phantom", unit="subject", disable=None)
-        write_phantoms(out, indices, size, frames, seed)
+        write_phantoms(out, indices, size, frames, seed, population)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error}") from error
     click.echo(f"{subjects} subjects of {frames} frames at {size}x{size} in {out}")

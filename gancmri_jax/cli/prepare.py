@@ -12,7 +12,7 @@ from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.read import insist
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.split import FEWEST_SUBJECTS, SPLITS
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import Extras, reads_cines
 
 
 @click.command("prepare")
@@ -98,20 +98,30 @@ def command(
         reading.slice,
         reading.mask_boxes,
         reading.spacing_mm,
+        reading.series,
+        reading.time_axis,
     )
 
-    def tell(refusal: Refusal) -> None:
-        tqdm.write(str(refusal), file=sys.stderr)
+    def echo(line: str) -> None:
+        tqdm.write(line, file=sys.stderr)
 
+    def tell(refusal: Refusal) -> None:
+        echo(str(refusal))
+
+    extras = Extras(echo)
     with tqdm(unit=" subjects", disable=None) as bar:
-        card = prepare(
-            source,
-            out,
-            options,
-            on_refusal=insist if strict else tell,
-            on_subject=_advance(bar),
-            workers=workers,
-        )
+        try:
+            card = prepare(
+                source,
+                out,
+                options,
+                on_refusal=insist if strict else tell,
+                on_subject=_advance(bar),
+                on_extra=extras,
+                workers=workers,
+            )
+        finally:
+            extras.sum_up()
     for split in (s for s in SPLITS if s in card["videos"]):
         click.echo(
             f"{split}: {card['subjects'][split]} subjects, {card['videos'][split]} videos, "

@@ -1,19 +1,15 @@
-"""What verbs share that project cines: options, and a search that shows its progress."""
+"""What verbs that project cines share: options, and a progress bar."""
 
 import contextlib
-import pathlib
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
 
-from gancmri_jax.cine.cine import Cine
-
 if TYPE_CHECKING:  # they import JAX, which `--help` does not need
-    from gancmri_jax.latents.codes import Codes
     from gancmri_jax.model.model import Model
     from gancmri_jax.projection.settings import Settings, Start
 
@@ -92,27 +88,14 @@ def projects_cines(verb: Callable[..., None]) -> Callable[..., None]:
 
 def chosen_start(model: "Model", start: str) -> "Start":
     """Return where to begin, of what `--start` takes."""
-    from gancmri_jax.projection.projector import best_start
+    from gancmri_jax.projection.start import best_start
 
     return best_start(model) if start == "auto" else start  # type: ignore[return-value]
 
 
-def project_cines(
-    model: "Model",
-    cines: Sequence[Cine],
-    store: pathlib.Path,
-    settings: "Settings",
-    **options: Any,
-) -> "Codes":
-    """Project cines into a store, or what of them is not there yet, and return all codes.
-
-    Args:
-        model, cines, store, settings: As `project_study` takes them.
-        options: Its others, but for those that tell of progress.
-    """
-    from gancmri_jax.projection.cines import project_study
-    from gancmri_jax.projection.store import read_latents
-
+@contextlib.contextmanager
+def progress(settings: "Settings") -> Iterator[dict[str, Callable[..., object]]]:
+    """Show the progress of a projection; yield the callbacks of `project_study` for it."""
     form = "{l_bar}{bar}| {n:.1f}/{total} frames [{elapsed}<{remaining}{postfix}]"
     bars: list[tqdm] = []
     with contextlib.ExitStack() as until_the_end:
@@ -127,12 +110,8 @@ def project_cines(
             (bar,) = bars
             hours = (time.time() - bar.start_t) / 3600
             frames = frame_steps / settings.num_steps
-            found = bar.n + frames - bar.initial
-            bar.set_postfix_str(f"{found / hours:.0f} frames/h", refresh=False)
+            projected = bar.n + frames - bar.initial
+            bar.set_postfix_str(f"{projected / hours:.0f} frames/h", refresh=False)
             bar.update(frames)
 
-        project_study(
-            model, cines, store, settings, on_start=on_start, on_steps=on_steps, **options
-        )
-    codes, _ = read_latents(store)
-    return codes
+        yield {"on_start": on_start, "on_steps": on_steps}

@@ -7,7 +7,7 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import Extras, reads_cines
 
 
 @click.command("segment")
@@ -69,7 +69,11 @@ def command(
 
     segmenter = load_segmenter_of(name)
     known = read_phenotypes(truth / "phenotypes.csv") if truth else {}
-    cines = read_cines(source, say, reading)
+    extras = Extras()
+    try:
+        cines = read_cines(source, say, reading, on_extra=extras, keep_ids=keep_ids or bool(truth))
+    finally:
+        extras.sum_up()
     if truth:
         cines = [dataclasses.replace(cine, es_frame=None) for cine in cines]
     elif not (keep_ids or is_records(source)):

@@ -1,6 +1,5 @@
 """`gancmri superres`: raise the frame rate of real cines."""
 
-import dataclasses
 import math
 import pathlib
 
@@ -8,7 +7,7 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.projecting import START, chosen_start, project_cines, projects_cines
+from gancmri_jax.cli.projecting import START, chosen_start, progress, projects_cines
 from gancmri_jax.cli.reading import read_chosen, reads_cines
 from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
 from gancmri_jax.errors import InputError
@@ -77,12 +76,11 @@ def command(
     Codes are saved in OUT/latents.zarr. To resume after an interruption, run the same command
     again. The codes are also reused when you change --factor, --residual or similar options.
     """
-    import numpy as np
-
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.mesh import spread_over_cores
-    from gancmri_jax.projection.projector import Settings
-    from gancmri_jax.video.superres import super_resolve, super_resolve_residual
+    from gancmri_jax.projection.settings import Settings
+    from gancmri_jax.projection.study import codes_of, project_study
+    from gancmri_jax.video.superres import super_resolve
 
     if residual and (tpca or all_generated):
         raise click.UsageError(
@@ -98,42 +96,30 @@ def command(
             f"{source}: {without} of {len(cines)} cines do not know their spacing, which "
             f"{' and '.join(wanted)} need; give it by --spacing-mm, or choose another --format"
         )
-    codes = project_cines(
-        model,
-        cines,
-        out / "latents.zarr",
-        Settings(steps, distance=distance, start=chosen_start(model, start)),  # type: ignore[arg-type]
-        batch_size=batch_size,
-        seed=seed,
-    )
+    settings = Settings(steps, distance=distance, start=chosen_start(model, start))  # type: ignore[arg-type]
+    with progress(settings) as told:
+        codes = project_study(
+            model,
+            cines,
+            out / "latents.zarr",
+            settings,
+            batch_size=batch_size,
+            seed=seed,
+            **told,  # type: ignore[arg-type]
+        )
     for index, cine in enumerate(tqdm(cines, unit=" videos", desc="render")):
-        ws = codes.ws[index, : len(cine.pixels)]
-        if not codes.valid[index, : len(cine.pixels)].all():
-            raise InputError(
-                f"{cine.subject}: the search for some frames broke off; choose another --seed "
-                "or --distance, and another --out"
-            )
-        if residual:
-            dense = super_resolve_residual(model, cine.pixels, ws, factor, closed=closed)
-        else:
-            dense = super_resolve(
-                model,
-                cine.pixels,
-                ws,
-                factor,
-                closed=closed,
-                tpca=tpca,
-                all_generated=all_generated,
-            )
-        generated = np.ones(len(dense), bool)
-        generated[::factor] = all_generated
-        # A cine that does not say how long its frames are is shown as a beat of one second.
-        frame_ms = (cine.frame_ms or 1000 / len(cine.pixels)) / factor
-        faster = dataclasses.replace(
-            cine, pixels=dense, frame_ms=frame_ms, ed_frame=0, es_frame=None
+        faster, generated = super_resolve(
+            model,
+            cine,
+            codes_of(codes, index),
+            factor,
+            method="residual" if residual else "codes",
+            closed=closed,
+            tpca=tpca,
+            all_generated=all_generated,
         )
         stem = f"{cine.subject}-{index:04d}-x{factor}"
-        said = f"{stem}: {len(cine.pixels)} frames became {len(dense)}"
+        said = f"{stem}: {len(cine.pixels)} frames became {len(faster.pixels)}"
         chosen = formats
         if not formats:
             unknown = math.isnan(cine.spacing_mm[0])

@@ -19,22 +19,22 @@ from gancmri_jax.experiments.measures import GUIDED
 from gancmri_jax.experiments.scale import Scale
 from gancmri_jax.latents.codes import Codes, concatenate
 from gancmri_jax.latents.steps import differences, retained_motion
-from gancmri_jax.metrics.features import Progress
+from gancmri_jax.metrics.protocol import OnStart
 from gancmri_jax.model.file import save_model
 from gancmri_jax.model.fit import fit_directions, fit_motion, with_fit
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion, latent_motion
-from gancmri_jax.projection.cines import project_study
-from gancmri_jax.projection.projector import best_start
 from gancmri_jax.projection.settings import Settings
+from gancmri_jax.projection.start import best_start
 from gancmri_jax.projection.store import read_latents
+from gancmri_jax.projection.study import project_study
 from gancmri_jax.training.loop import train
 
 FRAMES = 50  # of a video
 
 
 def make_phantoms(
-    folder: pathlib.Path, subjects: int, size: int, seed: int, on_start: Progress
+    folder: pathlib.Path, subjects: int, size: int, seed: int, on_start: OnStart
 ) -> Result:
     """Write phantom hearts."""
     told = on_start("phantoms", subjects)
@@ -70,7 +70,7 @@ def project_cines(
     out: pathlib.Path,
     scale: Scale,
     seed: int,
-    on_start: Progress,
+    on_start: OnStart,
     name: str,
     cines: Sequence[Cine],
     which: Any,

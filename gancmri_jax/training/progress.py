@@ -17,11 +17,12 @@ from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records, record_splits
 from gancmri_jax.errors import InputError
-from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4
-from gancmri_jax.metrics.frechet import frechet_distance_of
+from gancmri_jax.metrics.backbones import BACKBONES, Backbone, extract
 from gancmri_jax.metrics.names import short
+from gancmri_jax.metrics.protocol import Protocol
+from gancmri_jax.metrics.sets import GeneratedSet
 from gancmri_jax.metrics.similarity import WINDOW
-from gancmri_jax.metrics.sources import Generated
+from gancmri_jax.metrics.table import METRICS
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
@@ -35,6 +36,7 @@ MODEL, BEST = "model.safetensors", "model_best.safetensors"
 
 _GRID = (8, 4)  # columns, rows
 _STRIP = (10, 4)  # frames of a beat, hearts
+_DISTANCE = "fcn_fd"  # of METRICS
 _SEGMENTER = "demo"  # whose features the distance is taken in: it ships with the package
 _LEAK = 2.0
 _SCORED = 256  # frames of a split that score an encoder
@@ -194,20 +196,21 @@ class Progress:
         if self._real is not None and augmented:
             values["leak"] = leak(self._real, fakes)
         if self._real is not None and count:
+            metric = METRICS[_DISTANCE]
             if self._known is None:
                 segmenter = load_model(_SEGMENTER).segmenter
                 assert segmenter is not None
-                backbone = fcn_conv4(segmenter, f"segmenter of {_SEGMENTER}")
+                backbone = BACKBONES[metric.backbone](Protocol(segmenter=(segmenter, _SEGMENTER)))
                 self._known = backbone, extract(backbone, self._real)
             backbone, real = self._known
-            made = Generated("run", model, Motion()).frames(len(real), self._config.seed)
-            name = f"fcn_fd{short(len(real))}"
-            values[name] = frechet_distance_of(real, extract(backbone, made))
+            made = GeneratedSet("run", model, Motion()).frames(len(real), self._config.seed)
+            name = f"{_DISTANCE}{short(len(real))}"
+            values[name] = metric.function(real, extract(backbone, made), Protocol())
         return values
 
 
 def _distances(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: round(v, 5) for name, v in values.items() if name.startswith("fcn_fd")}
+    return {name: round(v, 5) for name, v in values.items() if name.startswith(_DISTANCE)}
 
 
 def real_frames(data: pathlib.Path, count: int, seed: int, split: str = "train") -> Frames:

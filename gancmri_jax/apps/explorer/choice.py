@@ -6,8 +6,8 @@ import shlex
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import MOTIONS, motions_of, resolve
-from gancmri_jax.projection.projector import best_start
 from gancmri_jax.projection.settings import Settings
+from gancmri_jax.projection.start import best_start
 
 FACTORS = {"x2": 2, "x4": 4}  # of frame rate
 OWN = {

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 # Physiology: mean and standard deviation, of the order of the UK Biobank reference ranges
 # (Petersen et al., J Cardiovasc Magn Reson 2017). Draws further than TRUNCATE_SD from the mean
@@ -71,8 +71,71 @@ NUM_WAVES = 10  # plane waves in each of a subject's textures
 NUM_VESSELS = 14  # vessels seen in the lungs
 
 
+class Rhythm(NamedTuple):
+    """When the left ventricle is smallest, whatever the heart rate, and whether the atria kick."""
+
+    es_phase: Float[Array, ""]  # of the beat
+    kick: Float[Array, ""]  # 1 in sinus rhythm, 0 in atrial fibrillation
+
+
+class Disease(NamedTuple):
+    """Where the left ventricle's wall differs from the even one; angles as in `heart.towards`."""
+
+    diagnosis: Int[Array, ""]  # index into `clinical.DIAGNOSES`
+    septal_mm: Float[Array, ""]  # thickness added at ED in the middle of an asymmetric part
+    septal_degrees: Float[Array, ""]  # where that middle is: 0 the apex, 90 the septum
+    septal_half_degrees: Float[Array, ""]  # half of its width
+    infarct: Float[Array, ""]  # 1 where there is one, 0 without
+    infarct_degrees: Float[Array, ""]
+    infarct_half_degrees: Float[Array, ""]
+    infarct_wall_mm: Float[Array, ""]
+
+
+class Imaging(NamedTuple):
+    """How a scanner sees the subject, and what lies around the heart; see `wide.draw_imaging`."""
+
+    # The frame: display millimetres to the subject's.
+    rotation_degrees: Float[Array, ""]
+    mirrored: Bool[Array, ""]
+    centre_mm: Float[Array, "xy=2"]  # what lies in the middle of the frame
+    aspect: Float[Array, "xy=2"]  # of the frame that is acquired; beyond it is nothing
+    # Signal.
+    tissues: Float[Array, "tissue"]  # factors of `contrast.TISSUES`, in that order
+    chambers: Float[Array, "chamber=4"]  # factors of the blood's signal: LV, RV, LA, RA
+    chambers_es: Float[Array, "chamber=4"]  # the same, of what they are at ED, at ES
+    layers: Float[Array, "chamber=4"]  # how far the blood's signal changes from base to apex
+    edge_mm: Float[Array, ""]  # walls that are not square to the slice
+    resolution_mm: Float[Array, "xy=2"]
+    level: Float[Array, ""]  # factor of all that is written
+    coil_mm: Float[Array, "xy=2"]  # a coil element's place …
+    coil: Float[Array, ""]  # … and its strength
+    off_resonance: Float[Array, "term=6"]  # turns per repetition time; see `artefacts.turns`
+    # Blood that is dark where it is fast, 0 to 1.
+    inflow: Float[Array, ""]
+    mitral_jet: Float[Array, ""]
+    tricuspid_jet: Float[Array, ""]
+    aortic_jet: Float[Array, ""]
+    # Around the heart.
+    effusion_mm: Float[Array, ""]
+    effusion_degrees: Float[Array, ""]
+    lumps: Float[Array, "chamber=3 wave=4"]  # RV, LA, RA: no two have one outline
+    chest_scale: Float[Array, ""]
+    chest_warp_mm: Float[Array, ""]
+    liver: Float[Array, "xyab=4"]  # centre and semi-axes, mm; none where they are negative
+    liver_vessels: Float[Array, "vessel 4"]
+    stomach: Float[Array, "xyab=4"]
+    stomach_filling: Float[Array, ""]  # signal of what it holds; above it is gas
+    stomach_level: Float[Array, ""]
+    spleen_mm: Float[Array, ""]
+    arms_mm: Float[Array, "side=2"]  # radius; none where it is negative
+    wires: Float[Array, "wire xyr=3"]  # in the sternum; none where the radius is negative
+
+
 class Subject(NamedTuple):
-    """One heart in one chest, as scalars unless a shape is given; a pytree."""
+    """One heart in one chest, as scalars unless a shape is given; a pytree.
+
+    A part that is `None` is not drawn, and costs nothing.
+    """
 
     # Left ventricle at ED, and how it beats.
     length_mm: Float[Array, ""]
@@ -115,6 +178,10 @@ class Subject(NamedTuple):
     coil_side: Float[Array, ""]
     noise: Float[Array, ""]
     fov_mm: Float[Array, ""]
+    # What the normal population lacks.
+    rhythm: Rhythm | None = None
+    disease: Disease | None = None
+    imaging: Imaging | None = None
 
 
 def correlation_matrix() -> np.ndarray:

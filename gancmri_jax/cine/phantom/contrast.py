@@ -1,6 +1,7 @@
 """Contrast: how bright each tissue is in balanced steady-state free precession (bSSFP) at 1.5 T."""
 
 import math
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +42,18 @@ def bssfp_signal(proton_density: float, t1_ms: float, t2_ms: float) -> float:
 
 
 _BLOOD = bssfp_signal(*TISSUES["blood"])
+Signals = Mapping[str, float | Float[Array, ""]]  # of each tissue, in multiples of blood's
 SIGNAL = {tissue: bssfp_signal(*values) / _BLOOD for tissue, values in TISSUES.items()}
+
+
+def signals(subject: Subject) -> Signals:
+    """Return each tissue's signal as a subject's scanner shows it."""
+    if subject.imaging is None:
+        return SIGNAL
+    return {
+        tissue: SIGNAL[tissue] * factor
+        for tissue, factor in zip(TISSUES, subject.imaging.tissues, strict=True)
+    }
 
 
 def texture(

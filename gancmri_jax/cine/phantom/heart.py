@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gancmri_jax.cine.phantom.anatomy import ANNULUS, EQUATOR, Subject
+from gancmri_jax.cine.phantom.anatomy import ANNULUS, EQUATOR, Imaging, Subject
 from gancmri_jax.cine.phantom.motion import APEX_WALL, Pose
 from gancmri_jax.cine.phantom.shapes import (
     Field,
@@ -23,6 +23,7 @@ from gancmri_jax.cine.phantom.shapes import (
     taper,
     union,
 )
+from gancmri_jax.cine.phantom.wall import uneven
 
 CENTRE_OF_HEART = (0.93, 22.0)  # in lengths of the left ventricle, and mm towards the right one
 
@@ -77,7 +78,7 @@ def lv_outlines(subject: Subject, pose: Pose, s: Field, r: Field) -> tuple[Field
     """Describe the left ventricle's endocardium, epicardium and mitral plane.
 
     In units of length and half width the cavity never changes its shape, so its area is
-    proportional to their product at every instant.
+    proportional to their product at every instant; but for an infarct, which stays where it is.
     """
     apex = APEX_WALL * pose.wall
     equator = apex + EQUATOR * pose.length
@@ -86,6 +87,8 @@ def lv_outlines(subject: Subject, pose: Pose, s: Field, r: Field) -> tuple[Field
     across = r - bent
     endo = egg(s - equator, across, EQUATOR * pose.length, above, pose.half_width)
     epi = egg(s - equator, across, equator, above, pose.half_width + pose.wall)
+    if subject.disease is not None:
+        endo, epi = uneven(subject, subject.disease, pose, s, r)
     mitral = (s - apex) / pose.length - 1 - subject.mitral_tilt * across / pose.half_width
     return endo, epi, mitral
 
@@ -178,6 +181,12 @@ def _outlines(subject: Subject, pose: Pose, s: Field, r: Field) -> Outlines:
         0.54 * wide * subject.ra_fullness * (0.93 + 0.10 * pose.reservoir),
         2.4,
     )
+    if subject.imaging is not None:
+        lumps = _lumps(subject.imaging, s - crux_s, r)
+        rv_free, left_atrium, right_atrium = (
+            shape + lump
+            for shape, lump in zip((rv_free, left_atrium, right_atrium), lumps, strict=True)
+        )
     far_s, far_r = la_roof, subject.size * 38.0
     along_s, along_r = far_s - crux_s, far_r - septal_r
     atrial_septum = (s - crux_s) * along_r - (r - septal_r + 2.0) * along_s
@@ -209,6 +218,16 @@ def _outlines(subject: Subject, pose: Pose, s: Field, r: Field) -> Outlines:
         atrial_septum=atrial_septum,
         pulmonary_vein=jnp.minimum(right_vein, left_vein),
     )
+
+
+def _lumps(imaging: Imaging, s: Field, r: Field) -> list[Field]:
+    """Return waves to be added to the outlines of RV, LA and RA, in parts of their size."""
+    lumps = []
+    for height, heading, length_mm, start in imaging.lumps:
+        angle = 2 * jnp.pi * heading
+        along = (jnp.cos(angle) * s + jnp.sin(angle) * r) / length_mm
+        lumps.append(height * jnp.cos(2 * jnp.pi * (along + start)))
+    return lumps
 
 
 def _mitral_septal(pose: Pose) -> tuple[Float[Array, ""], Float[Array, ""]]:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gancmri_jax.cine.phantom.anatomy import Subject
+from gancmri_jax.cine.phantom.anatomy import Rhythm, Subject
 
 ISOVOLUMIC_CONTRACTION_MS = 45.0
 ISOVOLUMIC_RELAXATION_MS = 70.0
@@ -43,26 +43,39 @@ def pose(subject: Subject, phase: Float[Array, ""]) -> Pose:
     """Place every moving part at a fraction of the beat; phase 1 is phase 0."""
     phase = phase % 1.0
     beat_ms = 60_000 / subject.heart_rate_bpm
-    contracted = ISOVOLUMIC_CONTRACTION_MS / beat_ms
-    # Ejection time by heart rate: Weissler et al., Circulation 1968.
-    ejection = (413 - 1.7 * subject.heart_rate_bpm) / beat_ms
-    relaxed = contracted + ejection + ISOVOLUMIC_RELAXATION_MS / beat_ms
-    kick = 1 - (ATRIAL_KICK_MS + 10) / beat_ms
+    if subject.rhythm is None:
+        times = _times(subject, beat_ms)
+        early_filling, atrial_kick = subject.early_filling, subject.atrial_kick
+    else:
+        times = _times_of(subject.rhythm, beat_ms)
+        # Without a kick, early filling and diastasis fill the ventricle.
+        atrial_kick = subject.rhythm.kick * subject.atrial_kick
+        early_filling = subject.early_filling + 0.6 * (subject.atrial_kick - atrial_kick)
+    contracted, ejection, relaxation, filling, kick, kicking = times
+    relaxed = contracted + ejection + relaxation
 
     out = _ramp(phase, contracted, ejection)
-    proto = _ramp(phase, contracted + ejection, ISOVOLUMIC_RELAXATION_MS / beat_ms)
-    early = _ramp(phase, relaxed, EARLY_FILLING_MS / beat_ms)
-    late = _ramp(phase, kick, ATRIAL_KICK_MS / beat_ms)
+    proto = _ramp(phase, contracted + ejection, relaxation)
+    early = _ramp(phase, relaxed, filling)
+    late = _ramp(phase, kick, kicking)
     slow = _ramp(phase, relaxed, 1 - relaxed)
-    in_diastasis = 1 - PROTODIASTOLE - subject.early_filling - subject.atrial_kick
+    in_diastasis = 1 - PROTODIASTOLE - early_filling - atrial_kick
     ejected = (
         out
         - PROTODIASTOLE * proto
-        - subject.early_filling * early
+        - early_filling * early
         - in_diastasis * slow
-        - subject.atrial_kick * late
+        - atrial_kick * late
     )
-    reservoir = out - 0.50 * early - 0.10 * slow - 0.40 * late
+    if subject.rhythm is None:
+        reservoir = out - 0.50 * early - 0.10 * slow - 0.40 * late
+    else:
+        pumped = 0.40 * subject.rhythm.kick
+        # Fibrillating atria fill and empty less.
+        excursion = 0.55 + 0.45 * subject.rhythm.kick
+        reservoir = excursion * (
+            out - 0.50 * early - (0.50 - pumped) * slow - pumped * late
+        ) + 0.5 * (1 - excursion)
 
     length = subject.length_mm * (1 - subject.shortening * ejected)
     # Volume is half_width² · length times a constant (see `measure`), so EF fixes the width.
@@ -71,8 +84,10 @@ def pose(subject: Subject, phase: Float[Array, ""]) -> Pose:
     )
     wall = _wall(subject, length, half_width)
     septal_ed = subject.length_mm + APEX_WALL * subject.wall_mm - 5.0
-    opening = _bump(phase, relaxed, EARLY_FILLING_MS / beat_ms)
-    closing = _bump(phase, kick, ATRIAL_KICK_MS / beat_ms)
+    opening = _bump(phase, relaxed, filling)
+    closing = _bump(phase, kick, kicking)
+    if subject.rhythm is not None:
+        closing *= subject.rhythm.kick
     return Pose(
         phase=phase,
         ejected=ejected,
@@ -87,6 +102,48 @@ def pose(subject: Subject, phase: Float[Array, ""]) -> Pose:
         valves_open=jnp.clip(0.35 * (early - late) + 0.9 * opening + 0.6 * closing, 0, 1),
         inflow=opening + 0.6 * closing,
         outflow=_bump(phase, contracted, ejection),
+    )
+
+
+def es_phase(subject: Subject) -> Float[Array, ""]:
+    """Return when in the beat the left ventricle is smallest."""
+    if subject.rhythm is not None:
+        return subject.rhythm.es_phase
+    contraction, ejection, *_ = _times(subject, 60_000 / subject.heart_rate_bpm)
+    return contraction + ejection
+
+
+Times = tuple[Float[Array, ""], ...]
+
+
+def _times(subject: Subject, beat_ms: Float[Array, ""]) -> Times:
+    """Return fractions of a beat: contraction, ejection, relaxation, filling, kick's start, kick.
+
+    Ejection time by heart rate: Weissler et al., Circulation 1968.
+    """
+    ejection = (413 - 1.7 * subject.heart_rate_bpm) / beat_ms
+    return (
+        ISOVOLUMIC_CONTRACTION_MS / beat_ms,
+        ejection,
+        ISOVOLUMIC_RELAXATION_MS / beat_ms,
+        EARLY_FILLING_MS / beat_ms,
+        1 - (ATRIAL_KICK_MS + 10) / beat_ms,
+        ATRIAL_KICK_MS / beat_ms,
+    )
+
+
+def _times_of(rhythm: Rhythm, beat_ms: Float[Array, ""]) -> Times:
+    """Return the same where ES is given: a short diastole shortens what happens in it."""
+    diastole = 1 - rhythm.es_phase
+    contraction = jnp.minimum(ISOVOLUMIC_CONTRACTION_MS / beat_ms, 0.25 * rhythm.es_phase)
+    kicking = jnp.minimum(ATRIAL_KICK_MS / beat_ms, 0.30 * diastole)
+    return (
+        contraction,
+        rhythm.es_phase - contraction,
+        jnp.minimum(ISOVOLUMIC_RELAXATION_MS / beat_ms, 0.15 * diastole),
+        jnp.minimum(EARLY_FILLING_MS / beat_ms, 0.45 * diastole),
+        1 - jnp.minimum((ATRIAL_KICK_MS + 10) / beat_ms, 0.32 * diastole),
+        kicking,
     )
 
 

@@ -9,14 +9,16 @@ import numpy as np
 from jaxtyping import Array, Int16, PRNGKeyArray, UInt8
 
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.phantom.anatomy import Subject, draw_subject
+from gancmri_jax.cine.phantom.anatomy import Subject
+from gancmri_jax.cine.phantom.artefacts import banding, wire_voids
 from gancmri_jax.cine.phantom.heart import heart
 from gancmri_jax.cine.phantom.measure import measure
 from gancmri_jax.cine.phantom.motion import pose
 from gancmri_jax.cine.phantom.picture import label, picture
-from gancmri_jax.cine.phantom.scanner import BLOOD, acquire, coil
+from gancmri_jax.cine.phantom.population import Population, draw, traits
+from gancmri_jax.cine.phantom.scanner import BLOOD, acquire, coil, subject_mm
 from gancmri_jax.cine.phantom.shapes import Field
-from gancmri_jax.cine.phantom.thorax import thorax
+from gancmri_jax.cine.phantom.thorax import chest_coordinates, thorax
 
 FINE_GRID = 192  # a smaller picture is painted on a finer grid first, and so averages its pixels
 
@@ -27,16 +29,27 @@ class Phantom(NamedTuple):
     cine: Cine  # pixels int16
     masks: UInt8[np.ndarray, "t h w"]
     phenotypes: dict[str, float]
+    traits: dict[str, float | str]  # what the subject is, and how it was seen; none of the normal
 
 
-def phantom(seed: int, index: int, size: int, frames: int) -> Phantom:
+def phantom(
+    seed: int, index: int, size: int, frames: int, population: Population = "normal"
+) -> Phantom:
     """Draw and render subject `index` of a seed's population, whatever else is rendered."""
     key = jax.random.fold_in(jax.random.key(seed), index)
     anatomy_key, noise_key = jax.random.split(key)
-    return render(noise_key, draw_subject(anatomy_key), size, frames, f"phantom-{index:04d}")
+    subject = draw(anatomy_key, population)
+    return render(noise_key, subject, size, frames, f"phantom-{index:04d}", population)
 
 
-def render(key: PRNGKeyArray, subject: Subject, size: int, frames: int, name: str) -> Phantom:
+def render(
+    key: PRNGKeyArray,
+    subject: Subject,
+    size: int,
+    frames: int,
+    name: str,
+    population: Population = "normal",
+) -> Phantom:
     """Render a subject's beat as `frames` square pictures of `size` pixels."""
     phenotypes = measure(subject, frames)
     pixels, masks = render_frames(key, subject, size, frames)
@@ -49,7 +62,7 @@ def render(key: PRNGKeyArray, subject: Subject, size: int, frames: int, name: st
         ed_frame=0,
         es_frame=int(phenotypes["es_frame"]),
     )
-    return Phantom(cine, np.asarray(masks), phenotypes)
+    return Phantom(cine, np.asarray(masks), phenotypes, traits(subject, population))
 
 
 @partial(jax.jit, static_argnames=("size", "frames"))
@@ -60,15 +73,25 @@ def render_frames(
     finer = 2 if size < FINE_GRID else 1
     x, y = _grid_mm(subject, size, finer)
     edge_mm = subject.fov_mm / (size * finer)
-    chest = thorax(subject, x, y, edge_mm)
-    sensitivity = coil(subject, x, y)
+    level = BLOOD
+    if subject.imaging is None:
+        chest = thorax(subject, x, y, edge_mm)
+        sensitivity = coil(subject, x, y)
+    else:
+        frame_x, frame_y = x, y
+        x, y = subject_mm(subject.imaging, frame_x, frame_y)
+        chest = thorax(subject, x, y, edge_mm)
+        sensitivity = coil(subject, x, y, (frame_x, frame_y))
+        sensitivity *= banding(subject, subject.imaging, x, y)
+        sensitivity *= wire_voids(subject.imaging, *chest_coordinates(subject, x, y))
+        level *= subject.imaging.level
 
     def frame(i: Array) -> tuple[Array, Array]:
         posed = pose(subject, i / frames)
         shapes = heart(subject, posed, x, y)
         signal = sensitivity * picture(subject, posed, shapes, chest, x, y, edge_mm)
         image = acquire(jax.random.fold_in(key, i), subject, signal, size)
-        pixels = jnp.clip(jnp.round(BLOOD * image), 0, 32767).astype(jnp.int16)
+        pixels = jnp.clip(jnp.round(level * image), 0, 32767).astype(jnp.int16)
         return pixels, label(shapes)[::finer, ::finer]
 
     # Frame by frame: the arrays of one frame stay in the cache, those of fifty would not.

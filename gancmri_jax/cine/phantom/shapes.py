@@ -81,3 +81,8 @@ def coverage(distance: Field, edge_mm: Field | float) -> Field:
     """Return how much of a pixel lies inside, for an edge blurred over `edge_mm`."""
     t = jnp.clip(0.5 - distance / edge_mm, 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def paint(canvas: Field, distance: Field, signal: Field | float, edge_mm: Field | float) -> Field:
+    """Lay a tissue over a picture wherever its distance is negative."""
+    return canvas + coverage(distance, edge_mm) * (signal - canvas)
