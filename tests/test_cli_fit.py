@@ -139,7 +139,7 @@ def test_calibrated_motion_is_kept_and_told(fit, tmp_path, monkeypatch):
         (("--phenotype", "sex"), "phenotype sex: all values are alike"),
         (("--calibrate",), "has no lv_fac_percent of projected subjects to calibrate motion by"),
         (("--orthogonal",), "--orthogonal needs at least two phenotypes"),
-        (("--orthogonal", "--phenotype", "lv_area"), "--orthogonal needs two directions"),
+        (("--orthogonal", "--phenotype", "lv_area"), "--orthogonal needs at least two"),
     ],
 )
 def test_bad_phenotypes_are_one_line(fit, words, said):
