@@ -18,3 +18,11 @@ def test_what_breaks_off_leaves_what_was_there(tmp_path):
         part.write_text("half")
         raise RuntimeError
     assert path.read_text() == "earlier" and list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file_leave_a_whole_one(tmp_path):
+    path = tmp_path / "a"
+    with atomic_write(path) as first, atomic_write(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]

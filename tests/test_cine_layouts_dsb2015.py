@@ -1,6 +1,8 @@
 import pydicom
 import pytest
 
+from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.not_taken import NotTaken
 from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.records import Records
 from gancmri_jax.cine.refusal import Refusal
@@ -25,6 +27,13 @@ def test_the_last_four_chamber_view_of_each_patient(bowl):
     subjects = list_subjects(bowl)
     assert [s.name for s in subjects] == ["1", "2", "3", "501"]
     items = {s.name: list(read_subject(s)) for s in subjects}
+    left = [item for found in items.values() for item in found if isinstance(item, NotTaken)]
+    assert [(item.path.name, item.count) for item in left] == [
+        ("2ch_8", 1),
+        ("sax_5", 1),
+        ("4ch_9", 1),
+    ]
+    items = {n: [i for i in found if not isinstance(i, NotTaken)] for n, found in items.items()}
     assert [items[n][0].pixels[0, -1, 0] for n in ("1", "3", "501")] == [0, 10, 0]
     assert all(len(found) == 1 for found in items.values())
     assert "no four-chamber view" in items["2"][0].reason
@@ -59,5 +68,7 @@ def test_frames_of_another_size_are_refused(bowl):
     small = {"Rows": 2, "Columns": 2, "PixelData": bytes(8), "SeriesInstanceUID": series}
     write_cine(folder, 2, first=50, **small)
     (subject,) = list_subjects(bowl / "train/1")
-    cine, *refused = sorted(read_subject(subject), key=lambda item: isinstance(item, Refusal))
+    items = list(read_subject(subject))
+    (cine,) = (item for item in items if isinstance(item, Cine))
+    refused = [item for item in items if isinstance(item, Refusal)]
     assert len(cine.pixels) == 3 and len(refused) == 2

@@ -50,9 +50,12 @@ def test_what_is_written_is_read_back(tmp_path):
     assert (cine.spacing_mm, cine.frame_ms, cine.subject) == ((1.5, 2.0), 18.25, "heart")
 
 
-def test_x_y_t_has_no_time_step(tmp_path):
+def test_x_y_t_is_a_cine_only_where_it_is_said_to_be(tmp_path):
     array = np.arange(4 * 3 * 2, dtype=np.float32).reshape(4, 3, 2)  # [x y t]
-    cine = read_nifti(save(tmp_path / "a.nii", array, (2.0, 1.5, 8.0), "sec"), "heart")
+    path = save(tmp_path / "a.nii", array, (2.0, 1.5, 8.0), "sec")
+    with pytest.raises(InputError, match="`--time-axis 2` says"):
+        read_nifti(path, "heart")
+    cine = read_nifti(path, "heart", time_axis=2)
     assert cine.pixels.shape == (2, 3, 4) and cine.pixels[1, 2, 3] == array[3, 2, 1]
     assert cine.spacing_mm == (1.5, 2.0) and cine.frame_ms is None
 

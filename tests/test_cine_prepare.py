@@ -147,7 +147,7 @@ def test_a_killed_prepare_goes_on_where_it_was(tmp_path, monkeypatch):
     read = []
     original = staging.read_subject
     monkeypatch.setattr(
-        staging, "read_subject", lambda s, *rest: [read.append(s.name), *original(s, *rest)][1:]
+        staging, "read_subject", lambda s, **rest: [read.append(s.name), *original(s, **rest)][1:]
     )
     card = run(study, tmp_path / "out")
     assert read == ["patient02", "patient03"]

@@ -5,6 +5,7 @@ import pytest
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.nifti import write_nifti
+from gancmri_jax.cine.not_taken import NotTaken
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.subjects import list_subjects, read_subject, study_phenotypes
 from gancmri_jax.errors import InputError
@@ -34,6 +35,7 @@ def test_folders_and_files_are_subjects(tmp_path):
         cine
         for subject in list_subjects(tmp_path)
         for cine in read_subject(subject, study_phenotypes(tmp_path))
+        if isinstance(cine, Cine)
     ]
     assert [(cine.subject, cine.ed_frame, cine.es_frame) for cine in cines] == [
         ("a", 0, None),
@@ -51,7 +53,9 @@ def test_the_input_may_be_one_subject(tmp_path):
 def test_a_folder_of_dicoms_is_one_subject(shared):
     folder = shared / "data/cine/porcine_dicom"
     (subject,) = list_subjects(folder)
-    assert [cine.subject for cine in read_subject(subject)] == ["porcine_dicom"] * 4
+    *cines, licence = read_subject(subject)
+    assert [cine.subject for cine in cines] == ["porcine_dicom"] * 4
+    assert licence == NotTaken(folder / "LICENSE", "files that hold no cine (no suffix)")
 
 
 def test_what_is_not_a_subject_is_refused(tmp_path):

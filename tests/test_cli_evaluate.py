@@ -8,6 +8,7 @@ from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.cli.main import gancmri, run
+from gancmri_jax.model.file import save_model
 from tests.tiny import tiny_model
 
 
@@ -23,7 +24,7 @@ def folder(tmp_path_factory):
 
     write_records(folder / "records", {"train": hearts(8), "test": hearts(6)})
     write_records(folder / "small", {"train": hearts(2, size=8)})
-    tiny_model().save(folder / "tiny.safetensors")
+    save_model(tiny_model(), folder / "tiny.safetensors")
     return folder
 
 
@@ -93,14 +94,18 @@ def test_tables_of_phenotypes_are_correlated(folder, tmp_path):
 def test_what_cannot_be_evaluated_is_one_line(folder, tmp_path, capsys):
     records, model = folder / "records", folder / "tiny.safetensors"
     both = ["evaluate", "--real", records, "--fake", model, "--metrics"]
-    assert "no such metric; there are fid50k_full" in refused(capsys, *both, "fod")
+    assert "no such metric; did you mean ssim? Metrics are fid50k, " in refused(
+        capsys, *both, "ssmi"
+    )
+    mixed = refused(capsys, *both, "ssim,pearson")
+    assert "ssim: compares images" in mixed and "measure them in two commands" in mixed
     assert "280 frames and fid50k takes 50000" in refused(capsys, *both, "fid50k")
     small = ["evaluate", "--real", records, "--fake", folder / "small", "--metrics", "ssim"]
     assert "prepare both at one size" in refused(capsys, *small)
     assert "give --real, --fake and --metrics" in refused(capsys, "evaluate")
     (tmp_path / "empty").mkdir()
     empty = ["evaluate", "--real", tmp_path / "empty", "--fake", model, "--metrics", "ssim"]
-    assert "give the --size to prepare them to" in refused(capsys, *empty)
+    assert "cine files need --size" in refused(capsys, *empty)
     assert "holds no subject" in refused(capsys, *empty, "--size", "16")
     nowhere = ["evaluate", "--real", "nowhere", "--fake", model, "--metrics", "ssim"]
     assert "nowhere: no such model, latent store" in refused(capsys, *nowhere)

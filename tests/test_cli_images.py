@@ -4,13 +4,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gancmri_jax.cli.main import gancmri
+from gancmri_jax.model.file import save_model
 from tests.tiny import tiny_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    tiny_model().save(path)
+    save_model(tiny_model(), path)
     return path
 
 
@@ -59,11 +60,11 @@ def test_a_sweep_and_a_film_are_written(model, tmp_path):
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["--seeds", "9-1"], "not of the form"),
-        (["--seeds", "1,"], "not of the form"),
+        (["--seeds", "9-1"], "is not a seed such as 7 or a range"),
+        (["--seeds", "1,"], "is not a seed such as 7 or a range"),
         (["--kind", "mix", "--seeds", "1"], "at least two seeds"),
         (["--kind", "mix", "--seeds", "1-2", "--cutoff", "6"], "below 6"),
-        (["--cutoff", "2"], "means nothing for --kind seeds"),
+        (["--cutoff", "2"], "has no effect with --kind seeds"),
     ],
 )
 def test_what_cannot_be_made_is_refused(model, tmp_path, options, told):

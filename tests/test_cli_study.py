@@ -115,7 +115,7 @@ def test_what_compression_may_tell_is_said(hearts, tmp_path):
     [
         (("create", "--real", ".", "--synthetic", "x"), "not of the form"),
         (("create", "--real", ".", "--synthetic", "a b=."), "not of the form"),
-        (("create", "--real", ".", "--synthetic", "x=.", "--synthetic", "x=."), "stands twice"),
+        (("create", "--real", ".", "--synthetic", "x=.", "--synthetic", "x=."), "x is given twice"),
         (("invite",), "give --add NAME or --renew NAME"),
         (("invite", "--add", "a|b"), "only letters, digits"),
     ],

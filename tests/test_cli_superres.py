@@ -83,7 +83,7 @@ def test_the_residual_goes_with_neither_tpca_nor_frames_made_anew(model, tmp_pat
     write_gif(source, (FRAMES >> 2).astype(np.uint8), 40.0)
     for other in ("--tpca", "--all-generated"):
         refused = superres(model, source, out, "--residual", other)
-        assert refused.exit_code == 2 and f"leave out {other}" in refused.output
+        assert refused.exit_code == 2 and f"remove {other}" in refused.output
     assert not out.exists()
     assert superres(model, source, out, "--residual", "--format", "png").exit_code == 0
     assert len(list(out.glob("*.png"))) == 1

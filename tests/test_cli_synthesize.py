@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from gancmri_jax.cine.read import read_cines
 from gancmri_jax.cli.main import gancmri
-from gancmri_jax.model.file import load_model
+from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.physiology.guidance import TOLERANCE
 from tests.tiny import tiny_model
 
@@ -51,11 +51,11 @@ def test_a_heart_is_as_large_and_as_fast_as_those_it_was_learned_from(tmp_path):
 
 
 def test_millimetres_are_not_made_up(tmp_path):
-    tiny_model().save(tmp_path / "model.safetensors")
+    save_model(tiny_model(), tmp_path / "model.safetensors")
     model = "--model", tmp_path / "model.safetensors"
     result = synthesize(tmp_path / "out", *model, "--format", "nifti", "--format", "dicom")
     assert result.exit_code == 2
-    assert "--format nifti and dicom needs the distance between pixels" in result.output
+    assert "--format nifti and dicom: the pixel spacing of this model is unknown" in result.output
     assert not (tmp_path / "out").exists()
 
 
@@ -79,7 +79,7 @@ def test_a_heart_is_made_to_measure(tmp_path):
         (("--target", "ef_percent=60"), "ef_percent cannot be a target; what is measured is lv_"),
         (("--target", "lv_area_ed_cm2"), r"not of the form lv_area_ed_cm2=28"),
         (("--motion", "zigzag"), "unknown motion zigzag; there are published, mean"),
-        (("--motion", "mean", "--components", "3"), "--components is for --motion pca_residual"),
+        (("--motion", "mean", "--components", "3"), "--components needs --motion pca_residual"),
     ],
 )
 def test_what_cannot_be_made_is_refused(tmp_path, words, said):

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         (["--config=configs/phantom65.py"], "configs/phantom65.py: no such configuration file"),
         (["--config=configs/phantom64.py", "--config.lerning_rate=1"], "no 'lerning_rate'"),
         (["--config=configs/phantom64.py", "--config.batch_size=few"], "batch_size=few"),
-        (["--config=configs/phantom64.py", "runs/a"], "runs/a: is no option"),
+        (["--config=configs/phantom64.py", "runs/a"], "unknown option runs/a"),
         (["--config=configs/phantom64.py", "--config.batch_size=0"], "config.batch_size must be"),
         ([], "--config must have a value"),
         (

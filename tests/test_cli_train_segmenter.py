@@ -61,4 +61,4 @@ def test_options_are_what_the_embedded_one_was_trained_with():
 @pytest.mark.parametrize("widths", ["8,16", "a,b,c,d,e", "1,2,3,4,0"])
 def test_widths_are_five_numbers(widths, tmp_path):
     result = CliRunner().invoke(command, ["--out", f"{tmp_path}/run", "--widths", widths])
-    assert result.exit_code == 2 and "five whole numbers from 1 on" in result.output
+    assert result.exit_code == 2 and "five positive whole numbers" in result.output

@@ -6,9 +6,9 @@ import pytest
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.experiments import measures
-from gancmri_jax.metrics import fvd_table
-from gancmri_jax.metrics.backbones import Backbone
-from gancmri_jax.metrics.sources import Cines
+from gancmri_jax.metrics.backbones import BACKBONES, Backbone
+from gancmri_jax.metrics.sets import CineSet
+from tests.test_model_fit import make_codes
 from tests.tiny import tiny_model
 
 
@@ -36,11 +36,9 @@ def test_hearts_at_rest_stand_in_the_table_and_do_not_move(monkeypatch):
         steps = np.diff(clips.astype(np.float32), axis=1)
         return jnp.asarray(np.square(steps).mean(axis=(1, 2, 3))[:, None])
 
-    monkeypatch.setattr(
-        fvd_table, "i3d_logits", lambda: Backbone("steps", "0", "none", 2, movement)
-    )
+    monkeypatch.setitem(BACKBONES, "i3d", lambda _: Backbone("steps", "0", "none", 2, movement))
     model = tiny_model()
-    found = measures.video_distances(model, Cines("real", videos(6)), 4, 0, silent)
+    found = measures.video_distances(model, CineSet("real", videos(6)), 4, 0, silent)
     table = {(a, b): value for a, b, value in found["table"]}
     assert found["clips"] == 2 and len(table) == 10
     assert table["still", "still"] == pytest.approx(0, abs=1e-9)
@@ -54,7 +52,7 @@ def test_hearts_at_rest_stand_in_the_table_and_do_not_move(monkeypatch):
 
 def test_films_need_videos_as_long_as_the_models(tmp_path):
     with pytest.raises(InputError, match="no real video has 50 frames"):
-        measures.films(tiny_model(), videos(2), None, tmp_path)
+        measures.films(tiny_model(), videos(2), make_codes([[0.0, 1.0]]), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

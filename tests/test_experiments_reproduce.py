@@ -8,7 +8,8 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.experiments import reproduce as module
 from gancmri_jax.experiments.reproduce import read_config, reproduce
 from gancmri_jax.experiments.scale import Scale
-from gancmri_jax.metrics import evaluate, fvd_table
+from gancmri_jax.latents.motions import MeanSteps
+from gancmri_jax.metrics.backbones import BACKBONES
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.networks.generator import Generator
 from tests.tiny import tiny_config, tiny_model
@@ -35,9 +36,8 @@ def refused(*_):
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch):
     """A machine that cannot have pretrained networks."""
-    monkeypatch.setattr(fvd_table, "i3d_logits", refused)
-    for name in ("inception_pool3", "published_fcn"):
-        monkeypatch.setattr(evaluate, name, refused)
+    for name in ("i3d", "inception", "cardiac_fcn"):
+        monkeypatch.setitem(BACKBONES, name, refused)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_run_writes_one_report_and_is_not_done_twice(model, tmp_path, monkeypa
     def again(*_, **__):
         raise AssertionError("done twice")
 
-    for name in ("write_phantoms", "prepare", "project_study", "fit_motion", "save_model"):
+    for name in ("write_phantoms", "prepare", "project_study", "fit"):
         monkeypatch.setattr(module.making, name, again)
     for name in ("superresolution", "movements", "seconds_per_video", "films"):
         monkeypatch.setattr(module.measures, name, again)
@@ -93,7 +93,7 @@ def test_a_run_writes_one_report_and_is_not_done_twice(model, tmp_path, monkeypa
     ]
     assert {"fcn_fd4.json", "fcn_fd5.json"} <= {p.name for p in (out / "stages").iterdir()}
     fitted = load_model(str(out / "model.safetensors"))
-    assert fitted.trajectories["frame_to_frame"].shape == (49, 8, 8)
+    assert fitted.motion.of(MeanSteps).steps.shape == (49, 8, 8)
     assert {"lv_area", "sphericity_index"} <= fitted.directions.keys()
     assert fitted.segmenter is not None and fitted.spacing_mm is not None
     results = json.loads((out / "stages" / "fit.json").read_text())

@@ -6,14 +6,13 @@ import pytest
 from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
-from gancmri_jax.metrics import evaluate as evaluate_module
-from gancmri_jax.metrics import fvd_table as fvd_table_module
-from gancmri_jax.metrics.backbones import Backbone
+from gancmri_jax.metrics import backbones as backbones_module
+from gancmri_jax.metrics.backbones import BACKBONES, Backbone
 from gancmri_jax.metrics.evaluate import Evaluation
-from gancmri_jax.metrics.features import Protocol
 from gancmri_jax.metrics.fvd_table import fvd_table
 from gancmri_jax.metrics.names import parse_metric
-from gancmri_jax.metrics.sources import Cines, Generated
+from gancmri_jax.metrics.protocol import Protocol
+from gancmri_jax.metrics.sets import CineSet, GeneratedSet
 from gancmri_jax.model.motion import Motion
 from tests.tiny import tiny_model
 
@@ -34,19 +33,18 @@ def backbones(monkeypatch, tmp_path):
             looked.append(name)
             return jax.jit(corners)(batch)
 
-        return lambda *_: Backbone(name, "0" * 64, "none", 8, features)
+        return lambda _: Backbone(name, "0" * 64, "none", 8, features)
 
-    monkeypatch.setattr(evaluate_module, "inception_pool3", make("inception"))
-    monkeypatch.setattr(evaluate_module, "i3d_logits", make("i3d"))
-    monkeypatch.setattr(fvd_table_module, "i3d_logits", make("i3d"))
-    monkeypatch.setattr(evaluate_module, "fcn_conv4", make("fcn"))
+    for name in ("inception", "i3d"):
+        monkeypatch.setitem(BACKBONES, name, make(name))
+    monkeypatch.setattr(backbones_module, "fcn_conv4", lambda *_: make("fcn")(None))
     return looked
 
 
 def source(name, seed, shift=0, videos=8, frames=20):
     values = np.random.default_rng(seed).integers(0, 200, (videos, frames, 16, 16))
     pixels = (values + shift).astype(np.uint8)
-    return Cines(name, [Cine(video, (1.0, 1.0), 30.0, "a") for video in pixels])
+    return CineSet(name, [Cine(video, (1.0, 1.0), 30.0, "a") for video in pixels])
 
 
 REAL, FAKE = source("real", 0), source("fake", 1, shift=50)
@@ -95,7 +93,7 @@ def test_features_of_the_real_set_are_kept_and_found_again(backbones, tmp_path):
 def test_clips_are_one_a_video():
     card = measure("fvd16_equispaced")
     assert (card.n_real, card.n_fake, card.frames) == (8, 8, "16 equispaced")
-    model = Generated("model", tiny_model(), Motion(num_frames=16))
+    model = GeneratedSet("model", tiny_model(), Motion(num_frames=16))
     assert measure("fvd16_consecutive", fake=model).n_fake == 8
 
 
@@ -103,7 +101,7 @@ def test_pairs_are_compared_video_by_video():
     assert measure("ssim", fake=REAL).value == 1
     card = measure("psnr")
     assert card.n_fake == 8 and 5 < card.value < 15
-    with pytest.raises(InputError, match="real has 8 videos, fake 7"):
+    with pytest.raises(InputError, match="real has 8 videos, fake has 7"):
         measure("ssim", fake=source("fake", 1, videos=7))
     with pytest.raises(InputError, match=r"video 0 is \(20, 16, 16\) in real and \(19, 16, 16\)"):
         measure("ssim", fake=source("fake", 1, frames=19))
@@ -127,21 +125,21 @@ def test_a_segmenters_distance_is_never_called_cfid():
 def test_what_cannot_be_measured_is_refused(monkeypatch):
     with pytest.raises(InputError, match="has 160 frames and fid1k takes 1000; ask for fid160"):
         measure("fid1000")
-    small = Cines("small", [Cine(np.zeros((5, 8, 8), np.uint8), (1.0, 1.0), 30.0, "a")])
+    small = CineSet("small", [Cine(np.zeros((5, 8, 8), np.uint8), (1.0, 1.0), 30.0, "a")])
     with pytest.raises(InputError, match=r"real has frames of \(16, 16\), small of \(8, 8\)"):
         measure("fid4", fake=small)
-    with pytest.raises(InputError, match="is of a model, and fake is none"):
+    with pytest.raises(InputError, match="ppl_wend measures a model, and fake is not one"):
         measure("ppl_wend")
     broken = Backbone("inception", "1", "none", 8, lambda x: np.full((len(x), 2), np.nan))
-    monkeypatch.setattr(evaluate_module, "inception_pool3", lambda: broken)
+    monkeypatch.setitem(BACKBONES, "inception", lambda _: broken)
     with pytest.raises(InputError, match="real: inception gives features that are not finite"):
         measure("fid100")
 
 
-def test_fewer_samples_than_features_are_told():
+def test_fewer_samples_than_features_are_told(monkeypatch):
     wide = Backbone("inception", "2", "none", 8, jax.jit(lambda x: x.reshape(len(x), -1) / 1.0))
     evaluation = Evaluation(REAL, FAKE, Protocol(bootstrap=0, keep_features=False))
-    evaluation._backbones["fid"] = wide
+    monkeypatch.setitem(BACKBONES, "inception", lambda _: wide)
     (warning,) = evaluation.measure(parse_metric("fid100")).warnings
     assert warning.startswith("100 samples are fewer than the 256 features")
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.metrics.memorisation import audit_memorisation, pixels, write_audit
+from gancmri_jax.metrics.memorisation import auc, audit_memorisation, pixels, write_audit
 
 
 def draw(seed, n):
@@ -51,3 +51,7 @@ def test_too_few_or_unequal_frames_are_refused():
         audit_memorisation(training, HELD_OUT[:99], TRAIN, SPACES)
     with pytest.raises(InputError, match="one size"):
         audit_memorisation(training, HELD_OUT, TRAIN[:, :4], SPACES)
+
+
+def test_auc_counts_pairs():
+    assert auc(np.array([3.0, 1.0]), np.array([2.0, 1.0])) == pytest.approx((2 + 0.5) / 4)

@@ -17,13 +17,14 @@ from gancmri_jax.metrics.names import parse_metric
 def test_a_name_says_its_samples(name, said, count, full):
     metric = parse_metric(name)
     assert (metric.name, metric.count, metric.full) == (said, count, full)
-    assert metric.kind == "distribution"
+    assert metric.metric.kind == "frames"
 
 
 def test_clips_say_how_they_are_taken():
     metric = parse_metric("fvd16_equispaced")
     assert (metric.base, metric.clip_frames, metric.clip_how) == ("fvd", 16, "equispaced")
-    assert parse_metric("ssim").kind == "pairs" and parse_metric("ppl_wend").kind == "model"
+    assert parse_metric("ssim").metric.kind == "pairs"
+    assert parse_metric("ppl_wend").metric.kind == "models"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,22 @@ def test_too_few_samples_are_refused(name, why):
         parse_metric(name)
 
 
-@pytest.mark.parametrize("name", ["", "fidk", "fvd16", "fid50k_half", "cFID", "ssim16"])
-def test_what_is_no_metric_is_refused(name):
-    with pytest.raises(InputError, match="no such metric; there are fid50k_full"):
+@pytest.mark.parametrize(
+    "name, near",
+    [
+        ("", None),
+        ("density100", None),
+        ("fidk", "fid50k"),
+        ("fvd16", "fvd16_equispaced"),
+        ("fid50k_half", "fid50k"),
+        ("cFID", "cfid50k"),
+        ("ssim16", "ssim"),
+        ("persision2k", "precision50k"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(name, near):
+    with pytest.raises(InputError) as refused:
         parse_metric(name)
+    guess = f"did you mean {near}? " if near else ""
+    said = f"{name}: no such metric; {guess}Metrics are fid50k, kid50k, precision50k, "
+    assert str(refused.value).startswith(said) and "\n" not in str(refused.value)

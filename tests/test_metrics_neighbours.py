@@ -1,8 +1,8 @@
 import numpy as np
-import pytest
 
 from gancmri_jax.metrics import neighbours
-from gancmri_jax.metrics.neighbours import auc, nearest, precision_and_recall
+from gancmri_jax.metrics.estimate import share
+from gancmri_jax.metrics.neighbours import nearest, within_manifold
 
 
 def test_nearest_by_hand():
@@ -24,14 +24,12 @@ def test_precision_and_recall_by_hand():
     real = np.array([[0.0], [1.0], [2.0], [3.0]])
     fake = np.array([[4.0], [5.0], [6.0], [30.0]])
     # 4, 5 and 6 lie within 3 of 3; 30 within nothing. All reals lie within 26 of 4.
-    assert precision_and_recall(real, fake) == (0.75, 1.0)
+    assert share(within_manifold(fake, real)).value == 0.75
+    assert share(within_manifold(real, fake)).value == 1
 
 
 def test_equal_sets_are_precise_and_complete():
     real = np.random.default_rng(0).normal(size=(50, 4))
-    assert precision_and_recall(real, real) == (1.0, 1.0)
-    assert precision_and_recall(real, real + 100) == (0.0, 0.0)
-
-
-def test_auc_counts_pairs():
-    assert auc(np.array([3.0, 1.0]), np.array([2.0, 1.0])) == pytest.approx((2 + 0.5) / 4)
+    assert within_manifold(real, real).all()
+    assert not within_manifold(real, real + 100).any()
+    assert not within_manifold(real + 100, real).any()

@@ -8,12 +8,15 @@ import pytest
 from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cli.project import command
 from gancmri_jax.errors import InputError
+from gancmri_jax.networks.lpips import LPIPS
 from gancmri_jax.projection import distance as distance_module
 from gancmri_jax.projection.distance import (
     DISTANCES,
+    LpipsFeatures,
     chosen,
     distance_provenance,
     image_features,
+    in_bfloat16,
     multiscale_pixel,
 )
 from tests.tiny import tiny_model
@@ -142,6 +145,8 @@ def test_lpips_is_the_networks_own_distance(model, images, backbone, monkeypatch
 
 def test_lpips_sees_large_images_averaged_to_256():
     class Whole:
+        __class__ = LPIPS  # what `isinstance` goes by
+
         def apply(self, _, images, method):
             return [images]
 
@@ -149,3 +154,16 @@ def test_lpips_sees_large_images_averaged_to_256():
     checks = (-1.0) ** (np.arange(512)[:, None] + np.arange(512))
     seen = features(jnp.asarray(checks)[None, :, :, None] + 0.25)
     np.testing.assert_allclose(seen, np.full((1, 256**2), 0.25), atol=1e-6)
+
+
+def test_feature_maps_see_in_half_precision_what_they_see_in_full():
+    images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 1), minval=-1)
+    network, colour = LPIPS(), jnp.zeros((1, 16, 16, 3))
+    params = jax.jit(network.init)(jax.random.key(1), colour, colour)["params"]
+    model = dataclasses.replace(tiny_model(), segmenter=tiny_segmenter())
+    for features in (LpipsFeatures(network, params), image_features("cardiac_features", model)):
+        full = jax.jit(lambda features, images: features(images))(features, images)
+        half = jax.jit(lambda features, images: features(images))(in_bfloat16(features), images)
+        assert half.dtype == jnp.bfloat16
+        error = jnp.linalg.norm(half.astype(jnp.float32) - full) / jnp.linalg.norm(full)
+        assert error < 0.03

@@ -7,9 +7,10 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.steps import roughness
-from gancmri_jax.projection.cines import project_study
-from gancmri_jax.projection.projector import Settings
+from gancmri_jax.projection.modes import frame_key
+from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.store import read_latents, read_noise, read_quality
+from gancmri_jax.projection.study import project_study
 from tests.tiny import tiny_model
 
 
@@ -51,6 +52,12 @@ def found(model, beats, tmp_path_factory):
         assert sum(told) == pytest.approx(21 * 100)
         codes[mode] = read_latents(folder / mode)[0]
     return folder, codes
+
+
+def test_a_frames_key_is_its_own():
+    assert frame_key(0, "a#0", 1) == frame_key(0, "a#0", 1)
+    others = [frame_key(1, "a#0", 1), frame_key(0, "b#0", 1), frame_key(0, "a#0", 2)]
+    assert all(frame_key(0, "a#0", 1) != other for other in others)
 
 
 @pytest.mark.parametrize("mode", ["frames", "neighbour", "joint"])

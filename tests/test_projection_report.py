@@ -7,11 +7,11 @@ from PIL import Image
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.projection import modes
-from gancmri_jax.projection.cines import project_study
 from gancmri_jax.projection.flags import Flag
-from gancmri_jax.projection.projector import Settings
-from gancmri_jax.projection.report import flagged, worst_first, write_report
+from gancmri_jax.projection.report import flagged, summarize, worst_first, write_report
+from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.store import read_latents, read_quality
+from gancmri_jax.projection.study import project_study
 from tests.tiny import tiny_model
 
 FILES = {"frames.csv", "distances.png", "steps.png", "worst.png"}
@@ -51,6 +51,9 @@ def test_what_broke_off_is_flagged_and_listed_and_not_used(model, cines, tmp_pat
     assert flagged(quality) == ["b, frame 1: the search broke off, its distance is no number"]
     assert worst_first(quality)[0].tolist() == [1, 1]
     assert set(write_report(tmp_path / "report", store, model, cines)) == set(flagged(quality))
+    lines = summarize(store)
+    assert lines[0].startswith(f"8 frames of 2 videos in {store}; multiscale_pixel distance: mean ")
+    assert lines[1:] == ["1 frames are flagged; they stay in the store", f"  {flagged(quality)[0]}"]
 
 
 def test_far_frames_are_flagged_anew_whenever_it_is_run(model, cines, tmp_path):

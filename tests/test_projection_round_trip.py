@@ -6,7 +6,9 @@ import pytest
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.metrics.similarity import ssim
 from gancmri_jax.model.file import load_model
-from gancmri_jax.projection.projector import Settings, project, w_statistics
+from gancmri_jax.projection.project import project
+from gancmri_jax.projection.settings import Settings
+from gancmri_jax.projection.start import w_statistics
 
 
 @pytest.mark.slow

@@ -11,7 +11,9 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.cine.video_file import tile
-from gancmri_jax.model.file import load_model
+from gancmri_jax.metrics.table import METRICS
+from gancmri_jax.model.file import load_model, save_model
+from gancmri_jax.model.motion import LearnedMotion
 from gancmri_jax.training import progress as progress_module
 from gancmri_jax.training.encoder import score
 from gancmri_jax.training.progress import Progress, real_frames
@@ -43,7 +45,8 @@ def test_real_frames_are_drawn_once_each(data):
 def test_a_snapshot_is_measured_and_the_best_is_kept(data, tmp_path, monkeypatch):
     distances = iter([5.0, 3.0, 4.0])
 
-    monkeypatch.setattr(progress_module, "frechet_distance_of", lambda *_: next(distances))
+    made_up = dataclasses.replace(METRICS["fcn_fd"], function=lambda *_: next(distances))
+    monkeypatch.setitem(METRICS, "fcn_fd", made_up)
     (tmp_path / "samples").mkdir()
     config = tiny_config(distance_frames=30, ada_target=0.6)
     models = [tiny_model(seed) for seed in range(3)]
@@ -104,19 +107,19 @@ def test_an_encoder_is_scored_on_frames_that_it_has_not_seen(data, tmp_path, mon
 
 def test_a_run_from_a_model_that_moves_leaves_strips_of_beating_hearts(data, tmp_path):
     model = tiny_model()
-    model.save(tmp_path / "start.safetensors")
+    save_model(model, tmp_path / "start.safetensors")
     (tmp_path / "samples").mkdir()
     config = tiny_config(init_from=str(tmp_path / "start.safetensors"))
     progress = Progress(config, tmp_path, data)
     progress.start(0, 1)
-    still = dataclasses.replace(model, trajectories={}, directions={})
+    still = dataclasses.replace(model, motion=LearnedMotion(), directions={})
     progress.snapshot(still, 250)
     strip = iio.imread(tmp_path / "samples" / "000001kimg_motion.png")
     assert strip.shape == (4 * 16, 10 * 16)
     np.testing.assert_array_equal(
         strip[16:32], tile(to_uint8(model.video(1, num_frames=10)[..., 0]), 10)
     )
-    assert not load_model(tmp_path / "model.safetensors").trajectories
+    assert not load_model(tmp_path / "model.safetensors").motion.names
 
 
 def events_of(path):

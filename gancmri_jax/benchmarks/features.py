@@ -1,5 +1,7 @@
 """How fast the pretrained networks look at frames; random weights take as long as real ones."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -14,6 +16,22 @@ from gancmri_jax.networks.lpips import LPIPS
 _CLIP_FRAMES = 16
 
 
+class Network(NamedTuple):
+    """A network, the shape of what it looks at (0: the size that is asked for), and how."""
+
+    module: nn.Module
+    shape: tuple[int, ...]
+    method: str | None = None
+    pictures: int = 1  # that its parameters are made from
+
+
+NETWORKS = {
+    "inception": Network(Inception(), (inception.RESOLUTION, inception.RESOLUTION)),
+    "lpips": Network(LPIPS(), (0, 0), "features", pictures=2),
+    "i3d": Network(I3D(), (_CLIP_FRAMES, i3d.RESOLUTION, i3d.RESOLUTION)),
+}
+
+
 def benchmark_features(network: str, size: int, batch: int, rounds: int) -> Result:
     """Look at a batch of grey frames, clips of 16 for I3D.
 
@@ -23,18 +41,11 @@ def benchmark_features(network: str, size: int, batch: int, rounds: int) -> Resu
         batch: Frames, or clips.
         rounds: How often it is timed.
     """
-    module: nn.Module
-    shape: tuple[int, ...]
-    method = "features" if network == "lpips" else None
-    if network == "inception":
-        module, shape = Inception(), (batch, inception.RESOLUTION, inception.RESOLUTION, 1)
-    elif network == "lpips":
-        module, shape = LPIPS(), (batch, size, size, 1)
-    else:
-        module, shape = I3D(), (batch, _CLIP_FRAMES, i3d.RESOLUTION, i3d.RESOLUTION, 1)
+    module, sides, method, pictures = NETWORKS[network]
+    shape = (batch, *(side or size for side in sides), 1)
     items = jax.random.uniform(jax.random.key(0), shape, minval=-1)
     # Parameters are made for colour, as the published ones are.
-    colour = [jnp.zeros((1, *shape[1:-1], 3))] * (2 if network == "lpips" else 1)
+    colour = [jnp.zeros((1, *shape[1:-1], 3))] * pictures
     params = jax.jit(module.init)(jax.random.key(1), *colour)
 
     def look(params, items):
@@ -47,6 +58,6 @@ def benchmark_features(network: str, size: int, batch: int, rounds: int) -> Resu
         seconds=seconds,
         gflops=2 * multiply_adds(look, params, items) / 1e9 / seconds,
         matmul_gflops=ceiling,
-        rate=("images_per_second", batch * (shape[1] if network == "i3d" else 1) / seconds),
+        rate=("images_per_second", batch * (shape[1] if len(shape) == 5 else 1) / seconds),
         settings=dict(network=network, shape=list(shape), dtype="float32"),
     )

@@ -9,19 +9,20 @@ from gancmri_jax.benchmarks.measure import Result, time_rounds
 from gancmri_jax.benchmarks.random_model import random_model
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.networks.lpips import LPIPS
-from gancmri_jax.projection.clips import Variables, single_frames
 from gancmri_jax.projection.distance import (
     LPIPS_LEAST_SIDE,
     Features,
     LpipsFeatures,
     multiscale_pixel,
 )
-from gancmri_jax.projection.search import (
+from gancmri_jax.projection.project import single_frames
+from gancmri_jax.projection.projector import (
+    Problem,
     begin,
-    in_bfloat16,
+    in_half_precision,
     place,
+    see,
     take_steps,
-    target_features,
 )
 from gancmri_jax.projection.settings import Dtype, Settings
 
@@ -48,34 +49,23 @@ def benchmark_projection(
 
     keys = jax.random.split(jax.random.key(2), batch)
     targets = model.synthesize(model.map(jax.random.normal(jax.random.key(1), (1, model.z_dim))))
-    clips = single_frames(jnp.repeat(targets, batch, axis=0), keys)
-    generator, narrow = model.generator, jnp.dtype(dtype)
-    if narrow == jnp.bfloat16:
-        generator = generator.clone(dtype=narrow)
-        features = in_bfloat16(features)
-    variables = Variables.of_frames(
-        jnp.repeat(model.w_avg[None, None], batch, axis=0), draw_noise(keys[0], size, batch)
+    clips, variables = single_frames(
+        jnp.repeat(targets, batch, axis=0),
+        keys,
+        jnp.repeat(model.w_avg[None, None], batch, axis=0),
+        draw_noise(keys[0], size, batch),
     )
-    params, features, clips, variables = place(model.params, features, clips, variables)
-    seen = target_features(features, clips.targets.astype(narrow))
     settings = Settings(num_steps=1000, dtype=_dtype(dtype))
-    state = begin(variables)
+    problem = Problem(model.generator, settings, model.params, features, jnp.ones(()))
+    if settings.dtype == "bfloat16":
+        problem = in_half_precision(problem)
+    problem, clips, variables = place(problem, clips, variables)
+    seen = see(problem, clips)
+    state, stopped = begin(variables), jnp.zeros(batch, bool)
 
     def work() -> None:
         nonlocal state
-        state = take_steps(
-            generator,
-            settings,
-            _STEPS,
-            params,
-            features,
-            clips,
-            seen,
-            jnp.ones(()),
-            None,
-            state,
-            50,
-        )
+        state = take_steps(problem, clips, seen, state, stopped, 50, _STEPS)
         jax.block_until_ready(state)
 
     seconds, ceiling = time_rounds(work, rounds)

@@ -21,6 +21,10 @@ class Cine:
         subject: Whose heart it is: a name unique within a study.
         ed_frame: Index of the end-diastolic frame.
         es_frame: Index of the end-systolic frame, or None where it is not known.
+        padded_share: Share of pixels that the scanner filled up and did not measure. They hold the
+            lowest intensity, and a window is set without them.
+        notes: What a reader should know of how it was chosen and timed, a line each, which never
+            names the subject.
 
     Raises:
         InputError: The fields contradict each other; the message names the subject.
@@ -32,6 +36,13 @@ class Cine:
     subject: str
     ed_frame: int = 0
     es_frame: int | None = None
+    padded_share: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shown_frame_ms(self) -> float:
+        """The time of a frame in a film: that of a beat of one second where it is not known."""
+        return self.frame_ms or 1000 / len(self.pixels)
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or 0 in self.pixels.shape:

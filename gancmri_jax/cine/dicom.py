@@ -1,40 +1,62 @@
 """Cines in DICOM files, of one frame each or of many.
 
-A folder may hold several slices and series. Frames belong together when frame of reference,
-orientation, position, size and spacing agree; the series UID is asked only where that leaves two
-frames at one time, because real files may have a series UID each, and no instance number.
+A folder may hold several persons, series and slices; `series` says which frames are one cine,
+`kinds` which are none, and `views` which is the four-chamber view.
 """
 
 import collections
-from collections.abc import Callable, Iterable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.dicom_frame import Frame, read_frames
 from gancmri_jax.cine.files import File
+from gancmri_jax.cine.kinds import kind_of
+from gancmri_jax.cine.not_taken import NotTaken
 from gancmri_jax.cine.orientation import to_radiological
 from gancmri_jax.cine.refusal import Refusal
+from gancmri_jax.cine.series import (
+    Group,
+    by_person,
+    drop_copies,
+    drop_odd_sizes,
+    groups,
+    normal,
+    sort_frames,
+)
+from gancmri_jax.cine.timing import Timing, from_beat, from_stamps
+from gancmri_jax.cine.views import Choice, name_of
 from gancmri_jax.errors import InputError
 
-ORIENTATION_TOLERANCE = 1e-3  # of a direction cosine
-POSITION_TOLERANCE_MM = 0.1
+WHOLE = 0.7  # of the frames of the longest cine of a view: with fewer, a series was broken off
+LEAST_PADDED = 0.25  # of a cine, from which on black padding moves the window
+NEAR_MM = 15.0  # between two tries at one view
 
-Choose = Callable[[list[Frame]], list[Frame]]
+Choose = Callable[[Sequence[Group]], Choice]
+
+
+def take_all(groups: Sequence[Group]) -> Choice:
+    """Take every cine."""
+    return Choice(tuple(groups))
 
 
 def read_dicoms(
-    files: Iterable[File], subject: str, choose: Choose = lambda frames: frames
-) -> Iterator[Cine | Refusal]:
-    """Yield the cines that some files of one subject hold, in order of slice position.
-
-    Frames are in order of trigger time, or of their number where there is none; `frame_ms` is
-    the median step of trigger times, or else the nominal heartbeat over frames.
+    files: Iterable[File],
+    subject: str,
+    choose: Choose = take_all,
+    describe: Callable[[Frame], str] = lambda frame: frame.description,
+    by_hand: bool = False,
+) -> Iterator[Cine | Refusal | NotTaken]:
+    """Yield the cines that some files hold, in order of slice position, and what else they hold.
 
     Args:
-        files: In any order, of any slices.
-        subject: Whose they are.
-        choose: Picks the frames to use, by series or view, out of those that can be read.
+        files: In any order, of any slices, series and persons.
+        subject: Whose they are, where they do not name several persons.
+        choose: Picks the cines to use out of those of one person and study.
+        describe: Says what a frame's series is, where another source knows better.
+        by_hand: Let `choose` see all series, late enhancement, maps and scouts too.
     """
     frames = []
     for file in files:
@@ -42,104 +64,197 @@ def read_dicoms(
             frames += read_frames(file)
         except InputError as error:
             yield Refusal(file.path, str(error))
-    slices: list[list[Frame]] = []
-    frames = choose(frames)
-    common = _common_sizes(frames)
-    for frame in frames:
-        if frame.pixels.shape != common[_place(frame)]:
-            yield Refusal(frame.path, "has another size than most frames of its slice and series")
-            continue
-        members = next((m for m in slices if _same_slice(frame, m[0])), None)
-        if members is None:
-            slices.append([frame])
-        elif any(_same_frame(frame, other) for other in members):
-            yield Refusal(frame.path, "is a copy of another file")
+    frames = [dataclasses.replace(f, description=describe(f)) for f in sort_frames(frames)]
+    frames, copies = drop_copies(frames)
+    yield from (Refusal(frame.path, "is a copy of another file") for frame in copies)
+    frames, odd = drop_odd_sizes(frames)
+    reason = "has another size or depth than most frames of its slice and series"
+    yield from (Refusal(frame.path, reason) for frame in odd)
+    people = by_person(frames, subject)
+    for person, own in people.items():
+        for item in _read_person(groups(own), person, choose, by_hand):
+            if isinstance(item, Cine) and len(people) > 1:
+                note = f"one of {len(people)} persons whose files lie in one place"
+                item = dataclasses.replace(item, notes=(note, *item.notes))
+            yield item
+
+
+def _read_person(
+    found: Sequence[Group], subject: str, choose: Choose, by_hand: bool
+) -> Iterator[Cine | Refusal | NotTaken]:
+    studies = collections.defaultdict(list)
+    one_study = len({frame.study for group in found for frame in group.frames}) > len(found)
+    for group in found:
+        studies["" if one_study else group.first.study].append(group)
+    items = [i for study in studies.values() for i in _read_study(study, subject, choose, by_hand)]
+    yield from items
+    if found and not any(isinstance(item, Cine | Refusal) for item in items):
+        kinds = list(dict.fromkeys(item.kind for item in items if isinstance(item, NotTaken)))
+        yield Refusal(_place(found[0].frames), f"holds no cine, but {'; '.join(kinds)}")
+
+
+def _read_study(
+    found: Sequence[Group], subject: str, choose: Choose, by_hand: bool
+) -> Iterator[Cine | Refusal | NotTaken]:
+    cines = []
+    for group in found:
+        kind = kind_of(group.frames)
+        if kind and not (by_hand and len(group) > 1):
+            yield NotTaken(group.first.path, kind, _num_files(group))
+        elif len(group) == 1:
+            if len(found) == 1:
+                yield Refusal(group.first.path, "is the only frame of its slice, no cine")
+            else:
+                yield NotTaken(group.first.path, "single images, no cines", _num_files(group))
         else:
-            members.append(frame)
-    for members in sorted(slices, key=_slice_order):
-        for series in _split_repeats(members):
-            yield _cine(series, subject)
+            cines.append(group)
+    if not cines:
+        return
+    cines, shadows = _without_shadows(cines)
+    choice = choose(cines)
+    taken, broken_off = _without_broken_off(choice.taken)
+    for group, kind in (*shadows, *choice.left, *broken_off):
+        yield NotTaken(group.first.path, kind, _num_files(group))
+    if choice.refusal:
+        yield Refusal(_place([f for g in found for f in g.frames]), choice.refusal)
+    for group in taken:
+        notes = []
+        if choice.reason:
+            notes.append(f"took {name_of(group)} {choice.reason}")
+        lost = sum(len(g) for g, _ in broken_off)
+        if lost:
+            notes.append(f"took {name_of(group)}, and not one that was broken off ({lost} frames)")
+        yield from _cine(group, subject, tuple(notes))
 
 
-def _place(frame: Frame) -> tuple:
-    position = tuple(round(mm, 1) for mm in frame.position_mm)
-    return frame.series, tuple(round(cosine, 3) for cosine in frame.orientation), position
+def _without_shadows(cines: Sequence[Group]) -> tuple[list[Group], list[tuple[Group, str]]]:
+    """Set aside derived images and later echoes of what is there in the original."""
+    kept: list[Group] = []
+    left: list[tuple[Group, str]] = []
+    ranked = sorted(cines, key=lambda g: ("derived" in g.first.kinds[:1], g.first.echo_ms or 0.0))
+    for group in ranked:
+        first = group.first
+        twins = [
+            k
+            for k in kept
+            if k.first.position_mm == first.position_mm
+            and k.first.orientation == first.orientation
+            and len(k) == len(group)
+        ]
+        if "derived" in first.kinds[:1] and any("original" in k.first.kinds[:1] for k in twins):
+            left.append((group, "images derived from others"))
+        elif any(k.first.series == first.series and _later_echo(k, group) for k in twins):
+            left.append((group, "later echoes"))
+        else:
+            kept.append(group)
+    return [group for group in cines if group in kept], left
 
 
-def _common_sizes(frames: list[Frame]) -> dict[tuple, tuple[int, ...]]:
-    sizes: dict[tuple, collections.Counter] = collections.defaultdict(collections.Counter)
-    for frame in frames:
-        sizes[_place(frame)][frame.pixels.shape] += 1
-    return {place: counter.most_common(1)[0][0] for place, counter in sizes.items()}
-
-
-def _same_slice(a: Frame, b: Frame) -> bool:
+def _later_echo(a: Group, b: Group) -> bool:
     return (
-        a.reference == b.reference
-        and a.pixels.shape == b.pixels.shape
-        and np.allclose(a.spacing_mm, b.spacing_mm, rtol=1e-3)
-        and np.allclose(a.orientation, b.orientation, rtol=0, atol=ORIENTATION_TOLERANCE)
-        and np.allclose(a.position_mm, b.position_mm, rtol=0, atol=POSITION_TOLERANCE_MM)
+        a.first.echo_ms is not None
+        and b.first.echo_ms is not None
+        and (b.first.echo_ms > 1.1 * a.first.echo_ms)
     )
 
 
-def _same_frame(a: Frame, b: Frame) -> bool:
-    same_time = (a.trigger_ms, a.instance) == (b.trigger_ms, b.instance)
-    return same_time and np.array_equal(a.pixels, b.pixels)
+def _without_broken_off(cines: Sequence[Group]) -> tuple[list[Group], list[tuple[Group, str]]]:
+    """Set aside series that hold far fewer frames than another try at the same view."""
+    kept, left = [], []
+    for group in cines:
+        tries = [g for g in cines if _same_view(g, group)]
+        whole = len(group) >= WHOLE * max(map(len, tries))
+        if whole:
+            kept.append(group)
+        else:
+            left.append((group, "series that were broken off and taken again"))
+    return kept, left
 
 
-def _slice_order(members: list[Frame]) -> tuple[tuple[float, ...], float]:
-    first = members[0]
-    orientation = tuple(round(cosine, 2) for cosine in first.orientation)
-    normal = np.cross(first.orientation[:3], first.orientation[3:])
-    return orientation, float(np.dot(normal, first.position_mm))
+def _same_view(a: Group, b: Group) -> bool:
+    across = normal(a.first)
+    same_direction = not across.any() or abs(across @ normal(b.first)) > 0.97
+    apart_mm = float(np.linalg.norm(np.subtract(a.first.position_mm, b.first.position_mm)))
+    return same_direction and apart_mm < NEAR_MM and a.first.series != b.first.series or a is b
 
 
-def _times(frames: list[Frame]) -> list[float] | None:
-    """Return what the frames are to be sorted by, or None where two frames tie."""
-    triggers = [f.trigger_ms for f in frames if f.trigger_ms is not None]
-    instances = [f.instance for f in frames if f.instance is not None]
-    # Trigger times that repeat mean a slice taken twice: instance numbers would run on through
-    # both and weld two heartbeats together. Only where they all are one value do they say nothing.
-    values = triggers if len(triggers) == len(frames) and len(set(triggers)) > 1 else instances
-    return values if len(set(values)) == len(frames) else None
+def _num_files(group: Group) -> int:
+    return len({frame.path for frame in group.frames})
 
 
-def _split_repeats(frames: list[Frame]) -> list[list[Frame]]:
-    if _times(frames) is not None:
-        return [frames]
-    by_series = collections.defaultdict(list)
-    for frame in frames:
-        by_series[frame.series].append(frame)
-    # With about a series each, the series do not say what belongs together.
-    return [frames] if 2 * len(by_series) > len(frames) else list(by_series.values())
+def _place(frames: Sequence[Frame]):
+    paths = {frame.path for frame in frames}
+    return frames[0].path if len(paths) == 1 else frames[0].path.parent
 
 
-def _cine(frames: list[Frame], subject: str) -> Cine | Refusal:
-    place = frames[0].path if len({f.path for f in frames}) == 1 else frames[0].path.parent
-    if len(frames) == 1:
-        return Refusal(place, "is the only frame of its slice, no cine")
-    times = _times(frames)
-    if times is None:
-        return Refusal(
-            place,
-            f"holds {len(frames)} frames of one slice that neither TriggerTime nor InstanceNumber"
+def _cine(group: Group, subject: str, notes: tuple[str, ...]) -> Iterator[Cine | Refusal]:
+    if not group.ordered:
+        yield Refusal(
+            _place(group.frames),
+            f"holds {len(group)} frames of one slice that neither TriggerTime nor InstanceNumber"
             " puts in order; keep one series of it",
         )
-    frames = [frames[i] for i in np.argsort(times)]
-    triggers = [f.trigger_ms for f in frames if f.trigger_ms is not None]
-    beat_ms = frames[0].beat_ms
-    if len(triggers) == len(frames) and len(set(triggers)) > 1:
-        frame_ms: float | None = float(np.median(np.diff(triggers)))
-    else:
-        frame_ms = beat_ms / len(frames) if beat_ms else None
+        return
+    frames, pixels = [], []
+    for frame in group.frames:
+        try:
+            pixels.append(frame.pixels)
+            frames.append(frame)
+        except InputError as error:
+            yield Refusal(frame.path, str(error))
+    if len(frames) < 2:
+        return
+    timing = _timing(frames)
+    stack, share = _without_padding(frames, np.stack(pixels))
     right, down = np.reshape(frames[0].orientation, (2, 3))
-    pixels, spacing_mm = to_radiological(
-        np.stack([f.pixels for f in frames]), frames[0].spacing_mm, right, down
-    )
-    return Cine(
-        pixels=pixels,
+    turned, spacing_mm = to_radiological(stack, frames[0].spacing_mm, right, down)
+    yield Cine(
+        pixels=turned,
         spacing_mm=spacing_mm,
-        frame_ms=frame_ms,
+        frame_ms=timing.frame_ms,
         subject=subject,
+        padded_share=share,
+        notes=(*notes, *timing.notes),
     )
+
+
+def _timing(frames: Sequence[Frame]) -> Timing:
+    """Return the time between frames: by trigger times, or else the nominal beat over frames."""
+    triggers = [f.trigger_ms for f in frames if f.trigger_ms is not None]
+    beat_ms, phases = frames[0].beat_ms, _num_phases(frames)
+    by_beat = from_beat(beat_ms, len(frames), phases)
+    if len(triggers) < len(frames) or len(set(triggers)) < 2:
+        return by_beat
+    stamped = from_stamps(triggers, beat_ms)
+    if by_beat.notes and not stamped.notes:
+        return dataclasses.replace(stamped, notes=by_beat.notes)
+    return stamped
+
+
+def _num_phases(frames: Sequence[Frame]) -> int:
+    """Return how many frames the beat had, by the scanner's number or a hole in the instances'."""
+    said = int(frames[0].num_phases or 0)
+    if not len(frames) <= said <= 2 * len(frames):
+        said = 0
+    instances = sorted(f.instance for f in frames if f.instance is not None)
+    steps = np.diff(instances)
+    if len(instances) < len(frames) or not len(steps) or np.median(steps) <= 0:
+        return said
+    counted = round((instances[-1] - instances[0]) / np.median(steps)) + 1
+    return max(said, counted if counted <= 1.25 * len(frames) else 0)
+
+
+def _without_padding(frames: Sequence[Frame], pixels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Give padding the lowest measured intensity, and return its share too."""
+    masks = [frame.padding for frame in frames]
+    if all(mask is None for mask in masks):
+        return pixels, 0.0
+    nowhere = np.zeros(frames[0].shape, bool)
+    mask = np.stack([nowhere if mask is None else mask for mask in masks])
+    share = float(mask.mean())
+    if mask.all():
+        return pixels, 0.0
+    lowest = pixels[~mask].min()
+    if lowest >= 0 and not pixels[mask].any():  # black already, as some scanners fill corners
+        return pixels, share if share > LEAST_PADDED else 0.0
+    return np.where(mask, lowest, pixels), share

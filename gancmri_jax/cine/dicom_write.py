@@ -5,6 +5,7 @@ only, so that nothing has to be made up for DERIVED ones. It allows no ImageType
 """
 
 import datetime
+import io
 import math
 import pathlib
 from collections.abc import Callable
@@ -80,8 +81,10 @@ def write_dicom(
         generate_instance_uid=False,
     )
     dataset.NumberOfFrames = len(cine.pixels)  # which is left out for one
+    content = io.BytesIO()
+    dataset.save_as(content, enforce_file_format=True)
     with atomic_write(path) as part:
-        dataset.save_as(part, enforce_file_format=True)
+        part.write_bytes(content.getvalue())
 
 
 def _identity(

@@ -1,10 +1,14 @@
 """Files of a subject, on disk or inside a zip, which is read in place and never unpacked to disk.
 
 What a zip says of itself is checked before a byte is unpacked, so that a small file cannot fill
-the memory, and a member's name is only ever printed, never used as a place to write.
+the memory, and a member's name is only ever printed, never used as a place to write. Zips inside
+zips and gzipped files are opened the same way.
 """
 
 import dataclasses
+import functools
+import gzip
+import io
 import pathlib
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,9 +19,12 @@ from gancmri_jax.errors import InputError
 
 MOST_BYTES = 2**29  # of one file; a cine of 100 frames at 512 × 512 has a tenth of it
 MOST_ARCHIVE_BYTES = 2**32
+MOST_NESTED_BYTES = 2**28  # of a zip inside a zip, which is held in memory
+MOST_LEVELS = 3
 MOST_MEMBERS = 100_000
 MOST_RATIO = 200  # of unpacked to packed size: MR frames reach 2 to 5
 SMALL_BYTES = 2**20  # below, any ratio is harmless: an empty frame packs very well
+OTHER_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".bz2", ".xz")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,10 +34,12 @@ class File:
     Attributes:
         path: Where they lie; for a member of a zip, the zip's path and the member's name.
         open: Opens them for reading.
+        on_disk: Whether the path is a file's own.
     """
 
     path: pathlib.Path
     open: Callable[[], IO[bytes]]
+    on_disk: bool = True
 
     def head(self, num_bytes: int) -> bytes:
         """Return the first bytes, none where they cannot be read."""
@@ -58,28 +67,70 @@ class File:
 
 def disk_file(path: pathlib.Path) -> File:
     """Return a file that lies on disk by itself."""
-    return File(path, lambda: path.open("rb"))
+    return File(path, functools.partial(path.open, "rb"))
 
 
-def list_files(path: pathlib.Path) -> Iterator[File | Refusal]:
+def gunzipped(file: File) -> File:
+    """Return a gzipped file as the file inside it, under the name without `.gz`."""
+
+    def open_inside() -> IO[bytes]:
+        packed = file.open()
+        inside = gzip.GzipFile(fileobj=packed)
+        inside.myfileobj = packed  # type: ignore[assignment]  # closed with it
+        return inside  # type: ignore[return-value]
+
+    return File(file.path.with_suffix(""), open_inside, on_disk=False)
+
+
+def list_files(path: pathlib.Path, deep: bool = True) -> Iterator[File | Refusal]:
     """Yield the files under a path, sorted, the members of its zips among them.
 
     A path may be a file, a zip or a folder. Hidden files are passed over; a zip that is broken or
-    a bomb, and a member that is locked or too large, is refused.
+    a bomb, a member that is locked or too large, and an archive of another kind is refused.
+
+    Args:
+        path: Where to look.
+        deep: Look into folders inside the folder too.
     """
-    paths = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    if path.is_dir():
+        inside = path.rglob("*") if deep else path.iterdir()
+        paths = sorted(p for p in inside if p.is_file() and not hidden(p, path))
+    else:
+        paths = [path]
     for place in paths:
-        if place.name.startswith("."):
-            continue
-        if place.suffix.lower() == ".zip":
-            yield from _members(place)
-        else:
-            yield disk_file(place)
+        yield from _opened(disk_file(place), MOST_LEVELS)
 
 
-def _members(archive: pathlib.Path) -> Iterator[File | Refusal]:
+def hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
+    """Tell whether a file under a root is hidden, or lies in a hidden folder."""
+    parts = path.relative_to(root).parts
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
+def _opened(file: File, levels: int) -> Iterator[File | Refusal]:
+    """Yield a file, or what a zip or gzip holds."""
+    name = file.path.name.lower()
+    if name.endswith(OTHER_ARCHIVES):
+        kind = next(suffix for suffix in OTHER_ARCHIVES if name.endswith(suffix))
+        yield Refusal(file.path, f"is an archive of a kind that is not read ({kind}); unpack it")
+    elif name.endswith(".zip"):
+        yield from _members(file, levels)
+    elif name.endswith(".gz") and not name.endswith((".nii.gz", ".img.gz", ".hdr.gz")):
+        yield gunzipped(file)
+    else:
+        yield file
+
+
+def _members(file: File, levels: int) -> Iterator[File | Refusal]:
+    archive = file.path
+    if levels == 0:
+        yield Refusal(archive, "is a zip inside too many zips; unpack it")
+        return
     try:
-        opened = zipfile.ZipFile(archive)
+        opened = zipfile.ZipFile(archive if file.on_disk else _in_memory(file))
+    except InputError as error:
+        yield Refusal(archive, str(error))
+        return
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         yield Refusal(archive, f"is broken or no zip file ({type(error).__name__})")
         return
@@ -98,7 +149,15 @@ def _members(archive: pathlib.Path) -> Iterator[File | Refusal]:
         if reason := _refuse_member(info, name):
             yield Refusal(place, reason)
         else:
-            yield File(place, lambda info=info: opened.open(info))  # type: ignore[misc]
+            member = File(place, functools.partial(opened.open, info), on_disk=False)
+            yield from _opened(member, levels - 1)
+
+
+def _in_memory(file: File) -> IO[bytes]:
+    content = file.read()
+    if len(content) > MOST_NESTED_BYTES:
+        raise InputError(f"is a zip inside a zip of over {MOST_NESTED_BYTES >> 20} MiB; unpack it")
+    return io.BytesIO(content)
 
 
 def _refuse_member(info: zipfile.ZipInfo, name: pathlib.PurePosixPath) -> str | None:

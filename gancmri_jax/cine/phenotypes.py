@@ -6,9 +6,12 @@ count from 0, an empty cell is a missing value, further columns are welcome. A c
 """
 
 import csv
+import dataclasses
 import math
 import pathlib
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from gancmri_jax.errors import InputError
 
@@ -16,6 +19,55 @@ FRAME_COLUMNS = ("ed_frame", "es_frame")
 _NUMBERS = ("_frame", "_index", "_cm2", "_ml", "_mm", "_ms", "_bpm", "_percent", "_degrees")
 
 Phenotypes = dict[str, dict[str, float]]  # subject -> column -> value
+
+
+@dataclasses.dataclass(frozen=True)
+class Matched:
+    """Rows of a table and the subjects they are about.
+
+    Attributes:
+        rows: Subject to row.
+        rows_without_subject: Names in the table that no subject has.
+        subjects_without_row: Names of subjects that the table lacks.
+    """
+
+    rows: Phenotypes
+    rows_without_subject: tuple[str, ...]
+    subjects_without_row: tuple[str, ...]
+
+
+def match_rows(table: Phenotypes, subjects: Iterable[str]) -> Matched:
+    """Match rows with subjects by name, and by number where one of them lost its leading zeros.
+
+    `007` is `7` unless several subjects, or several rows, would be.
+    """
+    names = sorted(set(subjects))
+    rows = {name: table[name] for name in names if name in table}
+    left = [name for name in names if name not in rows]
+    free = [name for name in table if name not in rows]
+    # A name that is matched already speaks for its number too.
+    how_many = Counter(map(_number, names)), Counter(map(_number, table))
+    by_number = {_number(name): name for name in free}
+    for name in left:
+        number = _number(name)
+        if number in by_number and all(count[number] == 1 for count in how_many):
+            rows[name] = table[by_number[number]]
+            free.remove(by_number[number])
+    return Matched(rows, tuple(free), tuple(name for name in left if name not in rows))
+
+
+def mismatch(matched: Matched, naming: Mapping[str, str], most: int = 5) -> str:
+    """Say which rows and subjects found no counterpart, by the names they are written by."""
+    parts = []
+    for names, said in (
+        (matched.rows_without_subject, "rows match no subject"),
+        (matched.subjects_without_row, "subjects have no row"),
+    ):
+        if names:
+            listed = ", ".join(naming[name] for name in names[:most])
+            more = ", …" if len(names) > most else ""
+            parts.append(f"{len(names)} {said} ({listed}{more})")
+    return "; ".join(parts)
 
 
 def write_phenotypes(
@@ -88,3 +140,8 @@ def _cell(column: str, value: float | str) -> str:
     if math.isnan(value):
         return ""
     return str(int(value)) if column in FRAME_COLUMNS else f"{value:.6g}"
+
+
+def _number(name: str) -> str:
+    """Return a name without what spreadsheets drop or add: leading zeros, `.0`, spaces."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", name.strip().removesuffix(".0"))

@@ -7,6 +7,7 @@ import os
 import pathlib
 from collections.abc import Callable, Generator, Sequence
 
+from gancmri_jax.cine.not_taken import NotTaken, Remark
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.staging import Staged, Task, read_staged, stage
 from gancmri_jax.errors import InputError
@@ -24,14 +25,17 @@ def stage_all(
     workers: int | None,
     on_refusal: Callable[[Refusal], None],
     on_subject: Callable[[int, int], None],
-) -> tuple[list[Staged], list[tuple[str, Refusal]]]:
-    """Stage what is not staged yet; return all cines, and all refusals with their subjects' names.
+    on_extra: Callable[[NotTaken | Remark], None],
+) -> tuple[list[Staged], list[tuple[str, Refusal]], list[NotTaken]]:
+    """Stage what is not staged yet; return all cines, all refusals with their subjects' names, and
+    what was not taken.
 
     Args:
         tasks: A subject each.
         workers: Processes; None chooses by the number of subjects that wait.
         on_refusal: Is told of each refusal.
         on_subject: Is told how many subjects of how many are done.
+        on_extra: Is told what was not taken, and how cines were chosen and timed.
 
     Raises:
         ProcessKilledError: Somebody killed a process; what is staged stays.
@@ -39,22 +43,33 @@ def stage_all(
     waiting = [task for task in tasks if not task.path.is_file()]
     done = len(tasks) - len(waiting)
     on_subject(done, len(tasks))
-    for path in (task.path for task in tasks if task.path.is_file()):
-        for refusal in read_staged(path)[1]:
+    places = {task.path: task.subject.path for task in tasks}
+
+    def tell(path: pathlib.Path) -> None:
+        cines, refusals, not_taken = read_staged(path)
+        for refusal in refusals:
             on_refusal(refusal)
+        for note in (note for cine in cines for note in cine.fields["notes"]):
+            on_extra(Remark(places[path], note))
+        for item in not_taken:
+            on_extra(item)
+
+    for path in (task.path for task in tasks if task.path.is_file()):
+        tell(path)
     with contextlib.closing(_stage(waiting, workers)) as paths:
         for path in paths:
             done += 1
-            for refusal in read_staged(path)[1]:
-                on_refusal(refusal)
+            tell(path)
             on_subject(done, len(tasks))
     staged: list[Staged] = []
     refused: list[tuple[str, Refusal]] = []
+    left: list[NotTaken] = []
     for task in tasks:
-        cines, refusals = read_staged(task.path)
+        cines, refusals, not_taken = read_staged(task.path)
         staged += cines
         refused += [(task.subject.name, refusal) for refusal in refusals]
-    return staged, refused
+        left += not_taken
+    return staged, refused, left
 
 
 def _stage(tasks: Sequence[Task], workers: int | None) -> Generator[pathlib.Path]:

@@ -19,17 +19,24 @@ import numpy as np
 
 from gancmri_jax.cine.duplicates import find_duplicates, one_heart
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cine.phenotypes import Phenotypes, write_phenotypes
+from gancmri_jax.cine.not_taken import Remark, count_by_kind
+from gancmri_jax.cine.phenotypes import Phenotypes, match_rows, mismatch, write_phenotypes
 from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.pool import ProcessKilledError, stage_all
 from gancmri_jax.cine.preprocess import Fit, check_percentiles
+from gancmri_jax.cine.read import Extra, ignore, names_as_written
 from gancmri_jax.cine.records import write_records
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.report import make_report, write_report
 from gancmri_jax.cine.split import SPLITS, Split, split_subjects
 from gancmri_jax.cine.staging import Staged, Task
 from gancmri_jax.cine.subject import hash_subject, subject_key
-from gancmri_jax.cine.subjects import list_subjects, study_phenotypes
+from gancmri_jax.cine.subjects import (
+    list_subjects,
+    phase_frames,
+    study_phenotypes,
+    unused_files,
+)
 from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 
@@ -53,6 +60,8 @@ class Options:
     slice: int | None = None
     mask_boxes: tuple[Box, ...] = ()
     spacing_mm: tuple[float, float] | None = None
+    series: str | None = None
+    time_axis: int | None = None
 
     def __post_init__(self) -> None:
         if self.size < 4:
@@ -67,6 +76,7 @@ def prepare(
     *,
     on_refusal: Callable[[Refusal], None],
     on_subject: Callable[[int, int], None] = lambda done, total: None,
+    on_extra: Callable[[Extra], None] = ignore,
     workers: int | None = 1,
 ) -> Card:
     """Write records of all cines under a path; do nothing where they are there already.
@@ -77,6 +87,7 @@ def prepare(
         options: How.
         on_refusal: Is told of each file that is skipped; what it raises ends the work.
         on_subject: Is told how many subjects of how many are done.
+        on_extra: Is told what was not taken, and how cines were chosen and timed.
         workers: Processes that read; None chooses by the number of subjects. More than one need a
             main module that can be imported, as all that `multiprocessing` spawns.
 
@@ -100,38 +111,84 @@ def prepare(
         return earlier
     phenotypes = study_phenotypes(source)
     part = _workshop(out, card)
-    reading = ReadOptions(options.slice, options.mask_boxes, options.spacing_mm)
+    reading = ReadOptions(
+        options.slice,
+        options.mask_boxes,
+        options.spacing_mm,
+        options.series,
+        options.time_axis,
+    )
     tasks = [
-        Task(
-            subject,
-            {n: phenotypes[n] for n in (subject.name,) if n in phenotypes},
-            reading,
-            options.size,
-            options.fit,
-            options.percentiles,
-            part,
-        )
+        Task(subject, reading, options.size, options.fit, options.percentiles, part)
         for subject in subjects
     ]
+    not_taken = list(unused_files(source, subjects))
     try:
-        staged, refused = stage_all(tasks, workers, on_refusal, on_subject)
+        for item in not_taken:
+            on_extra(item)
+        staged, refused, left = stage_all(tasks, workers, on_refusal, on_subject, on_extra)
         if not staged:
             raise InputError(f"{source}: nothing in it can be read")
-        names = {task.subject.name for task in tasks}
+        names = {cine.subject for cine in staged} | {task.subject.name for task in tasks}
         written = {name: hash_subject(name, key) if key else name for name in names}
+        matched = match_rows(phenotypes, {cine.subject for cine in staged})
+        staged, impossible = _mark_phases(staged, tasks, matched.rows)
+        for _, refusal in impossible:
+            on_refusal(refusal)
+        if not staged:
+            raise InputError(f"{source}: nothing in it can be read")
         card["refused"] = [
             {"subject": written[name], "reason": refusal.reason}
             | ({"path": str(refusal.path)} if options.keep_ids else {})
-            for name, refusal in refused
+            for name, refusal in (*refused, *impossible)
         ]
-        os.replace(_write(part / "records", card, staged, written, phenotypes), out.resolve())
+        card["not_taken"] = {
+            kind: item.count for kind, item in count_by_kind((*not_taken, *left)).items()
+        }
+        if phenotypes:
+            naming = names_as_written(phenotypes, names, options.keep_ids)
+            card["phenotypes"] = {
+                "rows_without_subject": [naming[n] for n in matched.rows_without_subject],
+                "subjects_without_row": [naming[n] for n in matched.subjects_without_row],
+            }
+            if said := mismatch(matched, naming):
+                on_extra(Remark(source, f"phenotypes: {said}"))
+        os.replace(_write(part / "records", card, staged, written, matched.rows), out.resolve())
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror or type(error).__name__})"
+        ) from error
     except ProcessKilledError:  # what is staged is sound
         raise
     except InputError:
-        shutil.rmtree(part)
+        shutil.rmtree(part, ignore_errors=True)
         raise
     shutil.rmtree(part)
     return card
+
+
+def _mark_phases(
+    staged: Sequence[Staged], tasks: Sequence[Task], rows: Phenotypes
+) -> tuple[list[Staged], list[tuple[str, Refusal]]]:
+    """Set ED and ES by rows of phenotypes, where a subject's place has one cine.
+
+    Returns:
+        The cines, and refusals with subjects' names where a row names a frame that is not there.
+    """
+    places = {task.path: task.subject.path for task in tasks}
+    how_many = Counter((cine.path, cine.subject) for cine in staged)
+    marked: list[Staged] = []
+    impossible: list[tuple[str, Refusal]] = []
+    for cine in staged:
+        frames: dict[str, int] | str = {}
+        if how_many[cine.path, cine.subject] == 1:
+            frames = phase_frames(rows.get(cine.subject, {}), cine.summary["frames"])
+        if isinstance(frames, str):
+            impossible.append((cine.subject, Refusal(places[cine.path], frames)))
+        else:
+            marked.append(dataclasses.replace(cine, fields=cine.fields | frames))
+    return marked, impossible
 
 
 def _write(

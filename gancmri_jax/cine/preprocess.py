@@ -6,6 +6,7 @@ float32 nominally in [-1, 1], x / 127.5 - 1.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -59,7 +60,14 @@ def preprocess(
         cine,
         pixels=square,
         spacing_mm=(row_mm * height / new_height, column_mm * width / new_width),
+        padded_share=0.0,
     )
+
+
+def percentiles_of(cine: Cine, percentiles: Sequence[float]) -> Float[np.ndarray, "n"]:
+    """Return percentiles of what was measured: padding, which is the lowest, is left out."""
+    share = 100 * cine.padded_share
+    return np.percentile(cine.pixels, [share + (1 - cine.padded_share) * p for p in percentiles])
 
 
 def check_percentiles(percentiles: tuple[float, float]) -> None:
@@ -80,7 +88,7 @@ def to_uint8(images: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]
 
 def _window(cine: Cine, percentiles: tuple[float, float]) -> Float[np.ndarray, "t h w"]:
     check_percentiles(percentiles)
-    low, high = np.percentile(cine.pixels, percentiles)
+    low, high = percentiles_of(cine, percentiles)
     if not np.isfinite([low, high]).all():
         raise InputError(f"{cine.subject}: holds numbers that are not finite")
     if low == high:

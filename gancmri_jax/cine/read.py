@@ -2,17 +2,31 @@
 
 import dataclasses
 import itertools
+import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cine.not_taken import NotTaken, Remark
+from gancmri_jax.cine.phenotypes import match_rows, mismatch
 from gancmri_jax.cine.preprocess import Fit, preprocess
 from gancmri_jax.cine.records import Records, is_records, record_splits
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.subject import hash_subject, subject_key
-from gancmri_jax.cine.subjects import list_subjects, read_subject, study_phenotypes
+from gancmri_jax.cine.subjects import (
+    list_subjects,
+    read_subject,
+    study_phenotypes,
+    unused_files,
+)
 from gancmri_jax.errors import InputError
+
+Extra = NotTaken | Remark
+
+
+def ignore(extra: Extra) -> None:
+    """Take no notice of what was not taken, and of how cines were chosen and timed."""
 
 
 def insist(refusal: Refusal) -> None:
@@ -21,10 +35,12 @@ def insist(refusal: Refusal) -> None:
 
 
 def read_cines(
-    path: pathlib.Path,
+    path: str | os.PathLike[str],
     on_refusal: Callable[[Refusal], None] = insist,
     options: ReadOptions | None = None,
     split: str | None = None,
+    on_extra: Callable[[Extra], None] = ignore,
+    keep_ids: bool = False,
 ) -> list[Cine]:
     """Read all cines of a path as they are; what cannot be read goes to `on_refusal`.
 
@@ -33,11 +49,15 @@ def read_cines(
         on_refusal: Is told of each file that is skipped.
         options: How files are read.
         split: Of records, only this one.
+        on_extra: Is told what was not taken, and how cines were chosen and timed.
+        keep_ids: Name subjects to `on_extra` as they are called, not by their hashes.
 
     Raises:
         InputError: Nothing can be read.
     """
-    return _some(path, (cine for _, cine in _each(path, on_refusal, options, split)))
+    path = pathlib.Path(path)
+    each = _each(path, on_refusal, options, split, on_extra, keep_ids)
+    return _some(path, (cine for _, cine in each))
 
 
 def read_model_cines(
@@ -51,30 +71,34 @@ def read_model_cines(
     options: ReadOptions | None = None,
     split: str | None = None,
     most: int | None = None,
-) -> list[Cine]:
+    on_extra: Callable[[Extra], None] = ignore,
+) -> Sequence[Cine]:
     """Read the cines of a path as `gancmri prepare` would have written them: uint8 [t size size].
 
-    Records come as they are; anything else is windowed and resized, and its subjects' names are
-    hashed unless `keep_ids`. No more are read than the first `most`.
+    Records come as they are, and each cine of them is read when it is asked for: they need not fit
+    into memory. Anything else is windowed and resized, and its subjects' names are hashed unless
+    `keep_ids`. No more are read than the first `most`.
 
     Raises:
         InputError: Nothing can be read, or records have another size.
     """
-    key = None if keep_ids or is_records(path) else subject_key()
+    if is_records(path):
+        records = _open_records(path, options, split, most)
+        if records[0].pixels.shape[1:] != (size, size):
+            raise InputError(
+                f"{path}: holds frames of {records[0].pixels.shape[1:]}, the model takes "
+                f"{(size, size)}; give the original cines, or prepare them with --size {size}"
+            )
+        return records
+    key = None if keep_ids else subject_key()
 
     def model_cines() -> Iterator[Cine]:
-        for place, cine in _each(path, on_refusal, options, split):
-            if not is_records(path):
-                try:
-                    cine = preprocess(cine, size, fit, percentiles)
-                except InputError as error:
-                    on_refusal(Refusal(place, str(error).removeprefix(f"{cine.subject}: ")))
-                    continue
-            elif cine.pixels.shape[1:] != (size, size):
-                raise InputError(
-                    f"{path}: holds frames of {cine.pixels.shape[1:]}, the model takes "
-                    f"{(size, size)}; give the original cines, or prepare them with --size {size}"
-                )
+        for place, cine in _each(path, on_refusal, options, split, on_extra, keep_ids):
+            try:
+                cine = preprocess(cine, size, fit, percentiles)
+            except InputError as error:
+                on_refusal(Refusal(place, str(error).removeprefix(f"{cine.subject}: ")))
+                continue
             yield (
                 dataclasses.replace(cine, subject=hash_subject(cine.subject, key)) if key else cine
             )
@@ -87,24 +111,55 @@ def _each(
     on_refusal: Callable[[Refusal], None],
     options: ReadOptions | None,
     split: str | None,
+    on_extra: Callable[[Extra], None],
+    keep_ids: bool,
 ) -> Iterator[tuple[pathlib.Path, Cine]]:
     """Yield each cine with the place it was found."""
     if is_records(path):
-        if options not in (None, ReadOptions()):
-            raise InputError(
-                f"{path}: holds records, which --slice, --mask-box and --spacing-mm come too late "
-                "for; give them to `gancmri prepare`"
-            )
-        for name in record_splits(path) if split is None else [split]:
-            yield from ((path, cine) for cine in Records(path, name))
+        yield from ((path, cine) for cine in _open_records(path, options, split))
         return
-    phenotypes = study_phenotypes(path)
-    for subject in list_subjects(path):
-        for item in read_subject(subject, phenotypes, options):
+    subjects = list_subjects(path)
+    for item in unused_files(path, subjects):
+        on_extra(item)
+    table = study_phenotypes(path)
+    # Persons that are told apart by their files' headers alone are looked up by their own names.
+    rows = table | match_rows(table, (subject.name for subject in subjects)).rows
+    seen: list[str] = []
+    for subject in subjects:
+        for item in read_subject(subject, rows, options):
             if isinstance(item, Cine):
+                for note in item.notes:
+                    on_extra(Remark(subject.path, note))
+                seen.append(item.subject)
                 yield subject.path, item
+            elif isinstance(item, NotTaken):
+                on_extra(item)
             else:
                 on_refusal(item)
+    if table and (
+        said := mismatch(match_rows(table, seen), names_as_written(table, seen, keep_ids))
+    ):
+        on_extra(Remark(path, f"phenotypes: {said}"))
+
+
+def names_as_written(
+    table: Iterable[str], subjects: Iterable[str], keep_ids: bool
+) -> dict[str, str]:
+    """Return how rows and subjects are named where identifiers may not be read."""
+    key = None if keep_ids else subject_key()
+    return {name: hash_subject(name, key) if key else name for name in (*table, *subjects)}
+
+
+def _open_records(
+    path: pathlib.Path, options: ReadOptions | None, split: str | None, most: int | None = None
+) -> Records:
+    if options not in (None, ReadOptions()):
+        raise InputError(
+            f"{path}: holds records, which --slice, --mask-box, --spacing-mm, --series and "
+            "--time-axis come too late for; give them to `gancmri prepare`"
+        )
+    splits = record_splits(path) if split is None else [split]
+    return Records(path, *splits, most=most)
 
 
 def _some(path: pathlib.Path, cines: Iterator[Cine]) -> list[Cine]:

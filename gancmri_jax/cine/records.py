@@ -6,11 +6,13 @@ split; `tfds.builder_from_directory` opens it.
 """
 
 import contextlib
+import errno
 import io
 import itertools
 import math
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import overload
@@ -88,8 +90,12 @@ def write_records(out: pathlib.Path, cines: Mapping[str, Iterable[Cine]]) -> Non
         builder = Cines(pathlib.Path(part), filled)
         tfds.disable_progress_bar()
         # The builder tells of downloads, of which there are none.
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare()
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                builder.download_and_prepare()
+        except RuntimeError as error:  # as the writer calls a full disk
+            reason = re.search(r"failed: ([^;]+);", str(error))
+            raise OSError(errno.EIO, reason[1] if reason else str(error), str(out)) from error
         os.replace(builder.data_dir, out)
 
 
@@ -107,8 +113,8 @@ class Records(Sequence[Cine]):
 
     num_frames: list[int]
 
-    def __init__(self, directory: pathlib.Path, *splits: str) -> None:
-        """Open a split, or several one after another.
+    def __init__(self, directory: pathlib.Path, *splits: str, most: int | None = None) -> None:
+        """Open a split, or several one after another; of them, the first `most` cines or all.
 
         Raises:
             InputError: The folder holds no records, or lacks one of the splits.
@@ -120,13 +126,15 @@ class Records(Sequence[Cine]):
                 "(fewer than 10 subjects all go to train)"
             )
         self._source = builder.as_data_source(split="+".join(splits))
+        self._length = len(self._source) if most is None else min(len(self._source), most)
         known = (builder.info.metadata or {}).get("num_frames", {})
         self.num_frames = [number for split in splits for number in known.get(split, [])]
+        self.num_frames = self.num_frames[: self._length]
         if len(self.num_frames) != len(self):
             self.num_frames = [len(cine.pixels) for cine in self]
 
     def __len__(self) -> int:
-        return len(self._source)
+        return self._length
 
     @overload
     def __getitem__(self, index: int) -> Cine: ...

@@ -51,6 +51,7 @@ def make_report(
             "ed_frame": cine.fields["ed_frame"],
             "es_frame": cine.fields["es_frame"],
             **cine.summary,
+            "notes": list(cine.fields["notes"]),
         }
         for name, cine in zip(names, staged, strict=True)
     ]
@@ -74,6 +75,8 @@ def make_report(
             for i, j in pairs
         ],
         "refused": list(card["refused"]),
+        "not_taken": dict(card["not_taken"]),
+        "phenotypes": card.get("phenotypes", {}),
         "cines": cines,
     }
 

@@ -38,6 +38,9 @@ def render_page(report: Mapping[str, Any], grid_png: bytes) -> str:
     picture = base64.b64encode(grid_png).decode()
     reasons = Counter(refused["reason"] for refused in report["refused"])
     twice = [(" and ".join(pair["subjects"]), pair["pixels"]) for pair in report["duplicates"]]
+    notes = [(c["subject"], note) for c in cines for note in c["notes"]]
+    left = [(count, kind) for kind, count in report["not_taken"].items()]
+    unmatched = report["phenotypes"]
     splits = [
         (split, report["subjects"][split], report["videos"][split], report["frames"][split])
         for split in report["subjects"]
@@ -51,6 +54,21 @@ def render_page(report: Mapping[str, Any], grid_png: bytes) -> str:
         "<h2>The same heart twice</h2>",
         "<p>Such subjects are kept in one split.</p>" if twice else "<p>None was found.</p>",
         _table(("subjects", "their pixels are"), twice) if twice else "",
+        "<h2>Chosen and timed</h2>",
+        _table(("subject", "note"), notes) if notes else "<p>Nothing to note.</p>",
+        "<h2>Not taken</h2>",
+        _table(("files", "what they are"), left) if left else "<p>Everything was.</p>",
+        *(
+            (
+                "<h2>Phenotypes</h2>",
+                _table(
+                    ("", "number", "names"),
+                    [(k.replace("_", " "), len(v), ", ".join(v)) for k, v in unmatched.items()],
+                ),
+            )
+            if any(unmatched.values())
+            else ()
+        ),
         "<h2>Refused</h2>",
         _table(("reason", "times"), reasons.most_common()) if reasons else "<p>Nothing was.</p>",
         _table(("subject", "reason"), [(r["subject"], r["reason"]) for r in report["refused"]])

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
+from gancmri_jax.cine.not_taken import NotTaken
 from gancmri_jax.cine.preprocess import Fit, preprocess
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.subjects import read_subject
@@ -28,7 +29,6 @@ class Task:
     """All a process needs to know to stage a subject; values as in `preprocess`."""
 
     subject: Subject
-    phenotypes: Mapping[str, Mapping[str, float]]
     reading: ReadOptions
     size: int
     fit: Fit
@@ -75,7 +75,8 @@ class Staged:
 
     def cine(self, subject: str) -> Cine:
         """Read the cine under the name it is to be written by."""
-        fields = self.fields | {"spacing_mm": tuple(self.fields["spacing_mm"])}
+        pairs = {name: tuple(self.fields[name]) for name in ("spacing_mm", "notes")}
+        fields = self.fields | pairs
         return Cine(**fields | {"pixels": self.pixels(), "subject": subject})
 
 
@@ -84,16 +85,20 @@ def stage(task: Task) -> pathlib.Path:
     arrays: dict[str, np.ndarray] = {}
     staged: list[tuple[dict[str, Any], dict[str, Any]]] = []
     refused: list[tuple[str, str]] = []
+    not_taken: list[tuple[str, str, int]] = []
     for item in _preprocessed(task):
         if isinstance(item, Refusal):
             refused.append((str(item.path), item.reason))
+            continue
+        if isinstance(item, NotTaken):
+            not_taken.append((str(item.path), item.kind, item.count))
             continue
         source, cine = item
         arrays[f"frames_{len(staged)}"] = cine.pixels
         arrays[f"likeness_{len(staged)}"] = likeness(cine.pixels)
         fields = {k: v for k, v in vars(cine).items() if k != "pixels"}
         staged.append((fields, summarise(source, cine.pixels)))
-    said = json.dumps({"staged": staged, "refused": refused})
+    said = json.dumps({"staged": staged, "refused": refused, "not_taken": not_taken})
     arrays["said"] = np.frombuffer(said.encode(), np.uint8)
     part = task.path.with_suffix(".part")
     with part.open("wb") as file:
@@ -102,17 +107,18 @@ def stage(task: Task) -> pathlib.Path:
     return task.path
 
 
-def read_staged(path: pathlib.Path) -> tuple[list[Staged], list[Refusal]]:
+def read_staged(path: pathlib.Path) -> tuple[list[Staged], list[Refusal], list[NotTaken]]:
     """Return what a subject's file holds, its frames still on disk."""
     with np.load(path) as file:
         said = json.loads(file["said"].tobytes())
     staged = [Staged(path, i, *parts) for i, parts in enumerate(said["staged"])]
-    return staged, [Refusal(pathlib.Path(place), reason) for place, reason in said["refused"]]
+    refused = [Refusal(pathlib.Path(place), reason) for place, reason in said["refused"]]
+    return staged, refused, [NotTaken(pathlib.Path(p), *rest) for p, *rest in said["not_taken"]]
 
 
-def _preprocessed(task: Task) -> Iterator[tuple[Cine, Cine] | Refusal]:
-    for item in read_subject(task.subject, task.phenotypes, task.reading):
-        if isinstance(item, Refusal):
+def _preprocessed(task: Task) -> Iterator[tuple[Cine, Cine] | Refusal | NotTaken]:
+    for item in read_subject(task.subject, options=task.reading):
+        if not isinstance(item, Cine):
             yield item
             continue
         try:

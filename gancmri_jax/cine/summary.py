@@ -9,6 +9,8 @@ from jaxtyping import Float, Shaped, UInt8
 from PIL import Image
 
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.preprocess import percentiles_of
+from gancmri_jax.cine.timing import heart_rate_bpm
 
 HISTOGRAM_BINS = 32
 LIKENESS_SIDE = 24
@@ -24,9 +26,9 @@ def summarise(source: Cine, frames: UInt8[np.ndarray, "t h w"]) -> dict[str, Any
     """
     num_frames, rows, columns = source.pixels.shape
     known = not math.isnan(source.spacing_mm[0])
-    beat_ms = source.frame_ms * num_frames if source.frame_ms else None
+    rate = heart_rate_bpm(source.frame_ms, num_frames)
     counts, _ = np.histogram(frames, HISTOGRAM_BINS, (0, 256))
-    low, middle, high = np.percentile(source.pixels, (1, 50, 99))
+    low, middle, high = percentiles_of(source, (1, 50, 99))
     return {
         "frames": num_frames,
         "rows": rows,
@@ -34,7 +36,7 @@ def summarise(source: Cine, frames: UInt8[np.ndarray, "t h w"]) -> dict[str, Any
         "row_mm": float(source.spacing_mm[0]) if known else None,
         "column_mm": float(source.spacing_mm[1]) if known else None,
         "frame_ms": source.frame_ms,
-        "heart_rate_bpm": round(60_000 / beat_ms, 1) if beat_ms else None,
+        "heart_rate_bpm": round(rate, 1) if rate else None,
         "intensity_percentiles_1_50_99": [float(low), float(middle), float(high)],
         "intensity_histogram": [round(float(c), 5) for c in counts / counts.sum()],
         "pixels_sha256": hashlib.sha256(str(frames.shape).encode() + frames.tobytes()).hexdigest(),

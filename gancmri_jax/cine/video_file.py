@@ -3,17 +3,22 @@
 Each is written whole or not at all, with a comment that a player or `exiftool` can show.
 """
 
+import io
 import pathlib
+from fractions import Fraction
 
-import imageio.v3 as iio
+import av
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import GifImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
 from gancmri_jax.atomic import atomic_write
+from gancmri_jax.errors import InputError
 
 _LEAST_SIDE = 256
+_MOST_DENOMINATOR = 65535  # of frame rates, as encoders take them
+_LEAST_GIF_MS = 20.0  # below, browsers show a tenth of a second
 
 
 def write_mp4(
@@ -25,9 +30,32 @@ def write_mp4(
     """Write an H.264 video, magnified for viewing, that any browser plays."""
     frames = _even(magnify(frames))
     rgb = frames if frames.ndim == 4 else np.repeat(frames[..., None], 3, axis=-1)
-    with atomic_write(path) as part, iio.imopen(part, "w", plugin="pyav") as film:
-        film.container_metadata["comment"] = comment
-        film.write(rgb, codec="libx264", fps=1000.0 / frame_ms)  # type: ignore[arg-type]
+    try:
+        content = _encode(rgb, frame_ms, comment)
+    except Exception as error:  # whatever an encoder stumbles over
+        raise InputError(
+            f"{path}: cannot be encoded as H.264 ({type(error).__name__}); choose another format"
+        ) from error
+    with atomic_write(path) as part:
+        part.write_bytes(content)
+
+
+def _encode(rgb: UInt8[np.ndarray, "t h w 3"], frame_ms: float, comment: str) -> bytes:
+    """Return an MP4 file, encoded in memory: an encoder that meets a full disk takes it badly."""
+    buffer = io.BytesIO()
+    fps = Fraction(1000.0 / frame_ms).limit_denominator(_MOST_DENOMINATOR)
+    with av.open(buffer, "w", format="mp4") as film:
+        film.metadata["comment"] = comment
+        stream = film.add_stream("libx264", rate=fps)
+        stream.height, stream.width = rgb.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = (1 / fps).limit_denominator(_MOST_DENOMINATOR)
+        for index, picture in enumerate(rgb):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = index, stream.time_base
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode())
+    return buffer.getvalue()
 
 
 def write_gif(
@@ -36,13 +64,25 @@ def write_gif(
     frame_ms: float,
     comment: str = "",
 ) -> None:
-    """Write a GIF that repeats for ever; its delays come in whole centiseconds."""
-    first, *rest = [Image.fromarray(frame) for frame in magnify(frames)]
-    duration = max(round(frame_ms / 10), 2) * 10
-    with atomic_write(path) as part:
-        first.save(
-            part, save_all=True, append_images=rest, duration=duration, loop=0, comment=comment
+    """Write a GIF that repeats for ever, each frame by itself, equal neighbours too.
+
+    Its delays come in whole centiseconds, and differ by one where that keeps the total time.
+    """
+    pictures = [Image.fromarray(frame) for frame in magnify(frames)]
+    ends = np.round(np.arange(len(pictures) + 1) * max(frame_ms, _LEAST_GIF_MS) / 10).astype(int)
+    blocks = _gif_header(pictures[0], comment)
+    for picture, delay in zip(pictures, np.diff(ends), strict=True):
+        blocks += GifImagePlugin.getdata(
+            picture, duration=int(delay) * 10, include_color_table=False
         )
+    with atomic_write(path) as part:
+        part.write_bytes(b"".join(blocks) + b";")
+
+
+def _gif_header(picture: Image.Image, comment: str) -> list[bytes]:
+    """Return what stands before the frames of a GIF: one grey palette, the loop, the comment."""
+    info = {"loop": 0, "comment": comment.encode()} if comment else {"loop": 0}
+    return list(GifImagePlugin.getheader(picture, info=info)[0])
 
 
 def write_contact_sheet(
@@ -80,13 +120,18 @@ def tile(frames: UInt8[np.ndarray, "n h w"], columns: int) -> UInt8[np.ndarray, 
 def magnify(frames: UInt8[np.ndarray, "t h w *c"]) -> UInt8[np.ndarray, "t H W *c"]:
     """Enlarge small frames by a whole factor, bicubically, to sides of at least 256 pixels."""
     _, h, w = frames.shape[:3]
-    factor = -(-_LEAST_SIDE // min(h, w))
+    factor = magnification(h, w)
     if factor == 1:
         return frames
     size = (w * factor, h * factor)
     return np.stack(
         [np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BICUBIC)) for f in frames]
     )
+
+
+def magnification(height: int, width: int) -> int:
+    """Return by how much `magnify` enlarges frames."""
+    return -(-_LEAST_SIDE // min(height, width))
 
 
 def _even(frames: UInt8[np.ndarray, "t h w *c"]) -> UInt8[np.ndarray, "t H W *c"]:

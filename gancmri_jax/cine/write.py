@@ -5,8 +5,8 @@ import pathlib
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.dicom_write import write_dicom
 from gancmri_jax.cine.nifti import write_nifti
-from gancmri_jax.cine.origin import Generated, describe
-from gancmri_jax.cine.video_file import write_contact_sheet, write_gif, write_mp4
+from gancmri_jax.cine.origin import Generated, describe, describe_spacing
+from gancmri_jax.cine.video_file import magnification, write_contact_sheet, write_gif, write_mp4
 from gancmri_jax.errors import InputError
 
 SUFFIXES = {"mp4": ".mp4", "gif": ".gif", "png": ".png", "nifti": ".nii.gz", "dicom": ".dcm"}
@@ -29,12 +29,20 @@ def write_cine(path: pathlib.Path, cine: Cine, generated: Generated = None) -> N
     elif cine.frame_ms is None:
         raise InputError(f"{path}: time between frames is unknown; only a PNG does without")
     elif path.name.endswith(".mp4"):
-        write_mp4(path, cine.pixels, cine.frame_ms, said)
+        write_mp4(path, cine.pixels, cine.frame_ms, _comment(cine, said))
     elif path.name.endswith(".gif"):
-        write_gif(path, cine.pixels, cine.frame_ms, said)
+        write_gif(path, cine.pixels, cine.frame_ms, _comment(cine, said))
     elif path.name.endswith(".nii.gz"):
         write_nifti(path, cine.pixels, cine.spacing_mm, cine.frame_ms, said)
     elif path.name.endswith(".dcm"):
         write_dicom(path, cine, generated)
     else:
         raise InputError(f"{path}: must end in one of {', '.join(SUFFIXES.values())}")
+
+
+def _comment(cine: Cine, said: str) -> str:
+    """Return a comment that holds the spacing of magnified pixels, where `read_video` finds it."""
+    factor = magnification(*cine.pixels.shape[1:3])
+    row_mm, column_mm = cine.spacing_mm
+    spacing = describe_spacing((row_mm / factor, column_mm / factor))
+    return f"{spacing}; {said}" if spacing else said

@@ -20,34 +20,71 @@ _BATCH = {
 
 @click.command("benchmark")
 @click.argument("what", type=click.Choice(["synthesis", *_BATCH]))
-@click.option("--size", default=256, show_default=True, type=click.IntRange(8))
-@click.option("--channel-base", default=32768, show_default=True, type=click.IntRange(1))
-@click.option("--channel-max", default=512, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--batch", type=click.IntRange(1), help="By default what suits a CPU or an accelerator."
+    "--size",
+    default=256,
+    show_default=True,
+    type=click.IntRange(8),
+    help="Height and width of a frame, in pixels.",
+)
+@click.option(
+    "--channel-base",
+    default=32768,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Network width: layers at resolution r have CHANNEL_BASE / r channels, up to CHANNEL_MAX.",
+)
+@click.option(
+    "--channel-max",
+    default=512,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of channels of a layer.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    help="Images per batch; clips per batch for i3d.  [default: chosen for a CPU or an "
+    "accelerator]",
 )
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="What convolutions compute in; the ceiling is float32 all the same.",
+    help="Number format of the convolutions; the reference matrix products are always float32.",
 )
-@click.option("--remat", is_flag=True, help="Compute R1 and path length anew for less memory.")
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--remat",
+    is_flag=True,
+    help="Recompute activations of R1 and path length instead of storing them; only for `benchmark "
+    "compilation`.",
+)
+@click.option(
+    "--rounds",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of repeats; the median time is printed.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
-    help="Records for the pipeline to read, instead of ones made for it.",
+    help="Training records to read in `benchmark pipeline`.  [default: records made for the test]",
 )
 @click.option(
     "--network",
     type=click.Choice(["inception", "lpips", "i3d"]),
     default="inception",
     show_default=True,
-    help="Whose features.",
+    help="Network to time in `benchmark features`.",
 )
-@click.option("--json", "report", type=click.Path(path_type=pathlib.Path, dir_okay=False))
+@click.option(
+    "--json",
+    "report",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="JSON file to write the results to.",
+)
 def command(
     what: str,
     size: int,
@@ -61,11 +98,13 @@ def command(
     network: str,
     report: pathlib.Path | None,
 ) -> None:
-    """Time a part of the work at the paper's size, beside matrix products in the same minutes.
+    """Measure the speed of synthesis, projection, training and more.
 
-    The fraction is the ideal algorithm's operations over the time, over the rate of float32 2048³
-    matrix products: it can be compared where seconds cannot. `compilation` runs nothing: it
-    says how long a training step's programs take to compile, and what memory they will need.
+    The default sizes are those of the paper. Prints the time, and the speed relative to float32
+    matrix products of size 2048³ that are timed in between. This ratio can be compared between
+    machines. It counts only the operations that an ideal implementation needs.
+
+    `compilation` runs nothing: it prints the compile time and the memory of a training step.
     """
     import jax
 
@@ -91,7 +130,9 @@ def command(
     context = click.get_current_context()
     for name, is_idle in idle.items():
         if is_idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} means nothing for {what} here")
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} has no effect with {what} here; remove it"
+            )
     if size & (size - 1) and what != "pipeline":
         raise click.UsageError(f"--size must be a power of two, got {size}")
     networks = size, channel_base, channel_max

@@ -11,20 +11,35 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 
 @click.command("compare-motions")
 @reads_cines
-@click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
-@split_option("test")
-@click.option("--videos", type=click.IntRange(1), help="Only the first so many real beats.")
 @click.option(
-    "--hearts", default=32, show_default=True, type=click.IntRange(1), help="Of each motion."
+    "--model",
+    "name",
+    default="demo",
+    show_default=True,
+    help="Model: demo, a model file or a run folder.",
+)
+@split_option("test")
+@click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
+@click.option(
+    "--hearts",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of generated hearts per motion.",
 )
 @click.option(
     "--frames",
     default=25,
     show_default=True,
     type=click.IntRange(3),
-    help="Of a beat that are measured, at equal parts of it.",
+    help="Frames to measure per heartbeat, evenly spaced.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
+)
 def command(
     name: str,
     source: pathlib.Path,
@@ -36,11 +51,14 @@ def command(
     frames: int,
     out: pathlib.Path,
 ) -> None:
-    """Move the same hearts by every motion that the model has learned, and measure the beats.
+    """Compare generated motions with real heartbeats.
 
-    OUT gets motions.md and motions.png: how far, when and how smoothly the ventricle empties, and
-    whether walls thicken, the mitral plane descends and the atria fill, beside the real beats of
-    --input. What is measured stays in OUT, and the same command goes on with the rest.
+    Generates the same hearts with every motion of the model and measures them and the real cines of
+    --input: fractional area change, time of ES, smoothness, wall thickening, descent of the mitral
+    plane, and filling of the atria.
+
+    Writes OUT/motions.md and motions.png. To resume after an interruption, run the same command
+    again.
     """
     import hashlib
 
@@ -50,12 +68,11 @@ def command(
     from gancmri_jax.experiments.motion_report import draw_curves, write_markdown
     from gancmri_jax.experiments.motion_table import compare_motions, table
     from gancmri_jax.model.file import load_model
-    from gancmri_jax.model.motion import motions_of
 
     model = load_model(name)
-    motions = motions_of(model.trajectories)
+    motions = model.motion.names
     if not motions:
-        raise InputError(f"{name}: has learned no motion; see `gancmri fit`")
+        raise InputError(f"{name}: contains no motion; add it with `gancmri fit`")
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
     digest = hashlib.sha256()
     for cine in cines:

@@ -21,16 +21,21 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     default=100,
     show_default=True,
     type=click.IntRange(1),
-    help="Of the short searches.",
+    help="Optimisation steps of the short searches, e.g. those that start from the encoder.",
 )
 @split_option("test")
-@click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
+@click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option(
     "--frames",
     type=click.IntRange(3),
-    help="So many of each video, at equal parts of its beat.  [default: all]",
+    help="Frames to use per video, evenly spaced.  [default: all]",
 )
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
+)
 def command(
     name: str,
     source: pathlib.Path,
@@ -46,12 +51,15 @@ def command(
     frames: int | None,
     out: pathlib.Path,
 ) -> None:
-    """Project whole beats in several ways, and put what came of them into one table.
+    """Compare the quality and speed of projection settings.
 
-    Ways differ in mode, space, where the search starts, and its steps. OUT gets table.md, table.csv
-    and pictures.png, which shows the first video's frames over what was found of them: handle it
-    as you handle the data. The table grows as ways are done, and the same command goes on with the
-    others.
+    Projects whole heartbeats with several combinations of --mode, --space, --start and number of
+    steps (see `gancmri project`). --steps is for searches from the mean w, --few-steps for short
+    ones.
+
+    Writes OUT/table.md and table.csv, and pictures.png, which shows frames of the first video above
+    their projections: protect it like the data. To resume after an interruption, run the same
+    command again.
     """
     from gancmri_jax.experiments.projection_report import draw, header, write_csv, write_markdown
     from gancmri_jax.experiments.projection_table import (

@@ -13,7 +13,7 @@ from gancmri_jax.cli.projecting import (
     SPACE,
     START,
     chosen_start,
-    project_cines,
+    progress,
     projects_cines,
 )
 from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
@@ -26,8 +26,13 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 @SPACE
 @START
 @split_option("test")
-@click.option("--videos", type=click.IntRange(1), help="Only the first so many videos.")
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+@click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
+)
 def command(
     name: str,
     source: pathlib.Path,
@@ -44,11 +49,14 @@ def command(
     videos: int | None,
     out: pathlib.Path,
 ) -> None:
-    """Take every second frame of each cine away, and compare ways to find it again.
+    """Remove every second frame of cines and compare ways to restore it.
 
-    The mean SSIM (GANcMRI, section 3.3.4) of interpolation by codes stands beside those of a blend
-    of pixels and of optical flow. OUT gets superres.csv, superres.png, where a generated frame is
-    least like its neighbours, and latents.zarr, with which the same command goes on.
+    Reports the mean SSIM (GANcMRI, section 3.3.4) and PSNR of interpolation between latent codes, a
+    blend of the neighbouring frames, and optical flow.
+
+    Writes OUT/superres.csv and superres.png, which shows the generated frames that differ most from
+    their neighbours: protect it like the data. To resume after an interruption, run the same
+    command again.
     """
     from gancmri_jax.experiments.temporal_superres import (
         draw_strangest,
@@ -59,20 +67,24 @@ def command(
         write_rows,
     )
     from gancmri_jax.model.file import load_model
-    from gancmri_jax.projection.projector import Settings
+    from gancmri_jax.projection.settings import Settings
+    from gancmri_jax.projection.study import project_study
 
     model = load_model(name)
     model.insist_grey()
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
-    codes = project_cines(
-        model,
-        [halve(cine) for cine in cines],
-        out / "latents.zarr",
-        Settings(steps, space, distance, start=chosen_start(model, start)),  # type: ignore[arg-type]
-        mode=mode,
-        batch_size=batch_size,
-        seed=seed,
-    )
+    settings = Settings(steps, space, distance, start=chosen_start(model, start))  # type: ignore[arg-type]
+    with progress(settings) as told:
+        codes = project_study(
+            model,
+            [halve(cine) for cine in cines],
+            out / "latents.zarr",
+            settings,
+            mode=mode,  # type: ignore[arg-type]
+            batch_size=batch_size,
+            seed=seed,
+            **told,  # type: ignore[arg-type]
+        )
     bar = tqdm(cines, unit=" videos", desc="recover", file=sys.stderr)
     recoveries = recover_all(model, bar, codes)
     rows = summarize(recoveries)

@@ -9,7 +9,7 @@ import click
 from gancmri_jax.errors import InputError
 
 if TYPE_CHECKING:  # they import JAX, which `--help` does not need
-    from gancmri_jax.metrics.sources import Source
+    from gancmri_jax.metrics.sets import ImageSet
     from gancmri_jax.model.motion import Motion
 
 SPLITS = ("train", "validation", "test", "all")
@@ -20,23 +20,33 @@ SET_OPTIONS = (
         type=click.Choice(SPLITS),
         default="all",
         show_default=True,
-        help="Of sets that are records, which subjects.",
+        help="Subjects to use from training records.",
     ),
     click.option(
         "--size",
         type=click.IntRange(8),
-        help="Of sets that are cines as scanners give them: prepared to it first.",
+        help="Height and width of a frame, in pixels, to which cine files are resized; only for "
+        "sets that are cine files, and required for them.",
     ),
     click.option(
         "--method",
         type=click.Choice(["frame-to-frame", "ed-to-es"]),
         default="frame-to-frame",
         show_default=True,
-        help="Of videos that a model makes.",
+        help="Motion of videos that a model generates.",
     ),
-    click.option("--truncation", default=1.0, show_default=True, type=click.FloatRange(-2, 2)),
     click.option(
-        "--store-model", default="demo", show_default=True, help="That a latent store is of."
+        "--truncation",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(-2, 2),
+        help="Truncation ψ: below 1, hearts are more typical and less varied.",
+    ),
+    click.option(
+        "--store-model",
+        default="demo",
+        show_default=True,
+        help="Model that a latent store was made with: demo, a model file or a run folder.",
     ),
 )
 
@@ -56,7 +66,7 @@ def open_set(
     motion: "Motion",
     truncation: float,
     store_model: str,
-) -> "Source":
+) -> "ImageSet":
     """Return the set of a model, a latent store, records or cines.
 
     Raises:
@@ -64,14 +74,14 @@ def open_set(
     """
     from gancmri_jax.cine.read import read_model_cines
     from gancmri_jax.cine.records import Records, is_records, record_splits
-    from gancmri_jax.metrics.sources import Cines, Coded, Generated
+    from gancmri_jax.metrics.sets import CineSet, CodedSet, GeneratedSet
     from gancmri_jax.model.file import EMBEDDED, load_model
     from gancmri_jax.projection.store import is_store, read_latents, read_noise
 
     path = pathlib.Path(name)
     is_run = (path / "model.safetensors").is_file()
     if name in EMBEDDED or path.suffix == ".safetensors" or is_run:
-        return Generated(name, load_model(name), motion, truncation)
+        return GeneratedSet(name, load_model(name), motion, truncation)
     if not path.exists():
         raise InputError(f"{path}: no such model, latent store, records or folder of cines")
     if is_store(path):
@@ -79,21 +89,21 @@ def open_set(
         model = load_model(store_model)
         if provenance.get("model") != model.fingerprint:
             raise InputError(
-                f"{path}: holds codes of another model than {store_model}; give --store-model"
+                f"{path}: its codes do not belong to model {store_model}; give --store-model"
             )
         videos = []
         for video, valid in enumerate(codes.valid):
             noise = [level[valid] for level in read_noise(path, video)]
             videos.append((codes.ws[video][valid], noise))
-        return Coded(name, model, videos)
+        return CodedSet(name, model, videos)
     if is_records(path):
         if size is not None:
-            raise InputError(f"{path}: holds records, which have a size; leave --size out")
+            raise InputError(f"{path}: records have a fixed size; remove --size")
         splits = record_splits(path) if split == "all" else [split]
-        return Cines(f"{name} {split}", Records(path, *splits))
+        return CineSet(f"{name} {split}", Records(path, *splits))
     if size is None:
-        raise InputError(f"{path}: holds cines as they are; give the --size to prepare them to")
-    return Cines(name, read_model_cines(path, size, on_refusal=_tell))
+        raise InputError(f"{path}: cine files need --size, the height and width to resize them to")
+    return CineSet(name, read_model_cines(path, size, on_refusal=_tell))
 
 
 def _tell(refusal: object) -> None:
@@ -115,7 +125,7 @@ def progress() -> Callable[[str, int], Callable[[int], object]]:
     return start
 
 
-def read_frames(source: "Source", most: int | None, seed: int) -> Iterator:
+def read_frames(source: "ImageSet", most: int | None, seed: int) -> Iterator:
     """Yield `most` frames of a set, or all where it has fewer or None is asked for."""
     numbers = [number for number in (most, source.num_frames) if number is not None]
     return source.frames(min(numbers), seed)

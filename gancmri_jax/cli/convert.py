@@ -11,24 +11,33 @@ import click
     "source",
     required=True,
     type=click.Path(path_type=pathlib.Path),
-    help="StyleGAN2 TensorFlow pickle, stylegan2-ada-pytorch pickle, or rosinality's .pt.",
+    help="StyleGAN2 pickle (TensorFlow), stylegan2-ada-pytorch pickle, or rosinality's .pt file.",
 )
 @click.option(
     "--trajectories",
     "folder",
     type=click.Path(path_type=pathlib.Path),
-    help="Folder of GANcMRI's published trajectories, 01.npy … 4849.npy.",
+    help="Folder with the trajectories published by GANcMRI, 01.npy … 4849.npy.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path),
+    help="Output model file (.safetensors).",
+)
 def command(source: pathlib.Path, folder: pathlib.Path | None, out: pathlib.Path) -> None:
-    """Write a StyleGAN2 of another project as a model file; nothing in its file is executed."""
+    """Convert a StyleGAN2 from another project to a model file.
+
+    Needs neither TensorFlow nor PyTorch. No code in the input file is executed.
+    """
     from gancmri_jax.weights.stylegan2_files import read_foreign
 
     foreign = read_foreign(source)  # before JAX is waited for: most files that fail do so here
 
+    from gancmri_jax.latents.motions import EdToEs, MeanSteps
     from gancmri_jax.model.convert import LICENCE, convert
     from gancmri_jax.model.file import save_model
-    from gancmri_jax.model.fit import with_fit
+    from gancmri_jax.model.motion import LearnedMotion
     from gancmri_jax.model.published import read_published
 
     model, discriminator = convert(foreign, source.name)
@@ -44,8 +53,8 @@ def command(source: pathlib.Path, folder: pathlib.Path | None, out: pathlib.Path
             "rank": found.rank,
             "retained_motion": {"peak": round(found.kept.peak, 4), "frame": found.kept.frame},
         }
-        trajectories = {"ed_to_es": found.ed_to_es, "frame_to_frame": found.steps}
-        model = with_fit(model, trajectories, found.directions, note)
+        motion = LearnedMotion((EdToEs(found.ed_to_es), MeanSteps(found.steps)))
+        model = model.with_fit(motion, found.directions, note)
         click.echo(
             f"frame_to_frame: {len(found.steps)} steps of rank {found.rank}, "
             f"their sum {found.gap:.1e}; goes {found.kept.peak:.0%} of the way to ES, "

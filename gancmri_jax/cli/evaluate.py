@@ -9,43 +9,73 @@ from tqdm import tqdm
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cli.comparing import compares_sets, open_set, progress
 from gancmri_jax.errors import InputError
+from gancmri_jax.metrics.names import MetricName, example, parse_metric
+from gancmri_jax.metrics.table import METRICS
 
 
-@click.command("evaluate")
-@click.option("--real", help="Records, cines, a latent store or a model.")
-@click.option("--fake", help="The same.")
-@click.option("--metrics", help="Names with commas between, as fid50k_full,kid2000.")
+class _ListsMetrics(click.Command):
+    """Show the table of metrics at the end of the help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Metrics"):
+            formatter.write_dl([(example(base), metric.what) for base, metric in METRICS.items()])
+
+
+@click.command("evaluate", cls=_ListsMetrics)
+@click.option("--real", help="Reference set: training records, cines, a latent store or a model.")
+@click.option(
+    "--fake", help="Set to compare with --real: training records, cines, a latent store or a model."
+)
+@click.option("--metrics", help="Metrics, separated by commas, e.g. fid50k_full,kid2000.")
 @compares_sets
 @click.option(
     "--segmenter",
     default="demo",
     show_default=True,
-    help="Model or run whose segmenter fcn_fd looks through.",
+    help="Segmenter for fcn_fd: demo, a model file that contains one, or a run folder of `gancmri "
+    "train-segmenter`.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--ddof", default=1, show_default=True, type=click.IntRange(0, 1))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Random seed of the samples.",
+)
+@click.option(
+    "--ddof",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 1),
+    help="Divide covariances of n samples by n − DDOF.",
+)
 @click.option(
     "--bootstrap",
     default=20,
     show_default=True,
     type=click.IntRange(0),
-    help="Resamples behind the interval of a Fréchet distance; 0 for none.",
+    help="Bootstrap resamples for the interval of a Fréchet distance; 0 turns the interval off.",
 )
-@click.option("--no-cache", is_flag=True, help="Keep no features of the real set.")
+@click.option("--no-cache", is_flag=True, help="Do not cache the features of the real set.")
 @click.option(
     "--table",
     multiple=True,
     metavar="NAME=SET",
-    help="FVD between each two sets, as in the paper's Table 1; repeat. NAME=MODEL:ed-to-es says "
-    "how a model's videos move.",
+    help="Add a set to a table of FVD between all pairs of sets, as in Table 1 of the paper; "
+    "repeat for more. NAME=MODEL:ed-to-es chooses the motion of a model's videos.",
 )
 @click.option(
     "--compare",
     nargs=2,
     type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
-    help="Two files that --json wrote; refused where they were not measured alike.",
+    help="Compare two files written by --json; an error if they were measured differently.",
 )
-@click.option("--json", "report", type=click.Path(path_type=pathlib.Path, dir_okay=False))
+@click.option(
+    "--json",
+    "report",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="JSON file to write the results to.",
+)
 def command(
     real: str | None,
     fake: str | None,
@@ -61,18 +91,18 @@ def command(
     method: str,
     **opening,
 ) -> None:
-    """Measure metrics between two sets; each number comes with what is needed to repeat it.
+    """Measure FID, FVD and other metrics between two sets.
 
-    fid, kid, precision, recall (Inception), fcn_fd (a segmenter), cfid (ukbb_cardiac's published
-    network alone) take a number of frames: fid50k draws 50,000 of each set, fid50k_full all real
-    ones. fvd16_consecutive and fvd16_equispaced take clips of up to 2,048 videos. ssim, psnr and
-    lpips compare video by video; roughness, closure and excursion are of moving; ppl_wend and
-    ppl_wfull of a model. pearson, alone, correlates the columns of two phenotypes.csv.
+    Give --real, --fake and --metrics; or --table; or --compare. The --json file records everything
+    needed to repeat a measurement.
+
+    A number in the name of a frame metric is the sample size: fid2000 draws 2,000 frames from each
+    set, fid50k_full compares 50,000 with all real frames. fvd16_equispaced and fvd16_consecutive
+    take a clip of 16 frames from each of up to 2,048 videos. pearson compares two phenotypes.csv;
+    use it alone.
     """
     if bootstrap == 1:
-        raise click.UsageError(
-            "--bootstrap takes no spread from one resample; give 0, or 2 and above"
-        )
+        raise click.UsageError("--bootstrap must be 0, or at least 2")
     sets = [bool(given) for given in (real, fake, metrics)]
     if any(sets) + bool(table) + (compare is not None) != 1 or any(sets) != all(sets):
         raise click.UsageError("give --real, --fake and --metrics, or --table, or --compare")
@@ -83,11 +113,11 @@ def command(
             click.echo(line)
         return
 
+    asked = [parse_metric(name.strip()) for name in metrics.split(",")] if metrics else []
+
     from gancmri_jax.metrics.card import write_cards
-    from gancmri_jax.metrics.correlation import correlate_tables
     from gancmri_jax.metrics.evaluate import Evaluation
-    from gancmri_jax.metrics.features import Protocol
-    from gancmri_jax.metrics.names import parse_metric
+    from gancmri_jax.metrics.protocol import Protocol
     from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.model.motion import Motion
 
@@ -95,15 +125,11 @@ def command(
     if table:
         _print_table(table, protocol, method, opening, report)
         return
-    assert real and fake and metrics
-    if metrics.strip() == "pearson":
-        cards = correlate_tables(pathlib.Path(real), pathlib.Path(fake))
-        click.echo("\n".join(map(str, cards)))
-        if report is not None:
-            write_cards(report, cards)
+    assert real and fake
+    if any(name.metric.kind == "tables" for name in asked):
+        _compare_tables(asked, pathlib.Path(real), pathlib.Path(fake), report)
         return
-    asked = [parse_metric(name.strip()) for name in metrics.split(",")]
-    if any(metric.base == "fcn_fd" for metric in asked):
+    if any(name.metric.backbone == "segmenter" for name in asked):
         owner = load_segmenter_of(segmenter), segmenter
         protocol = Protocol(seed, ddof, bootstrap, owner, not no_cache)
     motion = Motion(method)
@@ -114,8 +140,8 @@ def command(
         progress(),
     )
     cards = []
-    for metric in asked:
-        card = evaluation.measure(metric)
+    for name in asked:
+        card = evaluation.measure(name)
         tqdm.write(str(card))
         for warning in card.warnings:
             tqdm.write(f"  note: {warning}", file=sys.stderr)
@@ -124,18 +150,37 @@ def command(
             write_cards(report, cards)
 
 
+def _compare_tables(
+    asked: list[MetricName], real: pathlib.Path, fake: pathlib.Path, report: pathlib.Path | None
+) -> None:
+    from gancmri_jax.metrics.card import write_cards
+    from gancmri_jax.metrics.columns import compare_tables
+
+    others = [name.name for name in asked if name.metric.kind != "tables"]
+    if others:
+        raise InputError(
+            f"{', '.join(others)}: compares images, and other metrics here compare tables; "
+            "measure them in two commands"
+        )
+    cards = [card for name in asked for card in compare_tables(name, real, fake)]
+    click.echo("\n".join(map(str, cards)))
+    if report is not None:
+        write_cards(report, cards)
+
+
 def _print_table(table, protocol, method, opening, report) -> None:
     import json
 
     from gancmri_jax.metrics.fvd_table import fvd_table
-    from gancmri_jax.metrics.names import parse_metric
     from gancmri_jax.model.motion import Motion
 
     sets = {}
     for text in table:
         name, equals, where = text.partition("=")
         if not (name and equals and where) or name in sets:
-            raise click.UsageError(f"--table {text} is not of the form NAME=SET, each NAME once")
+            raise click.UsageError(
+                f"--table {text} is not of the form NAME=SET, or NAME is used twice"
+            )
         path, colon, how = where.rpartition(":")
         if colon and how in ("frame-to-frame", "ed-to-es"):
             where, motion = path, Motion(how)
@@ -143,10 +188,12 @@ def _print_table(table, protocol, method, opening, report) -> None:
             motion = Motion(method)
         sets[name] = open_set(where, motion=motion, **opening)
     if len(sets) < 2:
-        raise click.UsageError("--table needs two sets at least")
+        raise click.UsageError("--table needs at least two sets; repeat --table for each")
     sizes = {source.size for source in sets.values()}
     if len(sizes) > 1:
-        raise InputError(f"the sets have frames of {sorted(sizes)}; prepare all at one size")
+        raise InputError(
+            f"the sets have different frame sizes, {sorted(sizes)}; prepare all at the same size"
+        )
     distances, clips = fvd_table(sets, parse_metric("fvd16_equispaced"), protocol, progress())
     click.echo(f"FVD, 16 equally spaced frames, {clips} clips of each set:")
     for (row, column), value in distances.items():

@@ -4,20 +4,32 @@ import click
 
 
 @click.command("explore")
-@click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--model",
+    "name",
+    default="demo",
+    show_default=True,
+    help="Model: demo, a model file or a run folder.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Network address to listen on; 0.0.0.0 opens the page to the whole network.",
+)
 @click.option(
     "--port",
     default=8040,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="0 for any that is free.",
+    help="Port to listen on; 0 picks a free one.",
 )
-@click.option("--no-browser", is_flag=True, help="Do not open the page.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
 def command(name: str, host: str, port: int, no_browser: bool) -> None:
-    """Serve a page whose sliders move a beating heart; it needs no internet.
+    """Open a web page with sliders that change a beating heart.
 
-    Cines that are loaded into it stay in this machine's memory until it ends.
+    The page works without internet. Cines that you load stay in the memory of this machine and are
+    deleted when the command ends. Needs `pip install 'gancmri_jax[apps]'`.
     """
     from gancmri_jax.apps.packages import insist_packages
 

@@ -8,19 +8,26 @@ FORMATS = ("stylegan2-ada", "stablehlo", "onnx")
 
 
 @click.command("export")
-@click.option("--model", "name", required=True, help="demo, a model file or a run.")
-@click.option("--format", "kind", required=True, type=click.Choice(FORMATS))
+@click.option("--model", "name", required=True, help="Model: demo, a model file or a run folder.")
+@click.option(
+    "--format",
+    "kind",
+    required=True,
+    type=click.Choice(FORMATS),
+    help="Output format: a PyTorch file for stylegan2-ada, or StableHLO or ONNX graphs.",
+)
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=pathlib.Path),
-    help="A file for stylegan2-ada; a folder of graphs for the others.",
+    help="Output file for stylegan2-ada; output folder for stablehlo and onnx.",
 )
 def command(name: str, kind: str, out: pathlib.Path) -> None:
-    """Write a model as others read it.
+    """Export a model to PyTorch, ONNX or StableHLO.
 
-    stylegan2-ada is a .pt of state dictionaries, weights only; stablehlo and onnx are graphs for a
-    batch of any size, with the latent directions beside them.
+    stylegan2-ada writes a .pt file of state dictionaries that stylegan2-ada-pytorch loads. onnx and
+    stablehlo write the mapping and synthesis networks as graphs for any batch size, and the motion
+    and directions as safetensors.
     """
     from gancmri_jax.export.graphs import export_onnx, export_stablehlo
     from gancmri_jax.export.torch_state import export_torch

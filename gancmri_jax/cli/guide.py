@@ -10,26 +10,44 @@ from gancmri_jax.errors import InputError
 
 
 @click.command("guide")
-@click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
+@click.option(
+    "--model",
+    "name",
+    default="demo",
+    show_default=True,
+    help="Model: demo, a model file or a run folder.",
+)
 @click.option(
     "--phenotype",
     "names",
     multiple=True,
-    help="Direction, e.g. lv_area; repeat for more.  [default: all whose phenotype is measured]",
+    help="Phenotype whose direction is tested, e.g. lv_area; repeat for more.  [default: all that "
+    "the segmenter measures]",
 )
-@click.option("--hearts", default=32, show_default=True, type=click.IntRange(2))
+@click.option(
+    "--hearts",
+    default=32,
+    show_default=True,
+    type=click.IntRange(2),
+    help="Number of generated hearts.",
+)
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, 2**32 - 1),
-    help="Of the first heart.",
+    help="Random seed of the first heart; the next hearts use SEED + 1, SEED + 2, …",
 )
-@click.option("--json", "report", type=click.Path(path_type=pathlib.Path, dir_okay=False))
+@click.option(
+    "--json",
+    "report",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="JSON file to write the results to.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path, file_okay=False),
-    help="Folder for guidance.png and cross-talk.png.",
+    help="Output folder for guidance.png and cross-talk.png.",
 )
 def command(
     name: str,
@@ -39,12 +57,17 @@ def command(
     report: pathlib.Path | None,
     out: pathlib.Path | None,
 ) -> None:
-    """Move hearts by 51 amounts in [−2, 3] along each direction, and measure them at ED.
+    """Measure how directions change LV area and sphericity.
 
-    For each phenotype it prints Pearson's r between amount and measurement, the median over hearts
-    with its 95 % interval and p value, r of all hearts pooled, the share of steps that raise the
-    phenotype, and what an amount of 1 does to each phenotype in standard deviations of the hearts
-    as they are.
+    Moves each heart by 51 amounts from −2 to 3 along a direction and measures its ED frame. Prints
+    for each phenotype:
+
+    \b
+    r       Pearson's r of amount and measurement: median over hearts, 95 % interval, p value
+    pooled  Pearson's r over all hearts together
+    rise    share of steps that increase the phenotype
+    range   lowest and highest measurement
+    c = 1   effect of an amount of 1 on each phenotype, in standard deviations over hearts
     """
     from gancmri_jax.atomic import atomic_write
     from gancmri_jax.model.file import load_model

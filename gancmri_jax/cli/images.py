@@ -20,42 +20,62 @@ def _seeds(_: click.Context, option: click.Parameter, text: str) -> list[int]:
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not first <= last <= _MOST_SEED:
-            raise click.BadParameter(f"{part!r} is not of the form 7 or 0-99", param=option)
+            raise click.BadParameter(
+                f"{part!r} is not a seed such as 7 or a range such as 0-99", param=option
+            )
         seeds += range(first, last + 1)
     return seeds
 
 
 @click.command("images")
-@click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
+@click.option(
+    "--model",
+    "name",
+    default="demo",
+    show_default=True,
+    help="Model: demo, a model file or a run folder.",
+)
 @click.option(
     "--kind",
     type=click.Choice(["seeds", "truncation", "mix", "interpolation"]),
     default="seeds",
     show_default=True,
-    help="A frame a seed; each at several truncations; styles of half the seeds with those of the "
-    "others; a video through them all.",
+    help="seeds: one frame per seed. truncation: each seed at eight values of ψ. mix: coarse "
+    "styles of the first half of the seeds with fine styles of the second half. interpolation: a "
+    "video through all seeds.",
 )
-@click.option("--seeds", default="0-15", show_default=True, callback=_seeds, help="As 1,5,7-9.")
 @click.option(
-    "--truncation", default=1.0, show_default=True, type=click.FloatRange(-2, 2), help="psi"
+    "--seeds",
+    default="0-15",
+    show_default=True,
+    callback=_seeds,
+    help="Random seeds, e.g. 0-15 or 1,5,7-9.",
+)
+@click.option(
+    "--truncation",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(-2, 2),
+    help="Truncation ψ: below 1, hearts are more typical and less varied.",
 )
 @click.option(
     "--cutoff",
     type=click.IntRange(1),
-    help="Of mix: how many rows of ws come from the picture at the left; half by default.",
+    help="With --kind mix, number of layers that take the coarse style.  [default: half of them]",
 )
 @click.option(
     "--frames",
     default=25,
     show_default=True,
     type=click.IntRange(1),
-    help="Of interpolation, from one seed to the next.",
+    help="With --kind interpolation, frames from one seed to the next.",
 )
 @click.option(
     "--out",
     default=pathlib.Path("images"),
     show_default=True,
     type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
 )
 def command(
     name: str,
@@ -66,7 +86,10 @@ def command(
     frames: int,
     out: pathlib.Path,
 ) -> None:
-    """Render single frames, marked synthetic; seed K is the same heart in every request."""
+    """Generate single frames, or a video that blends between hearts.
+
+    The same seed always gives the same heart. Files are marked as synthetic.
+    """
     import numpy as np
 
     from gancmri_jax.cine.cine import Cine
@@ -84,10 +107,12 @@ def command(
     idle = {"cutoff": kind != "mix", "frames": kind != "interpolation"}
     for option, is_idle in (idle | {"truncation": kind == "truncation"}).items():
         if is_idle and given(option) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{option} means nothing for --kind {kind}")
+            raise click.UsageError(f"--{option} has no effect with --kind {kind}; remove it")
     model = load_model(name)
     if cutoff is not None and cutoff >= model.num_ws:
-        raise click.UsageError(f"--cutoff must be below {model.num_ws}, the model's rows of ws")
+        raise click.UsageError(
+            f"--cutoff must be below {model.num_ws}, the model's number of layers"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

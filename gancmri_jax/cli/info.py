@@ -8,7 +8,11 @@ import click
 @click.command("info")
 @click.argument("name", default="demo")
 def command(name: str) -> None:
-    """Print a model's sizes, motion, directions and card; NAME is demo, a model file or a run."""
+    """Print the contents of a model file.
+
+    Lists network sizes, motion, directions and the model card. NAME is demo, a model file or a run
+    folder.
+    """
     from gancmri_jax.model.file import read_header
 
     header = read_header(name)

@@ -10,31 +10,31 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 
 VERBS = {
-    "phantom": "Write phantom hearts, whose physiology is known, as NIfTI.",
-    "prepare": "Read cines and write training records.",
-    "project": "Find the latent codes of real frames.",
-    "train-segmenter": "Train a network that finds the heart's chambers.",
-    "train-encoder": "Train a network that guesses an image's latent code.",
-    "segment": "Find the chambers in cines, and measure the left ventricle.",
-    "compare-projections": "Say how well frames are found in several ways.",
+    "phantom": "Write phantom hearts with known physiology as NIfTI files.",
+    "prepare": "Convert cines to training records.",
+    "project": "Find the latent code of each real frame.",
+    "train-segmenter": "Train a network that segments the chambers of the heart.",
+    "train-encoder": "Train a network that predicts the latent code of an image.",
+    "segment": "Segment the chambers in cines and measure the left ventricle.",
+    "compare-projections": "Compare the quality and speed of projection settings.",
     "fit": "Learn motion and phenotype directions from latent codes.",
-    "compare-motions": "Say how motions move hearts, beside real beats.",
-    "guide": "Say how well directions rule what hearts measure.",
+    "compare-motions": "Compare generated motions with real heartbeats.",
+    "guide": "Measure how directions change LV area and sphericity.",
     "superres": "Raise the frame rate of real cines.",
-    "compare-superres": "Say how well frames that were taken away are found again.",
-    "convert": "Make a model of another project's StyleGAN2.",
-    "export": "Write a model in other projects' formats.",
-    "info": "Say what a model file holds.",
-    "synthesize": "Make videos of beating hearts.",
-    "images": "Make pictures of single frames, and of the latent space between them.",
-    "explore": "Move a heart by sliders, in a browser.",
-    "study": "Let readers say which hearts are real, and analyse what they said.",
-    "runs": "Draw and compare the curves of training runs.",
-    "evaluate": "Say in numbers how good generated hearts are.",
-    "memorisation": "Say whether a model copies the hearts it was trained on.",
-    "reproduce": "Rerun the paper on phantoms, and write one report.",
-    "weights": "Fetch pretrained networks, and say where they come from.",
-    "benchmark": "Say how fast this machine is, and how much of it is used.",
+    "compare-superres": "Remove every second frame of cines and compare ways to restore it.",
+    "convert": "Convert a StyleGAN2 from another project to a model file.",
+    "export": "Export a model to PyTorch, ONNX or StableHLO.",
+    "info": "Print the contents of a model file.",
+    "synthesize": "Generate videos of beating hearts.",
+    "images": "Generate single frames, or a video that blends between hearts.",
+    "explore": "Open a web page with sliders that change a beating heart.",
+    "study": "Run a blinded reader study with real and generated hearts.",
+    "runs": "Plot the curves of training runs.",
+    "evaluate": "Measure FID, FVD and other metrics between two sets.",
+    "memorisation": "Test whether a model copies the hearts it was trained on.",
+    "reproduce": "Repeat the paper's experiments on phantoms and write a report.",
+    "weights": "Download and check pretrained networks.",
+    "benchmark": "Measure the speed of synthesis, projection, training and more.",
 }
 
 
@@ -57,7 +57,11 @@ class Verbs(click.Group):
 @click.command(cls=Verbs)
 @click.version_option(__version__)
 def gancmri() -> None:
-    """Generative models of the beating heart."""
+    """Generate videos of beating hearts with a model learned from cine MRI.
+
+    Try `gancmri synthesize` first: it needs no data. With your own cines, the order is: prepare,
+    `python train.py`, project, fit, synthesize.
+    """
 
 
 def run(command: click.Command) -> None:

@@ -1,7 +1,7 @@
 """`gancmri memorisation`: does a model copy the hearts it was trained on?"""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -15,27 +15,46 @@ from gancmri_jax.errors import InputError
     "--data",
     required=True,
     type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
-    help="Records: their train split is what the model saw, their test split is held out.",
+    help="Training records of the model; their test split serves as held-out frames.",
 )
-@click.option("--fake", required=True, help="Model, or a set of generated frames.")
+@click.option(
+    "--fake", required=True, help="Generated frames: a model, training records or a latent store."
+)
 @click.option(
     "--space",
     "wanted",
     multiple=True,
     type=click.Choice(["pixel", "lpips", "segmenter"]),
     default=("pixel", "segmenter"),
-    help="Where distances are taken; may be repeated.  [default: pixel, segmenter]",
+    help="Space in which distances are measured; repeat for more.  [default: pixel, segmenter]",
 )
-@click.option("--segmenter", default="demo", show_default=True, help="Model or run that has one.")
+@click.option(
+    "--segmenter",
+    default="demo",
+    show_default=True,
+    help="Segmenter for --space segmenter: demo, a model file that contains one, or a run folder "
+    "of `gancmri train-segmenter`.",
+)
 @click.option(
     "--frames",
     default=2000,
     show_default=True,
     type=click.IntRange(100),
-    help="Of the generated and the held-out set; of training, all.",
+    help="Largest number of generated frames, and of held-out frames, to compare.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Random seed of the samples.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
+)
 def command(
     data: pathlib.Path,
     fake: str,
@@ -45,10 +64,13 @@ def command(
     seed: int,
     out: pathlib.Path,
 ) -> None:
-    """Compare distances to the nearest training frame with those of held-out frames.
+    """Test whether a model copies the hearts it was trained on.
 
-    Writes OUT/memorisation.json and the closest pairs as pictures, generated above, training below.
-    They show training frames: handle them as you handle the data.
+    Measures the distance from each generated frame to the nearest training frame, and the same for
+    real held-out frames. A model that copies is much closer to the training frames.
+
+    Writes OUT/memorisation.json and pictures of the closest pairs, generated frames above training
+    frames: protect them like the data.
     """
     import numpy as np
 
@@ -72,14 +94,12 @@ def command(
             yield video
             told(1)
 
-    spaces: dict[str, Space] = {}
-    for name in dict.fromkeys(wanted):
-        if name == "pixel":
-            spaces[name] = pixels
-        elif name == "lpips":
-            spaces[name] = lpips_space()
-        else:
-            spaces[name] = segmenter_space(load_segmenter_of(segmenter))
+    makers: dict[str, Callable[[], Space]] = {
+        "pixel": lambda: pixels,
+        "lpips": lpips_space,
+        "segmenter": lambda: segmenter_space(load_segmenter_of(segmenter)),
+    }
+    spaces = {name: makers[name]() for name in dict.fromkeys(wanted)}
     results = audit_memorisation(training_frames, held_out, generated, spaces)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -90,8 +110,8 @@ def command(
         "segmenter": segmenter if "segmenter" in spaces else None,
     }
     counts = (train.num_frames, len(held_out), len(generated))
-    for name, source, count in zip(("train", "held_out", "fake"), sets, counts, strict=True):
-        told_of[name] = {"set": source.name, "digest": source.digest, "frames": count}
+    for name, images, count in zip(("train", "held_out", "fake"), sets, counts, strict=True):
+        told_of[name] = {"set": images.name, "digest": images.digest, "frames": count}
     write_audit(out, results, told_of)
     for result in results:
         click.echo(str(result))

@@ -15,28 +15,33 @@ MIN_FRAMES = 8
 
 @click.command("phantom")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=pathlib.Path), help="Folder to write to."
+    "--out", required=True, type=click.Path(path_type=pathlib.Path), help="Output folder."
 )
-@click.option("--subjects", default=64, show_default=True, help="How many hearts.")
-@click.option("--size", default=256, show_default=True, help="Height and width in pixels.")
-@click.option("--frames", default=50, show_default=True, help="Frames in a beat.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the subjects.")
+@click.option("--subjects", default=64, show_default=True, help="Number of hearts.")
+@click.option(
+    "--size", default=256, show_default=True, help="Height and width of a frame, in pixels."
+)
+@click.option("--frames", default=50, show_default=True, help="Frames per heartbeat.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of the population.")
 @click.option(
     "--population",
     type=click.Choice(POPULATIONS),
     default="normal",
     show_default=True,
-    help="Normal hearts; the same in wide imaging (any frame, contrast, organ and artefact); or "
-    "clinical hearts (hypertrophy, infarcts, dilation, fibrillation).",
+    help="normal: healthy hearts. wide: healthy hearts with varied field of view, contrast and "
+    "artefacts. clinical: hearts with hypertrophy, infarcts, dilation or atrial fibrillation.",
 )
 def command(
     out: pathlib.Path, subjects: int, size: int, frames: int, seed: int, population: Population
 ) -> None:
-    """Write phantom hearts, whose physiology is known, as NIfTI.
+    """Write phantom hearts with known physiology as NIfTI files.
 
-    Each subject gets OUT/<subject>/la_4ch.nii.gz and la_4ch_mask.nii.gz (0 background, 1 LV,
-    2 myocardium, 3 RV, 4 LA, 5 RA); OUT/phenotypes.csv is written last, and says what each
-    subject of a wider population is. Subject k of a seed is the same whatever else is asked for.
+    Each subject has a folder with a four-chamber cine, la_4ch.nii.gz, and its mask,
+    la_4ch_mask.nii.gz (0 background, 1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA). OUT/phenotypes.csv
+    lists LV area, sphericity index, ejection fraction and more for every subject; with
+    --population wide or clinical, also diagnosis and imaging parameters.
+
+    Subject k depends only on k, --seed and --population, not on the number of subjects.
     """
     _check(subjects, size, frames, seed)
     try:
@@ -53,6 +58,6 @@ def _check(subjects: int, size: int, frames: int, seed: int) -> None:
     if not MIN_SIZE <= size <= MAX_SIZE or size % 2:
         raise InputError(f"--size must be an even number from {MIN_SIZE} to {MAX_SIZE}, got {size}")
     if frames < MIN_FRAMES:
-        raise InputError(f"--frames must be at least {MIN_FRAMES} for a beat, got {frames}")
+        raise InputError(f"--frames must be at least {MIN_FRAMES}, got {frames}")
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed must be from 0 to {2**32 - 1}, got {seed}")

@@ -12,25 +12,32 @@ from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.read import insist
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.split import FEWEST_SUBJECTS, SPLITS
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import Extras, reads_cines
 
 
 @click.command("prepare")
 @reads_cines
-@click.option("--out", type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    help="Output folder; required without --audit.",
+)
 @click.option(
     "--audit",
     "audited",
     type=click.Path(path_type=pathlib.Path),
-    help="Instead, search this folder for identifiers of --input; status 1 where there are any.",
+    help="Write no records. Search this folder for names and other identifiers of the people in "
+    "--input; the exit status is 1 if any is found or a file cannot be searched.",
 )
-@click.option("--size", default=256, show_default=True, help="Rows and columns of a frame.")
+@click.option(
+    "--size", default=256, show_default=True, help="Height and width of a frame, in pixels."
+)
 @click.option(
     "--fit",
     type=click.Choice(["stretch", "pad"]),
     default="stretch",
     show_default=True,
-    help="Fill the square, or keep proportions and pad with black.",
+    help="stretch: resize each frame to a square. pad: keep its proportions and add black borders.",
 )
 @click.option(
     "--percentiles",
@@ -38,11 +45,20 @@ from gancmri_jax.cli.reading import reads_cines
     type=float,
     default=(1.0, 99.0),
     show_default=True,
-    help="Of each sequence, become black and white.",
+    metavar="LOW HIGH",
+    help="Intensity percentiles of each cine that become black and white.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the split by subject.")
-@click.option("--workers", type=click.IntRange(1), help="Processes that read.")
-@click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of the split by subject.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Number of processes that read files.  [default: chosen by the number of subjects]",
+)
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Stop at the first file that cannot be read, instead of skipping it.",
+)
 def command(
     source: pathlib.Path,
     out: pathlib.Path | None,
@@ -56,16 +72,19 @@ def command(
     workers: int | None,
     strict: bool,
 ) -> None:
-    """Write training records of all cines under --input, split 80-10-10 by subject.
+    """Convert cines to training records.
 
-    --input is a folder of subjects, or one of them: folders of DICOM files, zips of them, NIfTI
-    files, MP4 and GIF videos, folders of PNGs; or UK Biobank's field 20208, the Data Science Bowl
-    2015, M&Ms-2. Files that cannot be read are named and skipped. The same command goes on where
-    a killed one was.
+    Subjects are split at random: 80 % train, 10 % validation, 10 % test.
+
+    Supported files: DICOM (folders or zips), NIfTI, MP4 and GIF videos, folders of PNGs. Supported
+    layouts: one folder per subject, UK Biobank field 20208, Data Science Bowl 2015, M&Ms-2.
+
+    Files that cannot be read are listed and skipped. To resume after an interruption, run the same
+    command again.
     """
     if audited is not None:
         if out is not None:
-            raise click.UsageError("--audit searches and writes nothing; leave out --out")
+            raise click.UsageError("--audit writes no records; remove --out")
         _audit(audited, source)
         return
     if out is None:
@@ -79,20 +98,30 @@ def command(
         reading.slice,
         reading.mask_boxes,
         reading.spacing_mm,
+        reading.series,
+        reading.time_axis,
     )
 
-    def tell(refusal: Refusal) -> None:
-        tqdm.write(str(refusal), file=sys.stderr)
+    def echo(line: str) -> None:
+        tqdm.write(line, file=sys.stderr)
 
+    def tell(refusal: Refusal) -> None:
+        echo(str(refusal))
+
+    extras = Extras(echo)
     with tqdm(unit=" subjects", disable=None) as bar:
-        card = prepare(
-            source,
-            out,
-            options,
-            on_refusal=insist if strict else tell,
-            on_subject=_advance(bar),
-            workers=workers,
-        )
+        try:
+            card = prepare(
+                source,
+                out,
+                options,
+                on_refusal=insist if strict else tell,
+                on_subject=_advance(bar),
+                on_extra=extras,
+                workers=workers,
+            )
+        finally:
+            extras.sum_up()
     for split in (s for s in SPLITS if s in card["videos"]):
         click.echo(
             f"{split}: {card['subjects'][split]} subjects, {card['videos'][split]} videos, "

@@ -1,46 +1,56 @@
-"""What verbs share that project cines: options, and a search that shows its progress."""
+"""What verbs that project cines share: options, and a progress bar."""
 
 import contextlib
-import pathlib
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
 
-from gancmri_jax.cine.cine import Cine
-
 if TYPE_CHECKING:  # they import JAX, which `--help` does not need
-    from gancmri_jax.latents.codes import Codes
     from gancmri_jax.model.model import Model
     from gancmri_jax.projection.settings import Settings, Start
 
 DISTANCES = click.Choice(["auto", "multiscale_pixel", "cardiac_features", "lpips"])
 OPTIONS = (
-    click.option("--model", "name", default="demo", show_default=True, help="Model file or run."),
+    click.option(
+        "--model",
+        "name",
+        default="demo",
+        show_default=True,
+        help="Model: demo, a model file or a run folder.",
+    ),
     click.option(
         "--steps",
         default=1000,
         show_default=True,
         type=click.IntRange(1),
-        help="Of the projection.",
+        help="Optimisation steps per frame.",
     ),
     click.option(
         "--distance",
         type=DISTANCES,
         default="auto",
         show_default=True,
-        help="What the search lowers: of pixels, of the model's segmenter's activations, or LPIPS. "
-        "Auto is LPIPS where `gancmri weights` has fetched it, else the segmenter's, else pixels.",
+        help="Image distance to minimise. multiscale_pixel compares pixels at several scales, "
+        "cardiac_features compares activations of the model's segmenter. auto is lpips after "
+        "`gancmri weights fetch vgg16-lpips`, otherwise cardiac_features if the model has a "
+        "segmenter, otherwise multiscale_pixel.",
     ),
     click.option(
         "--batch-size",
         type=click.IntRange(1),
-        help="Frames at once; by default what suits the CPU, or the device's memory.",
+        help="Frames per batch.  [default: chosen for the CPU or the device's memory]",
     ),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1)),
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        type=click.IntRange(0, 2**32 - 1),
+        help="Random seed of the search.",
+    ),
 )
 
 MODE = click.option(
@@ -48,23 +58,24 @@ MODE = click.option(
     type=click.Choice(["frames", "neighbour", "joint"]),
     default="frames",
     show_default=True,
-    help="Each frame by itself; each from where the one before ended, in fewer steps; or a whole "
-    "beat as one heart on a smooth closed path.",
+    help="frames: search for each frame alone. neighbour: start each frame at the code of the "
+    "previous frame, with fewer steps. joint: search for a whole heartbeat at once, as a smooth "
+    "closed path.",
 )
 SPACE = click.option(
     "--space",
     type=click.Choice(["w", "w+"]),
     default="w",
     show_default=True,
-    help="One w for all rows, as in the paper, or one for each.",
+    help="w: the same w for all layers, as in the paper. w+: a different w for each layer.",
 )
 START = click.option(
     "--start",
     type=click.Choice(["auto", "mean", "encoder"]),
     default="auto",
     show_default=True,
-    help="Begin at the mean w, or at what the model's encoder says; auto is the encoder where the "
-    "model has one.",
+    help="Start of the search: the mean w, or the encoder's prediction. auto is encoder if the "
+    "model has one, otherwise mean.",
 )
 
 
@@ -77,27 +88,14 @@ def projects_cines(verb: Callable[..., None]) -> Callable[..., None]:
 
 def chosen_start(model: "Model", start: str) -> "Start":
     """Return where to begin, of what `--start` takes."""
-    from gancmri_jax.projection.projector import best_start
+    from gancmri_jax.projection.start import best_start
 
     return best_start(model) if start == "auto" else start  # type: ignore[return-value]
 
 
-def project_cines(
-    model: "Model",
-    cines: Sequence[Cine],
-    store: pathlib.Path,
-    settings: "Settings",
-    **options: Any,
-) -> "Codes":
-    """Project cines into a store, or what of them is not there yet, and return all codes.
-
-    Args:
-        model, cines, store, settings: As `project_study` takes them.
-        options: Its others, but for those that tell of progress.
-    """
-    from gancmri_jax.projection.cines import project_study
-    from gancmri_jax.projection.store import read_latents
-
+@contextlib.contextmanager
+def progress(settings: "Settings") -> Iterator[dict[str, Callable[..., object]]]:
+    """Show the progress of a projection; yield the callbacks of `project_study` for it."""
     form = "{l_bar}{bar}| {n:.1f}/{total} frames [{elapsed}<{remaining}{postfix}]"
     bars: list[tqdm] = []
     with contextlib.ExitStack() as until_the_end:
@@ -112,12 +110,8 @@ def project_cines(
             (bar,) = bars
             hours = (time.time() - bar.start_t) / 3600
             frames = frame_steps / settings.num_steps
-            found = bar.n + frames - bar.initial
-            bar.set_postfix_str(f"{found / hours:.0f} frames/h", refresh=False)
+            projected = bar.n + frames - bar.initial
+            bar.set_postfix_str(f"{projected / hours:.0f} frames/h", refresh=False)
             bar.update(frames)
 
-        project_study(
-            model, cines, store, settings, on_start=on_start, on_steps=on_steps, **options
-        )
-    codes, _ = read_latents(store)
-    return codes
+        yield {"on_start": on_start, "on_steps": on_steps}

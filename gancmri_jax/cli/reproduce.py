@@ -13,32 +13,60 @@ from gancmri_jax.cli.projecting import DISTANCES
 
 
 @click.command("reproduce")
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
+)
 @click.option(
     "--quick",
     is_flag=True,
-    help="Few samples, and the embedded model: minutes on two cores. Without, as many as the paper "
-    "took, which wants an accelerator.",
+    help="Use few samples and the demo model: minutes on two CPU cores. Without --quick, as many "
+    "samples as in the paper, which needs an accelerator.",
 )
-@click.option("--model", "name", help="Model file or run; without it, or --quick, one is trained.")
+@click.option(
+    "--model",
+    "name",
+    help="Model: demo, a model file or a run folder.  [default: demo with --quick, otherwise a new "
+    "model is trained]",
+)
 @click.option(
     "--config",
     default=pathlib.Path("configs/phantom64.py"),
     show_default=True,
     type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    help="What a model is trained by.",
+    help="Configuration file for training a new model.",
 )
 @click.option(
     "--seed",
     default=1,
     show_default=True,
     type=click.IntRange(0, 2**32 - 1),
-    help="Of the phantoms; the embedded model has learned from those of 0.",
+    help="Random seed of the phantoms; the demo model was trained on those of seed 0.",
 )
-@click.option("--steps", "projection_steps", type=click.IntRange(1), help="Of each projection.")
-@click.option("--distance", type=DISTANCES, help="What projections lower.")
-@click.option("--frames", type=click.IntRange(4), help="Of each set behind FID and its like.")
-@click.option("--clips", type=click.IntRange(4), help="Of each set behind FVD.")
+@click.option(
+    "--steps",
+    "projection_steps",
+    type=click.IntRange(1),
+    help="Optimisation steps per frame.  [default: 1000, or 50 with --quick]",
+)
+@click.option(
+    "--distance",
+    type=DISTANCES,
+    help="Image distance to minimise; see `gancmri project --help`.  [default: auto, or "
+    "multiscale_pixel with --quick]",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(4),
+    help="Frames per set for FID and similar metrics.  [default: 50000, or 160 with --quick]",
+)
+@click.option(
+    "--clips",
+    type=click.IntRange(4),
+    help="Video clips per set for FVD.  [default: 1000, or 24 with --quick]",
+)
 def command(
     out: pathlib.Path,
     quick: bool,
@@ -47,14 +75,16 @@ def command(
     seed: int,
     **chosen: Any,
 ) -> None:
-    """Make phantoms, a model, codes, motion and videos, and measure all that the paper measured.
+    """Repeat the paper's experiments on phantoms and write a report.
 
-    OUT gets report.md and report.html, with each number beside the paper's and a baseline, and the
-    figures and films. The same command goes on where it broke off. What cannot be measured for want
-    of a network's weights is left out, and the report says how to get them.
+    Makes phantoms, trains a model, projects frames, learns motion, generates videos, and measures
+    what the paper measured. OUT/report.md and report.html show each number next to the paper's and
+    a baseline, with figures and videos. Metrics whose network weights are missing are left out; the
+    report says how to get them.
 
-    --steps, --distance, --frames and --clips take the place of the paper's, or of --quick's: they
-    are what hours go into. Frames and clips may be others when the command is given again.
+    Projection, FID and FVD take most of the time: lower --steps, --frames and --clips for a
+    faster run. To resume after an interruption, run the same command again; --frames and --clips
+    may change.
     """
     from gancmri_jax.experiments.reproduce import reproduce
     from gancmri_jax.experiments.scale import PAPER, QUICK

@@ -17,11 +17,13 @@ import click
     default=pathlib.Path("runs.png"),
     show_default=True,
     type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="Output PNG file.",
 )
 def command(workdirs: tuple[pathlib.Path, ...], out: pathlib.Path) -> None:
-    """Write one picture of losses, penalties, augmentation and distances of the runs in WORKDIRS.
+    """Plot the curves of training runs.
 
-    Also prints where each run is, and the best distance that it reached.
+    WORKDIRS are run folders of `train.py`. The plot shows losses, penalties, augmentation
+    probability and distances of all runs. Prints the progress and the best distance of each run.
     """
     from gancmri_jax.runs.curves import draw_curves, read_run, summarize
 

@@ -7,7 +7,7 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.reading import reads_cines
+from gancmri_jax.cli.reading import Extras, reads_cines
 
 
 @click.command("segment")
@@ -17,14 +17,21 @@ from gancmri_jax.cli.reading import reads_cines
     "name",
     default="demo",
     show_default=True,
-    help="Model file that carries a segmenter, or a run of `gancmri train-segmenter`.",
+    help="Segmenter: demo, a model file that contains one, or a run folder of `gancmri "
+    "train-segmenter`.",
 )
 @click.option(
     "--truth",
     type=click.Path(path_type=pathlib.Path),
-    help="Folder as `gancmri phantom` writes it, to be scored against; implies --keep-ids.",
+    help="Folder from `gancmri phantom` with the true masks; prints the errors against them. "
+    "Implies --keep-ids.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
+)
 def command(
     name: str,
     source: pathlib.Path,
@@ -33,13 +40,16 @@ def command(
     truth: pathlib.Path | None,
     out: pathlib.Path,
 ) -> None:
-    """Write masks, overlays, the LV area curve and phenotypes of each cine.
+    """Segment the chambers in cines and measure the left ventricle.
 
-    OUT/phenotypes.csv holds LV area, sphericity index and fractional area change, and
-    OUT/segmentation.json where they come from; each cine has a folder with its mask (0 background,
-    1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA), overlays and curve. Where a video does not say its
-    spacing, areas and sphericity stay empty: give it by --spacing-mm. With --truth, ES is the
-    frame of least area whatever the input says, and mean errors are printed.
+    Writes OUT/phenotypes.csv with LV area, sphericity index and fractional area change, and
+    OUT/segmentation.json with the segmenter and the source of each ES frame. Each cine has a folder
+    with its mask (0 background, 1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA), overlay pictures and LV area
+    curve.
+
+    Areas and sphericity need the pixel spacing; give --spacing-mm for videos and PNGs. The ES frame
+    comes from the input if it names one, otherwise it is the frame with the smallest LV area.
+    With --truth, it is always the frame with the smallest LV area.
     """
     import dataclasses
 
@@ -59,7 +69,11 @@ def command(
 
     segmenter = load_segmenter_of(name)
     known = read_phenotypes(truth / "phenotypes.csv") if truth else {}
-    cines = read_cines(source, say, reading)
+    extras = Extras()
+    try:
+        cines = read_cines(source, say, reading, on_extra=extras, keep_ids=keep_ids or bool(truth))
+    finally:
+        extras.sum_up()
     if truth:
         cines = [dataclasses.replace(cine, es_frame=None) for cine in cines]
     elif not (keep_ids or is_records(source)):
@@ -85,7 +99,7 @@ def command(
         if truth:
             scores.append(score_against(truth, known, stem, segmentation, found))
     if not findings:
-        raise InputError(f"{source}: nothing in it can be segmented")
+        raise InputError(f"{source}: no cine could be segmented")
     write_findings(out, findings, segmenter)
     if scores:
         score = mean(scores)

@@ -12,13 +12,17 @@ STUDY = click.option(
     default=pathlib.Path("study.db"),
     show_default=True,
     type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    help="What `gancmri study create` wrote.",
+    help="Study file from `gancmri study create`.",
 )
 
 
 @click.group("study")
 def command() -> None:
-    """Let readers say which hearts are real, and analyse what they said."""
+    """Run a blinded reader study with real and generated hearts.
+
+    Readers see hearts on a web page and choose or rank them. The usual order: create, serve,
+    report.
+    """
 
 
 def _kinds(
@@ -29,82 +33,98 @@ def _kinds(
     for text in texts:
         name, equals, where = text.partition("=")
         if not (equals and where and re.fullmatch(r"[\w-]{1,40}", name)):
-            raise click.BadParameter(f"{text!r} is not of the form ed-to-es=FOLDER", param=option)
+            raise click.BadParameter(
+                f"{text!r} is not of the form NAME=FOLDER, e.g. ed-to-es=videos", param=option
+            )
         if name in kinds:
-            raise click.BadParameter(f"{name} stands twice", param=option)
+            raise click.BadParameter(f"{name} is given twice", param=option)
         kinds[name] = pathlib.Path(where)
     return kinds
 
 
 @command.command("create")
-@click.option("--real", required=True, type=click.Path(path_type=pathlib.Path), metavar="FOLDER")
+@click.option(
+    "--real",
+    required=True,
+    type=click.Path(path_type=pathlib.Path),
+    metavar="FOLDER",
+    help="Real hearts: cines that `gancmri prepare` can read, or training records.",
+)
 @click.option(
     "--synthetic",
     multiple=True,
     required=True,
     callback=_kinds,
     metavar="NAME=FOLDER",
-    help="A kind of synthetic hearts; repeat for more.",
+    help="Generated hearts under a name, e.g. ed-to-es=made/ed-to-es; repeat for more.",
 )
 @click.option(
     "--kind",
     type=click.Choice(["pairs", "videos"]),
     default="videos",
     show_default=True,
-    help="Pairs of frames, of which one is real; or a real video beside one of each kind, to rank. "
-    "Pairs of super-resolved hearts need `gancmri superres --all-generated`, which renders the "
-    "original frames too.",
+    help="pairs: choose the real frame of two. videos: rank a real video and one of each "
+    "--synthetic. With pairs, make super-resolved hearts with `gancmri superres --all-generated`.",
 )
-@click.option("--items", default=100, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--items",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of pairs, or of sets of videos.",
+)
 @click.option(
     "--repeats",
     default=10,
     show_default=True,
     type=click.IntRange(0),
-    help="Items that each reader sees a second time.",
+    help="Number of items that each reader sees twice.",
 )
 @click.option(
     "--readers",
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="With a link each; 0 is one reader, on this machine, without.",
+    help="Number of readers, each with a secret link; 0 is a single reader on this machine, "
+    "without a link.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    help="Draws the same study again; readers must not know it.  [default: a random one]",
+    help="Random seed of the study; keep it secret from readers.  [default: random]",
 )
 @click.option(
     "--size",
     type=click.IntRange(16, 1024),
-    help="Rows and columns of what is shown.  [default: the shortest side of the kinds' first]",
+    help="Height and width of a frame, in pixels.  [default: the shortest side among the first "
+    "cines of all folders]",
 )
 @click.option(
     "--frames",
     "num_frames",
     type=click.IntRange(2, 1000),
-    help="Of a video as it is shown.  [default: the fewest of the kinds' first]",
+    help="Frames per video.  [default: the fewest among the first cines of all folders]",
 )
 @click.option(
     "--beat-ms",
     default=1000.0,
     show_default=True,
     type=click.FloatRange(100, 10_000),
-    help="Time in which every video is played.",
+    help="Duration of a heartbeat on screen, in ms.",
 )
-@click.option("--keep-ids", is_flag=True, help="Keep subjects' names instead of keyed hashes.")
+@click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes.")
 @click.option(
     "--out",
     default=pathlib.Path("study.db"),
     show_default=True,
     type=click.Path(path_type=pathlib.Path),
+    help="Output file.",
 )
 def create(out: pathlib.Path, readers: int, seed: int | None, **asked) -> None:
-    """Draw hearts of each kind, make them alike, and write a study to one file.
+    """Draw hearts at random and write a study to one file.
 
-    A folder is anything that `gancmri prepare` reads, or its records. All are shown at the same
-    size, with the same frames in the same time, windowed alike. Readers' tokens are printed once.
+    All hearts are shown at the same size, contrast, number of frames and speed. With --readers, the
+    readers' links are printed once and stored nowhere: save them.
     """
     import secrets
     import sys
@@ -139,7 +159,9 @@ def _reader_names(
 ) -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch(r"[\w-]{1,40}", name):
-            raise click.BadParameter(f"{name!r}: only letters, digits, _ and -", param=option)
+            raise click.BadParameter(
+                f"{name!r} may contain only letters, digits, _ and -", param=option
+            )
     return names
 
 
@@ -150,16 +172,16 @@ def _reader_names(
     multiple=True,
     callback=_reader_names,
     metavar="NAME",
-    help="A further reader; repeat for more.",
+    help="Name of a new reader; repeat for more.",
 )
 @click.option(
     "--renew",
     multiple=True,
     metavar="NAME",
-    help="Another token for a reader whose link is lost; what was answered stays.",
+    help="Name of a reader whose link is lost; earlier answers are kept. Repeat for more.",
 )
 def invite(path: pathlib.Path, add: tuple[str, ...], renew: tuple[str, ...]) -> None:
-    """Give a link to further readers, or another link to one."""
+    """Print links for new readers, or a new link for a known reader."""
     from gancmri_jax.apps.reader_study.readers import add_reader, renew_token
     from gancmri_jax.apps.reader_study.store import open_study, transaction
 
@@ -173,25 +195,35 @@ def invite(path: pathlib.Path, add: tuple[str, ...], renew: tuple[str, ...]) -> 
 
 @command.command("serve")
 @STUDY
-@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 for the network.")
 @click.option(
-    "--port", default=8008, show_default=True, type=click.IntRange(0, 65535), help="0 for any."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Network address to listen on; 0.0.0.0 opens the page to the whole network.",
+)
+@click.option(
+    "--port",
+    default=8008,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--name",
     "names",
     multiple=True,
     metavar="HOST",
-    help="A host name that readers' links begin with; addresses need none. Repeat for more.",
+    help="Host name that readers use in their links; not needed for numeric addresses. Repeat for "
+    "more.",
 )
-@click.option("--no-browser", is_flag=True, help="Do not open the page.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser window.")
 def serve(
     path: pathlib.Path, host: str, port: int, names: tuple[str, ...], no_browser: bool
 ) -> None:
-    """Show readers their screens and keep their answers, until Ctrl-C.
+    """Serve the study's web page and store the answers, until Ctrl-C.
 
-    An answer is on the disk before its reader sees it saved. What broke off goes on when this is
-    called again.
+    Each answer is on disk before the page shows it as saved. To continue after an interruption, run
+    the same command again. Needs `pip install 'gancmri_jax[apps]'`.
     """
     from gancmri_jax.apps.packages import insist_packages
 
@@ -207,8 +239,8 @@ def serve(
         local = reader_of(connection, "") is not None
         if local and not is_loopback(host):
             raise InputError(
-                f"{path}: has a reader without a token, so it is served on this machine alone; a "
-                f"link gives `gancmri study invite --study {path} --renew {LOCAL_READER}`"
+                f"{path}: has a reader without a token, so it can only be served on this machine; "
+                f"for a link, run `gancmri study invite --study {path} --renew {LOCAL_READER}`"
             )
         for reader, (done, total) in progress(connection).items():
             click.echo(f"{reader}: {done} of {total} answered")
@@ -230,12 +262,14 @@ def serve(
     default=pathlib.Path("study-report"),
     show_default=True,
     type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
 )
 def report(path: pathlib.Path, out: pathlib.Path) -> None:
-    """Unblind the answers: accuracy, fooled rate, ranks, agreement, response times.
+    """Unblind the answers and write a report.
 
-    OUT/report.md and report.html are for people, report.json holds every number, answers.csv every
-    answer, and PNGs the plots. Readers may still be at work.
+    The report covers accuracy, fooled rate, ranks, agreement and response times. Writes
+    OUT/report.md and report.html, report.json with every number, answers.csv with every answer, and
+    plots. It can be written while readers are still at work.
     """
     from gancmri_jax.apps.reader_study.report import write_report
 

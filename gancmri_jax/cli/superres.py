@@ -1,6 +1,5 @@
 """`gancmri superres`: raise the frame rate of real cines."""
 
-import dataclasses
 import math
 import pathlib
 
@@ -8,7 +7,7 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.projecting import START, chosen_start, project_cines, projects_cines
+from gancmri_jax.cli.projecting import START, chosen_start, progress, projects_cines
 from gancmri_jax.cli.reading import read_chosen, reads_cines
 from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
 from gancmri_jax.errors import InputError
@@ -18,18 +17,39 @@ from gancmri_jax.errors import InputError
 @reads_cines
 @projects_cines
 @START
-@click.option("--factor", default=2, show_default=True, type=click.IntRange(2))
-@click.option("--closed", is_flag=True, help="Go on from the last frame to the first.")
-@click.option("--tpca", is_flag=True, help="Clean the steps by the paper's tPCA.")
+@click.option(
+    "--factor",
+    default=2,
+    show_default=True,
+    type=click.IntRange(2),
+    help="New frame rate divided by the old one.",
+)
+@click.option(
+    "--closed",
+    is_flag=True,
+    help="Treat the cine as a full heartbeat: also add frames between the last and the first.",
+)
+@click.option(
+    "--tpca", is_flag=True, help="Denoise the latent steps between frames with the paper's tPCA."
+)
 @click.option(
     "--residual",
     is_flag=True,
-    help="Blend neighbours, and add of the model's motion what the cine bears out: truer to it "
-    "than codes alone.",
+    help="Blend neighbouring frames and add the model's motion, weighted by how well it predicts "
+    "frames of this cine. Closer to the real frames than latent codes alone.",
 )
-@click.option("--all-generated", is_flag=True, help="Render the original times too.")
-@format_option((), "mp4, gif and, where spacing is known, nifti")
-@click.option("--out", required=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
+@click.option(
+    "--all-generated",
+    is_flag=True,
+    help="Also generate the frames at the original times, instead of keeping the originals.",
+)
+@format_option((), "mp4, gif, and nifti if the pixel spacing is known")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
+)
 def command(
     name: str,
     source: pathlib.Path,
@@ -48,21 +68,23 @@ def command(
     formats: tuple[str, ...],
     out: pathlib.Path,
 ) -> None:
-    """Project each cine's frames, and write it at a higher frame rate.
+    """Raise the frame rate of real cines.
 
-    Codes are kept in OUT/latents.zarr, so that the same command goes on, and another way of
-    reading them is quick. Frames at the original times stay the originals.
+    Each frame is projected to a latent code; new frames are rendered between the codes. The
+    original frames are kept unless --all-generated is given.
+
+    Codes are saved in OUT/latents.zarr. To resume after an interruption, run the same command
+    again. The codes are also reused when you change --factor, --residual or similar options.
     """
-    import numpy as np
-
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.mesh import spread_over_cores
-    from gancmri_jax.projection.projector import Settings
-    from gancmri_jax.video.superres import super_resolve, super_resolve_residual
+    from gancmri_jax.projection.settings import Settings
+    from gancmri_jax.projection.study import codes_of, project_study
+    from gancmri_jax.video.superres import super_resolve
 
     if residual and (tpca or all_generated):
         raise click.UsageError(
-            "--residual keeps the original frames and the steps between them; leave out "
+            "--residual keeps the original frames and the latent steps; remove "
             f"{'--tpca' if tpca else '--all-generated'}"
         )
     spread_over_cores(batch_size)
@@ -74,42 +96,30 @@ def command(
             f"{source}: {without} of {len(cines)} cines do not know their spacing, which "
             f"{' and '.join(wanted)} need; give it by --spacing-mm, or choose another --format"
         )
-    codes = project_cines(
-        model,
-        cines,
-        out / "latents.zarr",
-        Settings(steps, distance=distance, start=chosen_start(model, start)),  # type: ignore[arg-type]
-        batch_size=batch_size,
-        seed=seed,
-    )
+    settings = Settings(steps, distance=distance, start=chosen_start(model, start))  # type: ignore[arg-type]
+    with progress(settings) as told:
+        codes = project_study(
+            model,
+            cines,
+            out / "latents.zarr",
+            settings,
+            batch_size=batch_size,
+            seed=seed,
+            **told,  # type: ignore[arg-type]
+        )
     for index, cine in enumerate(tqdm(cines, unit=" videos", desc="render")):
-        ws = codes.ws[index, : len(cine.pixels)]
-        if not codes.valid[index, : len(cine.pixels)].all():
-            raise InputError(
-                f"{cine.subject}: the search for some frames broke off; choose another --seed "
-                "or --distance, and another --out"
-            )
-        if residual:
-            dense = super_resolve_residual(model, cine.pixels, ws, factor, closed=closed)
-        else:
-            dense = super_resolve(
-                model,
-                cine.pixels,
-                ws,
-                factor,
-                closed=closed,
-                tpca=tpca,
-                all_generated=all_generated,
-            )
-        generated = np.ones(len(dense), bool)
-        generated[::factor] = all_generated
-        # A cine that does not say how long its frames are is shown as a beat of one second.
-        frame_ms = (cine.frame_ms or 1000 / len(cine.pixels)) / factor
-        faster = dataclasses.replace(
-            cine, pixels=dense, frame_ms=frame_ms, ed_frame=0, es_frame=None
+        faster, generated = super_resolve(
+            model,
+            cine,
+            codes_of(codes, index),
+            factor,
+            method="residual" if residual else "codes",
+            closed=closed,
+            tpca=tpca,
+            all_generated=all_generated,
         )
         stem = f"{cine.subject}-{index:04d}-x{factor}"
-        said = f"{stem}: {len(cine.pixels)} frames became {len(dense)}"
+        said = f"{stem}: {len(cine.pixels)} frames became {len(faster.pixels)}"
         chosen = formats
         if not formats:
             unknown = math.isnan(cine.spacing_mm[0])

@@ -30,62 +30,94 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
                 f"{text!r} is not of the form {_FORMS[option.name]}", param=option
             )
         if name in amounts:
-            raise click.BadParameter(f"{name} stands twice", param=option)
+            raise click.BadParameter(f"{name} is given twice", param=option)
         amounts[name] = value
     return amounts
 
 
+class _MotionOption(click.Option):
+    """An option whose help lists the table of motions, read only where help is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and its help."""
+        from gancmri_jax.latents.motions import MOTIONS
+
+        *names, last = MOTIONS
+        self.help = (
+            "Motion: frame-to-frame (the best one that the model has), ed-to-es, "
+            f"{', '.join(names)} or {last}."
+        )
+        return super().get_help_record(ctx)
+
+
 @click.command("synthesize")
-@click.option("--model", "name", default="demo", show_default=True, help="demo, model file or run.")
+@click.option(
+    "--model",
+    "name",
+    default="demo",
+    show_default=True,
+    help="Model: demo, a model file or a run folder.",
+)
 @click.option(
     "--motion",
     "--method",
     "method",
     default="frame-to-frame",
     show_default=True,
-    help="frame-to-frame (the best that the model has learned), ed-to-es, or one of published, "
-    "mean, pca_residual, fourier, spline, polynomial, aligned, conditioned.",
+    cls=_MotionOption,
 )
-@click.option("--videos", default=4, show_default=True, type=click.IntRange(1))
-@click.option("--frames", default=50, show_default=True, type=click.IntRange(2), help="Of a beat.")
+@click.option(
+    "--videos",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of hearts, one video each.",
+)
+@click.option(
+    "--frames",
+    default=50,
+    show_default=True,
+    type=click.IntRange(2),
+    help="Frames per heartbeat.",
+)
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, 2**32 - 1),
-    help="Of the first heart.",
+    help="Random seed of the first heart; the next hearts use SEED + 1, SEED + 2, …",
 )
 @click.option(
     "--truncation",
     default=1.0,
     show_default=True,
     type=click.FloatRange(-2, 2),
-    help="Below 1, hearts are more typical and less varied.",
+    help="Truncation ψ: below 1, hearts are more typical and less varied.",
 )
 @click.option(
     "--adjust",
     "amounts",
     multiple=True,
     callback=_amounts,
-    help="Move along a phenotype direction, e.g. lv_area=+1.5; repeat for more.",
+    help="Move hearts along a phenotype direction, e.g. lv_area=+1.5; repeat for more.",
 )
 @click.option(
     "--target",
     "targets",
     multiple=True,
     callback=_amounts,
-    help="Find how far to move along a direction, so that the heart measures this at ED, e.g. "
-    "lv_area_ed_cm2=28 or sphericity_index=0.55; repeat for both at once.",
+    help="Move hearts until their ED frame measures this value, e.g. lv_area_ed_cm2=28 or "
+    "sphericity_index=0.55; repeat for both at once.",
 )
 @click.option(
     "--components",
     type=click.IntRange(1),
-    help="Principal components that pca_residual takes away; 32, as the paper, by default.",
+    help="Principal components that --motion pca_residual removes.  [default: 32, as in the paper]",
 )
 @click.option(
     "--frame-ms",
     type=click.FloatRange(1),
-    help="Time of a frame; by default that of the model's training data, or 20.",
+    help="Duration of a frame in ms.  [default: as in the model's training data, otherwise 20]",
 )
 @format_option(("mp4", "gif", "png"), "mp4, gif, png")
 @click.option(
@@ -93,13 +125,14 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     nargs=2,
     type=SPACING_MM,
     metavar="ROWS COLUMNS",
-    help="Of pixels, by default as in the model's training data; nifti and dicom need it.",
+    help="Pixel spacing in mm, for nifti and dicom.  [default: as in the model's training data]",
 )
 @click.option(
     "--out",
     default=pathlib.Path("videos"),
     show_default=True,
     type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Output folder.",
 )
 def command(
     name: str,
@@ -116,24 +149,29 @@ def command(
     spacing_mm: tuple[float, float] | None,
     out: pathlib.Path,
 ) -> None:
-    """Write each heart in each format, marked synthetic; heart K is the same in every request."""
+    """Generate videos of beating hearts.
+
+    The same seed always gives the same heart. Files are marked as synthetic.
+    """
+    from gancmri_jax.latents.motions import MOTIONS
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
     from gancmri_jax.physiology.guidance import Unreachable, solve
     from gancmri_jax.video.render import render_uint8
 
-    if components is not None and method != "pca_residual":
-        raise click.UsageError("--components is for --motion pca_residual")
+    motion = Motion(method, frames, components or PAPER_COMPONENTS)
+    takes = [name for name, row in MOTIONS.items() if "components" in row.options]
+    if components is not None and method not in takes:
+        raise click.UsageError(f"--components needs --motion {' or '.join(takes)}")
     model = load_model(name)
     spacing_mm = spacing_mm or model.spacing_mm
     frame_ms = frame_ms or model.frame_ms or _FRAME_MS
     if spacing_mm is None and (wanted := [f for f in formats if f in NEED_SPACING]):
         raise click.UsageError(
-            f"--format {' and '.join(wanted)} needs the distance between pixels, which this model "
-            "does not know; give --spacing-mm ROWS COLUMNS"
+            f"--format {' and '.join(wanted)}: the pixel spacing of this model is unknown; give "
+            "--spacing-mm ROWS COLUMNS"
         )
-    motion = Motion(method, frames, components or PAPER_COMPONENTS)
     paths, refused = {}, {}
     for heart in range(seed, seed + videos):
         start = model.adjust(model.at_ed(model.sample(heart, truncation)), amounts)

@@ -14,12 +14,14 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Configuration file, e.g. configs/phantom64.py.", lock_config=True
 )
 _DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "Run on several hosts, which JAX finds by its cluster's environment."
+    "distributed", False, "Run on several hosts, which JAX detects from the cluster's environment."
 )
-_TENSORBOARD = flags.DEFINE_bool(
-    "tensorboard", False, "Write event files for TensorBoard as well as metrics.jsonl."
+_TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Also write event files for TensorBoard.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Run folder; to resume, give the same folder again.  [default: runs/NAME of the configuration]",
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; the same folder resumes it.")
 
 
 def run(_: list[str]) -> None:
@@ -39,8 +41,8 @@ def run(_: list[str]) -> None:
             jax.distributed.initialize()
         except (ValueError, RuntimeError) as error:
             raise InputError(
-                f"--distributed: JAX finds no cluster here ({_one_line(error)}); leave it out on "
-                "one machine"
+                f"--distributed: JAX detects no cluster ({_one_line(error)}); remove it on a "
+                "single machine"
             ) from error
     else:
         check_config(_CONFIG.value)
@@ -76,8 +78,7 @@ def _parse(argv: list[str]) -> list[str]:
         raise InputError(_one_line(error)) from error
     if len(rest) > 1:
         raise InputError(
-            f"{rest[1]}: is no option; options are --config, --workdir, --distributed and "
-            "--tensorboard"
+            f"unknown option {rest[1]}; use --config, --workdir, --distributed or --tensorboard"
         )
     if not _config_file().is_file():  # ml_collections would wait for its first use to say so
         raise InputError(f"{_config_file()}: no such configuration file")

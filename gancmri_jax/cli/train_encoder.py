@@ -6,51 +6,73 @@ import click
 
 
 @click.command("train-encoder")
-@click.option("--model", "name", default="demo", show_default=True, help="Model file or run.")
+@click.option(
+    "--model",
+    "name",
+    default="demo",
+    show_default=True,
+    help="Model: demo, a model file or a run folder.",
+)
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=pathlib.Path, file_okay=False),
-    help="Folder of the run; the same folder resumes it.",
+    help="Run folder; to resume, give the same folder again.",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False),
-    help="Records, whose train split it learns from too; without, from generated images alone.",
+    help="Training records; the encoder also learns from their train split.",
 )
 @click.option(
     "--channel-base",
     default=1024,
     show_default=True,
     type=click.IntRange(1),
-    help="Layers at resolution r are CHANNEL_BASE / r wide.",
+    help="Network width: layers at resolution r have CHANNEL_BASE / r channels, up to CHANNEL_MAX.",
 )
 @click.option(
-    "--channel-max", default=64, show_default=True, type=click.IntRange(1), help="But no wider."
+    "--channel-max",
+    default=64,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of channels of a layer.",
 )
 @click.option(
     "--hidden",
     default=128,
     show_default=True,
     type=click.IntRange(1),
-    help="Width of the layer before the last.",
+    help="Width of the last hidden layer.",
 )
-@click.option("--steps", default=3000, show_default=True, type=click.IntRange(1))
-@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1))
-@click.option("--seed", default=6001, show_default=True, type=click.IntRange(0, 2**31))
+@click.option(
+    "--steps", default=3000, show_default=True, type=click.IntRange(1), help="Training steps."
+)
+@click.option(
+    "--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Images per batch."
+)
+@click.option(
+    "--seed",
+    default=6001,
+    show_default=True,
+    type=click.IntRange(0, 2**31),
+    help="Random seed of training; held-out images use SEED + 1.",
+)
 def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: int) -> None:
-    """Train an encoder on a model's own images, and score it on others.
+    """Train a network that predicts the latent code of an image.
 
-    OUT holds the model with its encoder (model.safetensors), metrics.jsonl and pictures of what the
-    encoder finds; the same command goes on where it broke off. `gancmri project --model OUT` begins
-    at its guess. Scores are of images of the next seed, and of the records' test split.
+    The encoder learns from images that the model generates, and gives projection a better start.
+    Prints its scores on held-out generated images and on the test split of --data.
+
+    Writes OUT/model.safetensors, the model with its encoder, metrics.jsonl and pictures. To resume
+    after an interruption, run the same command again. Use it with `gancmri project --model OUT`.
     """
     import dataclasses
 
     from gancmri_jax.cine.records import record_splits
     from gancmri_jax.errors import InputError
     from gancmri_jax.metrics.similarity import WINDOW
-    from gancmri_jax.model.file import load_model
+    from gancmri_jax.model.file import load_model, save_model
     from gancmri_jax.training.encoder import (
         MODEL,
         default_config,
@@ -63,8 +85,8 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     model = load_model(name)
     if model.resolution < WINDOW:
         raise InputError(
-            f"{name}: its images of {model.resolution}² are too small to score an encoder by SSIM, "
-            f"which looks at {WINDOW}² pixels at once; train one for a larger model"
+            f"{name}: images of {model.resolution}×{model.resolution} pixels are too small for "
+            f"SSIM, which needs {WINDOW}×{WINDOW}; choose a larger model"
         )
     config = default_config()
     config.update(options)
@@ -82,5 +104,5 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     assert model.encoder is not None
     card = model.encoder.card | {"held_back": scores}
     encoder = dataclasses.replace(model.encoder, card=card)
-    dataclasses.replace(model, encoder=encoder).save(out / MODEL)
+    save_model(dataclasses.replace(model, encoder=encoder), out / MODEL)
     click.echo(f"wrote {out / MODEL}")

@@ -19,9 +19,7 @@ class Widths(click.ParamType):
         except ValueError:
             widths = ()
         if len(widths) != 5 or min(widths) < 1:
-            self.fail(
-                f"{value!r} is not five whole numbers from 1 on, such as {WIDTHS}", param, ctx
-            )
+            self.fail(f"{value!r} is not five positive whole numbers, such as {WIDTHS}", param, ctx)
         return widths
 
 
@@ -30,7 +28,7 @@ class Widths(click.ParamType):
     "--out",
     required=True,
     type=click.Path(path_type=pathlib.Path, file_okay=False),
-    help="Folder of the run; the same folder resumes it.",
+    help="Run folder; to resume, give the same folder again.",
 )
 @click.option(
     "--widths",
@@ -38,35 +36,67 @@ class Widths(click.ParamType):
     default=WIDTHS,
     show_default=True,
     type=Widths(),
-    help="Channels of each level; 16,32,64,128,256 is the published network.",
+    help="Channels of the five levels; 16,32,64,128,256 is the published network.",
 )
-@click.option("--level-width", default=16, show_default=True, type=click.IntRange(1))
-@click.option("--head-width", default=24, show_default=True, type=click.IntRange(1))
-@click.option("--size", default=144, show_default=True, help="Side of the frames it learns from.")
+@click.option(
+    "--level-width",
+    default=16,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Channels of each level after its 1×1 convolution.",
+)
+@click.option(
+    "--head-width",
+    default=24,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Channels of the two 1×1 convolutions over all levels.",
+)
+@click.option(
+    "--size", default=144, show_default=True, help="Height and width of a frame, in pixels."
+)
 @click.option(
     "--pixel-mm",
     default=1.8,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="Grid that every cine is brought to.",
+    help="Pixel spacing, in mm, to which cines are resampled.",
 )
-@click.option("--subjects", default=300, show_default=True, type=click.IntRange(1))
-@click.option("--steps", default=5000, show_default=True, type=click.IntRange(1))
-@click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1))
-@click.option("--seed", default=4001, show_default=True, type=click.IntRange(0, 2**31))
+@click.option(
+    "--subjects",
+    default=300,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of phantom hearts to train on.",
+)
+@click.option(
+    "--steps", default=5000, show_default=True, type=click.IntRange(1), help="Training steps."
+)
+@click.option(
+    "--batch-size", default=8, show_default=True, type=click.IntRange(1), help="Images per batch."
+)
+@click.option(
+    "--seed",
+    default=4001,
+    show_default=True,
+    type=click.IntRange(0, 2**31),
+    help="Random seed of training; held-out hearts use SEED + 1.",
+)
 @click.option(
     "--into",
     "name",
-    help="Model file or demo: leave OUT/model.safetensors, that model with this segmenter.",
+    help="Model to combine with the new segmenter in OUT/model.safetensors: demo, a model file or "
+    "a run folder.",
 )
 def command(
     out: pathlib.Path, filters: tuple[int, ...], name: str | None, **options: int | float
 ) -> None:
-    """Train a segmenter on phantom hearts, and score it on hearts that it has not seen.
+    """Train a network that segments the chambers of the heart.
 
-    OUT holds the segmenter (segmenter.safetensors), metrics.jsonl and pictures of what it finds;
-    the same command goes on where it broke off. The hearts it is scored on are those of the next
-    seed. `gancmri segment --model OUT` uses it.
+    The segmenter learns from phantom hearts. Prints its scores on held-out phantoms.
+
+    Writes OUT/segmenter.safetensors, metrics.jsonl and pictures. To resume after an interruption,
+    run the same command again. Use it with `gancmri segment --model OUT`.
     """
     import dataclasses
 

@@ -7,15 +7,16 @@ import click
 
 @click.group("weights")
 def command() -> None:
-    """Fetch pretrained networks, check them, say where they lie.
+    """Download and check pretrained networks.
 
-    GANCMRI_CACHE names the folder they are kept in.
+    FID, FVD and LPIPS need them. They are kept in the user's cache folder (on Linux
+    ~/.cache/gancmri_jax), or in the folder named by the environment variable GANCMRI_CACHE.
     """
 
 
 @command.command("list")
 def list_weights() -> None:
-    """Say what there is: networks, sources, licences, and what is in the cache."""
+    """List networks, their sources and licences, and which ones are in the cache."""
     from gancmri_jax.weights.cache import cached_path
     from gancmri_jax.weights.table import TABLE
 
@@ -34,11 +35,11 @@ def list_weights() -> None:
     "--from",
     "folder",
     type=click.Path(path_type=pathlib.Path),
-    help="Take them from a folder instead of the network: original files, packages, or files "
-    "converted elsewhere.",
+    help="Folder to read from instead of the network: original files, packages, or files "
+    "converted on another machine.",
 )
 def fetch_weights(names: tuple[str, ...], folder: pathlib.Path | None) -> None:
-    """Fetch and convert NAMES, or all that can be had so."""
+    """Download and convert the networks NAMES, or all available ones."""
     from gancmri_jax.weights.fetch import fetch
     from gancmri_jax.weights.table import TABLE
 
@@ -49,7 +50,7 @@ def fetch_weights(names: tuple[str, ...], folder: pathlib.Path | None) -> None:
 @command.command("verify")
 @click.argument("names", nargs=-1)
 def verify_weights(names: tuple[str, ...]) -> None:
-    """Compare NAMES, or all that are in the cache, with their SHA-256."""
+    """Compare the cached networks NAMES, or all, with their SHA-256."""
     from gancmri_jax.errors import InputError
     from gancmri_jax.weights.cache import cached_path, entry_of, read_weights
 
@@ -69,7 +70,7 @@ def verify_weights(names: tuple[str, ...]) -> None:
 @command.command("path")
 @click.argument("name")
 def path_of_weights(name: str) -> None:
-    """Print where NAME lies in the cache."""
+    """Print the path of network NAME in the cache."""
     from gancmri_jax.errors import InputError
     from gancmri_jax.weights.cache import cached_path, entry_of
 

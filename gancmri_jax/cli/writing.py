@@ -20,7 +20,7 @@ def format_option(default: tuple[str, ...], told: str) -> Callable:
         multiple=True,
         type=click.Choice(list(SUFFIXES)),
         default=default,
-        help=f"May be repeated.  [default: {told}]",
+        help=f"Output format; repeat for more.  [default: {told}]",
     )
 
 

@@ -28,17 +28,18 @@ from gancmri_jax.experiments.temporal_superres import (
 )
 from gancmri_jax.latents.codes import Codes
 from gancmri_jax.metrics.evaluate import Evaluation
-from gancmri_jax.metrics.features import Progress, Protocol
 from gancmri_jax.metrics.fvd_table import fvd_table
 from gancmri_jax.metrics.movement import movement
 from gancmri_jax.metrics.names import parse_metric
-from gancmri_jax.metrics.sources import Cines, Generated
-from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, learned
+from gancmri_jax.metrics.protocol import OnStart, Protocol
+from gancmri_jax.metrics.sets import CineSet, GeneratedSet
+from gancmri_jax.model.model import Model, learned_direction
+from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology.guidance import DIRECTIONS
 from gancmri_jax.physiology.guidance_report import measure_guidance, summarise
+from gancmri_jax.projection.study import codes_of
 from gancmri_jax.video.render import render_uint8
-from gancmri_jax.video.superres import super_resolve_residual
+from gancmri_jax.video.superres import super_resolve
 
 METHODS = ("ed-to-es", "frame-to-frame")
 GUIDED = ("sphericity_index", "lv_area")
@@ -47,7 +48,7 @@ _STILL_FRAMES = 16  # what a clip takes
 
 
 def frame_distance(
-    base: str, model: Model, real: Cines, most: int, seed: int, on_start: Progress
+    base: str, model: Model, real: CineSet, most: int, seed: int, on_start: OnStart
 ) -> dict[str, Any]:
     """Return the card of a distance between generated frames and as many real ones.
 
@@ -57,13 +58,13 @@ def frame_distance(
     count = min(most, real.num_frames)
     segmenter = None if model.segmenter is None else (model.segmenter, "the model")
     protocol = Protocol(seed, segmenter=segmenter)
-    fake = Generated("generated", model, Motion())
+    fake = GeneratedSet("generated", model, Motion())
     metric = parse_metric(f"{base}{count}")
     return Evaluation(real, fake, protocol, on_start).measure(metric).as_json()
 
 
 def video_distances(
-    model: Model, real: Cines, clips: int, seed: int, on_start: Progress
+    model: Model, real: CineSet, clips: int, seed: int, on_start: OnStart
 ) -> dict[str, Any]:
     """Return Table 1: FVD between real videos and those of each method, and of hearts at rest.
 
@@ -73,8 +74,8 @@ def video_distances(
         InputError: Too few videos, or the weights of I3D cannot be had.
     """
     clips = min(clips, real.num_videos)
-    sets = {"real": real} | {name: Generated(name, model, Motion(name)) for name in METHODS}
-    sets["still"] = Cines("still", [_at_rest(model, heart) for heart in range(clips)])
+    sets = {"real": real} | {name: GeneratedSet(name, model, Motion(name)) for name in METHODS}
+    sets["still"] = CineSet("still", [_at_rest(model, heart) for heart in range(clips)])
     metric = dataclasses.replace(parse_metric("fvd16_equispaced"), count=clips)
     table, half = fvd_table(sets, metric, Protocol(seed), on_start)  # type: ignore[arg-type]
     return {"clips": half, "table": [[*pair, value] for pair, value in table.items()]}
@@ -86,7 +87,7 @@ def _at_rest(model: Model, heart: int) -> Cine:
 
 
 def superresolution(
-    model: Model, cines: Sequence[Cine], codes: Codes, folder: pathlib.Path, on_start: Progress
+    model: Model, cines: Sequence[Cine], codes: Codes, folder: pathlib.Path, on_start: OnStart
 ) -> dict[str, Any]:
     """Find every second frame of real videos again; leave `superres.csv` and `superres.png`."""
     told = on_start("superres", len(cines))
@@ -116,7 +117,7 @@ def movements(
     codes: Codes,
     folder: pathlib.Path,
     most: int,
-    on_start: Progress,
+    on_start: OnStart,
 ) -> dict[str, Any]:
     """Measure how each kind of video moves, the part of Figure 4 that needs no cardiologist.
 
@@ -131,9 +132,7 @@ def movements(
     count = min(most, len(cines))
     kinds: dict[str, Callable[[int], np.ndarray]] = {
         "real": lambda i: cines[i].pixels,
-        "super-resolved, 100 frames": lambda i: super_resolve_residual(
-            model, cines[i].pixels, codes.ws[i, : len(cines[i].pixels)], 2, closed=True
-        ),
+        "super-resolved, 100 frames": lambda i: doubled(model, cines[i], codes, i).pixels,
     }
     for method in METHODS:
         kinds[method] = functools.partial(generated_video, model, method)
@@ -156,7 +155,7 @@ def generated_video(model: Model, method: str, heart: int) -> np.ndarray:
 
 
 def guidance(
-    model: Model, hearts: int, seed: int, folder: pathlib.Path, on_start: Progress
+    model: Model, hearts: int, seed: int, folder: pathlib.Path, on_start: OnStart
 ) -> dict[str, Any]:
     """Return Pearson's r of c and each phenotype, and leave `figure9.png`.
 
@@ -170,7 +169,7 @@ def guidance(
     found = measure_guidance(model, GUIDED, hearts, on_heart=lambda: told(1))
     keys = jax.random.split(jax.random.key(seed), len(GUIDED))
     anywhere = {
-        name: _of_same_length(key, learned(model.directions, name, "directions"))
+        name: _of_same_length(key, learned_direction(model.directions, name))
         for name, key in zip(GUIDED, keys, strict=True)
     }
     lost = dataclasses.replace(model, directions=anywhere)
@@ -192,7 +191,7 @@ def _of_same_length(key: PRNGKeyArray, direction: Float[Array, "num_ws w_dim"]) 
     return row * (jnp.linalg.norm(direction) / jnp.linalg.norm(row))
 
 
-def seconds_per_video(model: Model, trials: int, on_start: Progress) -> dict[str, Any]:
+def seconds_per_video(model: Model, trials: int, on_start: OnStart) -> dict[str, Any]:
     """Time the making of a 50-frame video by each method, compiled before, and of a phantom's."""
     works: dict[str, Callable[[int], object]] = {
         name: functools.partial(generated_video, model, name) for name in METHODS
@@ -232,9 +231,17 @@ def films(
     frame_ms = fifty[0].frame_ms or 20.0
     write_mp4(folder / "videos.mp4", np.concatenate(rows, axis=1), frame_ms)
     first = cines[0]
-    dense = super_resolve_residual(
-        model, first.pixels, codes.ws[0, : len(first.pixels)], 2, closed=True
-    )
-    both = np.concatenate([first.pixels.repeat(2, axis=0), dense], axis=2)
-    write_mp4(folder / "superres.mp4", both, (first.frame_ms or 20.0) / 2)
+    dense = doubled(model, first, codes, 0)
+    both = np.concatenate([first.pixels.repeat(2, axis=0), dense.pixels], axis=2)
+    write_mp4(folder / "superres.mp4", both, dense.shown_frame_ms)
     return {"hearts": len(fifty)}
+
+
+def doubled(model: Model, cine: Cine, codes: Codes, video: int) -> Cine:
+    """Return a closed beat at twice its frame rate, super-resolved by the residual method.
+
+    Raises:
+        InputError: The search for one of its frames broke off.
+    """
+    ws = codes_of(codes, video)
+    return super_resolve(model, cine, ws, 2, method="residual", closed=True).cine

@@ -24,13 +24,14 @@ from gancmri_jax.experiments.compile_time import CompileTime
 from gancmri_jax.experiments.journal import Journal, Result
 from gancmri_jax.latents.steps import roughness
 from gancmri_jax.latents.truncation import broadcast_w
-from gancmri_jax.metrics.similarity import WINDOW, lpips, psnr, ssim
+from gancmri_jax.metrics.lpips import lpips
+from gancmri_jax.metrics.similarity import WINDOW, psnr, ssim
 from gancmri_jax.model.model import Model
-from gancmri_jax.projection.cines import project_study
 from gancmri_jax.projection.distance import Distance, chosen, image_features
 from gancmri_jax.projection.modes import Mode
 from gancmri_jax.projection.settings import Settings, Space, Start
 from gancmri_jax.projection.store import read_latents, read_noise
+from gancmri_jax.projection.study import project_study
 from gancmri_jax.weights.cache import cached_path
 
 Frames = UInt8[np.ndarray, "t h w"]

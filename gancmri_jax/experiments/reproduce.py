@@ -18,8 +18,8 @@ from gancmri_jax.experiments.scale import Scale
 from gancmri_jax.experiments.sections import sections
 from gancmri_jax.experiments.summary import Rerun
 from gancmri_jax.experiments.temporal_superres import halve
-from gancmri_jax.metrics.features import Progress
-from gancmri_jax.metrics.sources import Cines, Generated
+from gancmri_jax.metrics.protocol import OnStart
+from gancmri_jax.metrics.sets import CineSet, GeneratedSet
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
@@ -36,7 +36,7 @@ def reproduce(
     config: pathlib.Path | None = None,
     seed: int = 1,
     tell: Tell = lambda line: None,
-    on_start: Progress = lambda what, total: lambda done: None,
+    on_start: OnStart = lambda what, total: lambda done: None,
 ) -> pathlib.Path:
     """Rerun the paper on phantoms and write one report; what is done in `out` stays.
 
@@ -124,7 +124,7 @@ def reproduce(
         functools.partial(
             making.fit_model,
             model,
-            codes,
+            out,
             records / "phenotypes.csv",
             making.median_spacing_mm(beats),
             out / _FITTED,
@@ -134,7 +134,7 @@ def reproduce(
     model = load_model(str(out / _FITTED))
 
     # Measures.
-    real = Cines("phantoms", Records(records, *record_splits(records)))
+    real = CineSet("phantoms", Records(records, *record_splits(records)))
     journal.stage(
         "figures", functools.partial(_draw, model, real, out), lambda r: "Figures 2, 3, 5 and 8"
     )
@@ -223,9 +223,9 @@ def _identity(name: str | None, model: Model) -> dict[str, Any]:
     }
 
 
-def _draw(model: Model, real: Cines, out: pathlib.Path) -> Result:
+def _draw(model: Model, real: CineSet, out: pathlib.Path) -> Result:
     figures.draw_motion(out / "figure2.png", model)
-    fake = np.stack(list(Generated("generated", model, Motion()).frames(4, 0)))
+    fake = np.stack(list(GeneratedSet("generated", model, Motion()).frames(4, 0)))
     figures.draw_frames(out / "figure3.png", fake, np.stack(list(real.frames(4, 0))))
     figures.draw_guided_frames(out / "figure5.png", model, "sphericity_index")
     figures.draw_guided_frames(out / "figure8.png", model, "lv_area")

@@ -23,10 +23,10 @@ from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
-from gancmri_jax.latents.superres import clean_transitions, codes_at, transitions
 from gancmri_jax.metrics.similarity import WINDOW, psnr, ssim
 from gancmri_jax.model.model import Model
-from gancmri_jax.video.superres import residual_frames
+from gancmri_jax.projection.study import codes_of
+from gancmri_jax.video.superres import dense_codes, residual_frames
 
 Frames = UInt8[np.ndarray, "n h w"]
 GreyLevels = Float[np.ndarray, "n h w"]  # from 0 to 255
@@ -118,13 +118,13 @@ def recover_all(model: Model, cines: Iterable[Cine], codes: Codes) -> list[Recov
         codes: Of the frames that `halve` leaves of each, in their order.
 
     Raises:
-        InputError: The model's images are in colour.
+        InputError: The model's images are in colour, or the search for a frame broke off.
     """
     model.insist_grey()
     recoveries = []
-    for cine, ws in zip(cines, codes.ws, strict=True):
+    for video, cine in enumerate(cines):
         kept, removed = cine.pixels[::2], cine.pixels[1::2]
-        recoveries.append(recover(model, cine.subject, kept, removed, ws[: len(kept)]))
+        recoveries.append(recover(model, cine.subject, kept, removed, codes_of(codes, video)))
     return recoveries
 
 
@@ -137,14 +137,12 @@ def recover(
 ) -> Recovery:
     """Find the frames between `kept`, whose codes are `ws`, by each method, and score them."""
     after = np.concatenate([kept[1:], kept[:1]])
-    codes, middles = jnp.asarray(ws), jnp.arange(len(kept)) + 1.5
-    # t′ sums to zero over the steps that there are: no step is left for the last frame.
-    cleaned = clean_transitions(transitions(codes), len(codes))
     closed = np.concatenate([ws, ws[:1]])
     cubic = CubicSpline(np.arange(len(closed)), closed, bc_type="periodic")
     paths = {
-        "latent, t": codes_at(codes[0], transitions(codes, closed=True), middles),
-        "latent, t′": codes_at(codes[0], cleaned, middles[:-1]),
+        "latent, t": dense_codes(ws, 2, closed=True)[1::2],
+        # t′ sums to zero over the steps that there are: no step is left for the last frame.
+        "latent, t′": dense_codes(ws, 2, tpca=True)[1::2],
         "latent, cubic": jnp.asarray(cubic(np.arange(len(kept)) + 0.5), jnp.float32),
     }
     found = {

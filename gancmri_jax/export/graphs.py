@@ -16,9 +16,11 @@ from jax import export
 from jaxtyping import Array
 from safetensors.numpy import save
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.model import Model
+from gancmri_jax.model.motion import to_tensors
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -74,7 +76,7 @@ def _write_beside(model: Model, folder: pathlib.Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     latents = {
         "w_avg": model.w_avg,
-        **{f"trajectories/{name}": array for name, array in model.trajectories.items()},
+        **{f"trajectories/{name}": array for name, array in to_tensors(model.motion).items()},
         **{f"directions/{name}": array for name, array in model.directions.items()},
     }
     arrays = {name: np.array(array, order="C") for name, array in latents.items()}
@@ -83,9 +85,5 @@ def _write_beside(model: Model, folder: pathlib.Path) -> None:
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as part:
+        part.write_bytes(content)

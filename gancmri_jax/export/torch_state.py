@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.model.discriminator import Judge
 from gancmri_jax.model.model import Model
 from gancmri_jax.weights.stylegan2_shapes import discriminator_shapes, generator_shapes
@@ -55,9 +56,5 @@ def export_torch(model: Model, discriminator: Judge | None, path: pathlib.Path) 
             **{name: d_sizes[name] for name in channels},
             "epilogue_kwargs": {"mbstd_group_size": d_sizes["mbstd_group"]},
         }
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write_torch(partial, tree)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as part:
+        write_torch(part, tree)

@@ -16,6 +16,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, UInt8
 
+from gancmri_jax.errors import InputError
+from gancmri_jax.metrics.protocol import Protocol
 from gancmri_jax.model.backbones import load_i3d, load_inception
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks import i3d, inception
@@ -121,6 +123,22 @@ def published_fcn() -> Segmenter:
         pixel_mm=float("nan"),  # frames are shown to it at 256², whatever their spacing
         x_first=True,
     )
+
+
+def _segmenter(protocol: Protocol) -> Backbone:
+    if protocol.segmenter is None:
+        raise InputError("this metric needs a model with a segmenter; give --segmenter")
+    segmenter, owner = protocol.segmenter
+    return fcn_conv4(segmenter, f"segmenter of {owner}")
+
+
+# Each by the name that the table of metrics gives it; loads the weights.
+BACKBONES: dict[str, Callable[[Protocol], Backbone]] = {
+    "inception": lambda _: inception_pool3(),
+    "i3d": lambda _: i3d_logits(),
+    "cardiac_fcn": lambda _: fcn_conv4(published_fcn(), "FCN_la_4ch_seg4"),
+    "segmenter": _segmenter,
+}
 
 
 def spatial_means(conv4: Float[Array, "n h w c"]) -> Float[Array, "n h*w"]:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from scipy.stats import rankdata
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.video_file import tile, write_png
 from gancmri_jax.errors import InputError
-from gancmri_jax.metrics.neighbours import auc, nearest
+from gancmri_jax.metrics.neighbours import nearest
 from gancmri_jax.version import __version__
 
 Frames = UInt8[np.ndarray, "n h w"]
@@ -113,6 +114,13 @@ def _audit_in(
         membership_auc=auc(-np.concatenate(members), -others),
         closest=np.stack([fake[closest], copied[closest]]),
     )
+
+
+def auc(positive: Float[np.ndarray, "n"], negative: Float[np.ndarray, "m"]) -> float:
+    """Return the chance that a positive's value exceeds a negative's, ties counted half."""
+    ranks = rankdata(np.concatenate([positive, negative]))
+    n, m = len(positive), len(negative)
+    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def pixels(frames: Frames) -> Float[np.ndarray, "n d"]:

@@ -1,84 +1,87 @@
 """Names of metrics, which say how many samples they take: `fid50k_full`, `kid2000`, `fvd16_…`."""
 
 import dataclasses
+import difflib
 import re
-from typing import Literal
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.metrics.table import METRICS, Kind, Metric
 
-Kind = Literal["distribution", "clips", "pairs", "videos", "model"]
+# How many samples are taken where the name does not say; the most, of clips and videos.
+_COUNTS: dict[Kind, int] = {"frames": 50_000, "clips": 2048, "videos": 2048, "models": 2000}
+_LEAST_CLIP = 10  # frames, which I3D needs
 
-_OF_FRAMES = ("fid", "kid", "fcn_fd", "cfid", "precision", "recall")
-_PAIRED = ("ssim", "psnr", "lpips")
-_OF_VIDEOS = ("roughness", "closure", "excursion")
-_OF_MODELS = ("ppl_wend", "ppl_wfull")
-_DEFAULT_FRAMES = 50_000
-DEFAULT_CLIPS = 2048
-LEAST_CLIP = 10
-
-EXAMPLES = (
-    "fid50k_full, fid2000, kid50k, precision50k, recall50k, fcn_fd50k, cfid50k, "
-    "fvd16_consecutive, fvd16_equispaced, ssim, psnr, lpips, roughness, closure, excursion, "
-    "ppl_wend, ppl_wfull"
-)
+# How names go on after the metric's own.
+_ENDS: dict[Kind, str] = {
+    "frames": r"((?P<number>\d+)(?P<thousand>k)?)?(?P<full>_full)?",
+    "clips": r"(?P<clip>\d+)_(?P<how>consecutive|equispaced)",
+}
+_EXAMPLES: dict[Kind, str] = {"frames": "50k", "clips": "16_equispaced"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Metric:
-    """One metric as it was asked for.
+class MetricName:
+    """A metric as it was asked for.
 
     Attributes:
         name: In full, with its number of samples where that belongs to it.
-        base: What is computed: `fid`, `fvd`, `ssim`, ….
-        kind: What it is computed over.
-        count: How many frames or clips are drawn of each set, at most for clips; 0 for all.
+        base: Its row of `METRICS`: `fid`, `fvd`, `ssim`, ….
+        count: How many samples are drawn of each set, at most for clips and videos.
         full: All real frames are taken, `count` only of the fakes.
-        clip_frames, clip_how: Of clips.
+        clip_frames, clip_how: Length of clips, and `consecutive` or `equispaced`.
     """
 
     name: str
     base: str
-    kind: Kind
     count: int = 0
     full: bool = False
     clip_frames: int = 0
-    clip_how: Literal["", "consecutive", "equispaced"] = ""
+    clip_how: str = ""
+
+    @property
+    def metric(self) -> Metric:
+        """The row of the table."""
+        return METRICS[self.base]
 
 
-def parse_metric(name: str) -> Metric:
+def parse_metric(name: str) -> MetricName:
     """Read a metric's name.
 
     Raises:
-        InputError: There is no such metric.
+        InputError: There is no such metric, or it takes more samples.
     """
-    for names, kind in ((_PAIRED, "pairs"), (_OF_VIDEOS, "videos"), (_OF_MODELS, "model")):
-        if name in names:
-            return Metric(name, name, kind)  # type: ignore[arg-type]
-    if match := re.fullmatch(rf"({'|'.join(_OF_FRAMES)})(\d+)?(k)?(_full)?", name):
-        base, number, thousand, full = match.groups()
-        if number is not None or thousand is None:
-            count = int(number) * (1000 if thousand else 1) if number else _DEFAULT_FRAMES
-            if count < least(base):
-                raise InputError(f"{name}: takes {least(base)} frames at least, asked for {count}")
-            said = f"{base}{short(count)}{full or ''}"
-            return Metric(said, base, "distribution", count, bool(full))
-    if match := re.fullmatch(r"fvd(\d+)_(consecutive|equispaced)", name):
-        if int(match[1]) < LEAST_CLIP:
-            raise InputError(f"{name}: I3D takes clips of {LEAST_CLIP} frames at least")
-        return Metric(
-            name,
-            "fvd",
-            "clips",
-            DEFAULT_CLIPS,
-            clip_frames=int(match[1]),
-            clip_how=match[2],  # type: ignore[arg-type]
-        )
-    raise InputError(f"{name}: no such metric; there are {EXAMPLES}")
+    for base, metric in METRICS.items():
+        if match := re.fullmatch(re.escape(base) + _ENDS.get(metric.kind, ""), name):
+            return _read(base, metric, match)
+    stem = re.split(r"\d", name.lower())[0]
+    near = difflib.get_close_matches(stem, METRICS, n=1)
+    guess = f"did you mean {example(near[0])}? " if near else ""
+    names = ", ".join(map(example, METRICS))
+    raise InputError(f"{name}: no such metric; {guess}Metrics are {names}")
 
 
-def least(base: str) -> int:
-    """Return how many samples a distance between distributions takes at least, two such halves."""
-    return 8 if base in ("kid", "precision", "recall") else 4
+def _read(base: str, metric: Metric, match: re.Match[str]) -> MetricName:
+    name, count = match[0], _COUNTS.get(metric.kind, 0)
+    if metric.kind == "frames":
+        if match["number"]:
+            count = int(match["number"]) * (1000 if match["thousand"] else 1)
+        if count < metric.least:
+            raise InputError(
+                f"{name}: takes at least {metric.least} frames, and the name says {count}"
+            )
+        full = match["full"] or ""
+        return MetricName(f"{base}{short(count)}{full}", base, count, bool(full))
+    if metric.kind == "clips":
+        length = int(match["clip"])
+        if length < _LEAST_CLIP:
+            raise InputError(f"{name}: takes clips of {_LEAST_CLIP} frames or more")
+        return MetricName(name, base, count, clip_frames=length, clip_how=match["how"])
+    return MetricName(name, base, count)
+
+
+def example(base: str) -> str:
+    """Return a name of a metric in full, to show how it is written."""
+    return base + _EXAMPLES.get(METRICS[base].kind, "")
 
 
 def short(count: int) -> str:

@@ -1,10 +1,9 @@
-"""Nearest neighbours among features, and what follows from them: precision, recall, copying."""
+"""Nearest neighbours among features: distances to them, and the manifold that they span."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 
 NEIGHBOURS = 3
 
@@ -22,37 +21,21 @@ def nearest(
     return np.concatenate(distances), np.concatenate(indices)
 
 
-def precision_and_recall(
-    real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"]
-) -> tuple[float, float]:
-    """Return precision and recall (Kynkäänniemi et al. 2019, equations 1 to 3, k = 3).
-
-    Precision is the share of fakes that lie within some real sample's distance to its third
-    neighbour; recall the share of reals within some fake's.
-    """
-    return (
-        float(_within_manifold(fake, real).mean()),
-        float(_within_manifold(real, fake).mean()),
-    )
-
-
-def _within_manifold(
-    queries: Float[np.ndarray, "n d"], manifold: Float[np.ndarray, "m d"]
+def within_manifold(
+    queries: Float[np.ndarray, "n d"], samples: Float[np.ndarray, "m d"]
 ) -> Bool[np.ndarray, "n"]:
+    """Return which queries lie in the manifold of samples (Kynkäänniemi et al. 2019, equation 1).
+
+    That is within some sample's distance to its third neighbour. Precision is the share of fakes in
+    the manifold of reals; recall the share of reals in that of fakes (equations 2 and 3).
+    """
     # A sample is its own nearest, so the third neighbour stands at 3.
     radii = np.concatenate(
-        [np.partition(block, NEIGHBOURS, axis=1)[:, NEIGHBOURS] for block in _self(manifold)]
+        [np.partition(block, NEIGHBOURS, axis=1)[:, NEIGHBOURS] for block in _self(samples)]
     )
     return np.concatenate(
-        [(block <= radii[None]).any(axis=1) for block in _distances(queries, manifold)]
+        [(block <= radii[None]).any(axis=1) for block in _distances(queries, samples)]
     )
-
-
-def auc(positive: Float[np.ndarray, "n"], negative: Float[np.ndarray, "m"]) -> float:
-    """Return the chance that a positive's value exceeds a negative's, ties counted half."""
-    ranks = rankdata(np.concatenate([positive, negative]))
-    n, m = len(positive), len(negative)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def _self(points: Float[np.ndarray, "n d"]) -> Iterator[Float[np.ndarray, "block n"]]:

@@ -58,3 +58,9 @@ def path_length(
         found.append(np.asarray(lengths(ws, model.noise)))
         on_done(min(_AT_ONCE, samples - first))
     return np.concatenate(found)[:samples]
+
+
+def without_extremes(values: Float[np.ndarray, "samples"]) -> Float[np.ndarray, "kept"]:
+    """Leave out the smallest and the largest 1 %, as Karras et al. do."""
+    low, high = np.percentile(values, [1, 99])
+    return values[(values >= low) & (values <= high)]

@@ -1,15 +1,10 @@
-"""How alike two pictures are: structural similarity, peak signal-to-noise ratio, LPIPS."""
+"""How alike two pictures are: structural similarity and peak signal-to-noise ratio."""
 
-import functools
-from collections.abc import Callable
-
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Real, UInt8
+from jaxtyping import Float, Real
 from scipy.ndimage import gaussian_filter
 
-from gancmri_jax.model.backbones import load_lpips
+from gancmri_jax.errors import InputError
 
 _SIGMA, _RADIUS = 1.5, 5
 WINDOW = 2 * _RADIUS + 1
@@ -22,8 +17,13 @@ def ssim(a: Real[np.ndarray, "*n h w"], b: Real[np.ndarray, "*n h w"]) -> Float[
     Grey levels are from 0 to 255, whole or not. The window is a Gaussian of σ = 1.5 over 11×11
     pixels; moments are the window's own (÷ 1), and the mean is over pixels whose window lies within
     the picture.
+
+    Raises:
+        InputError: The pictures are smaller than the window.
     """
-    assert a.shape == b.shape and min(a.shape[-2:]) >= WINDOW, (a.shape, b.shape)
+    assert a.shape == b.shape, (a.shape, b.shape)
+    if min(a.shape[-2:]) < WINDOW:
+        raise InputError(f"ssim takes frames of {WINDOW}² or more, these are {a.shape[-2:]}")
     x, y = a.astype(np.float64), b.astype(np.float64)
     c1, c2 = (0.01 * _RANGE) ** 2, (0.03 * _RANGE) ** 2
 
@@ -44,20 +44,3 @@ def psnr(a: Real[np.ndarray, "*n h w"], b: Real[np.ndarray, "*n h w"]) -> Float[
     error = np.square(a.astype(np.float64) - b.astype(np.float64)).mean(axis=(-2, -1))
     with np.errstate(divide="ignore"):
         return 10 * np.log10(_RANGE**2 / error)
-
-
-def lpips(a: UInt8[np.ndarray, "n h w"], b: UInt8[np.ndarray, "n h w"]) -> Float[Array, "n"]:
-    """Return the LPIPS of each pair (v0.1, VGG16), grey as RGB."""
-    return _lpips()(a, b)
-
-
-@functools.cache
-def _lpips() -> Callable[..., Float[Array, "n"]]:
-    network, params = load_lpips()
-
-    @jax.jit
-    def distance(a, b):
-        shown = [x[..., None].astype(jnp.float32) / 127.5 - 1 for x in (a, b)]
-        return network.apply({"params": params}, *shown)
-
-    return distance

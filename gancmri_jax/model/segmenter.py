@@ -14,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.networks.cardiac_fcn import CONVOLUTIONS, MULTIPLE, CardiacFCN
 
@@ -123,12 +124,10 @@ def save_segmenter(segmenter: Segmenter, path: str | os.PathLike[str]) -> None:
         "card": json.dumps(segmenter.card),
     }
     arrays = {name: np.array(array, order="C") for name, array in to_tensors(segmenter).items()}
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        save_file(arrays, partial, metadata)
-        partial.replace(path)
+        with atomic_write(path) as part:
+            save_file(arrays, part, metadata)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error}") from error
 
 

@@ -14,7 +14,6 @@ from gancmri_jax.networks.conv_relu import conv_relu, large_conv_relu, pointwise
 from gancmri_jax.ops.pool import average_pool, max_pool
 
 RESOLUTION = 299
-FEATURES = 2048
 
 
 class Inception(nn.Module):

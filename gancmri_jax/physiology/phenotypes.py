@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.geometry import polygon_area, sides_of_smallest_rectangle
+from gancmri_jax.cine.timing import heart_rate_bpm
 from gancmri_jax.physiology.contour import contour_mm
 from gancmri_jax.segmentation.segment import Segmentation
 
@@ -57,7 +58,6 @@ def measure(cine: Cine, segmentation: Segmentation) -> Findings:
         short, long = sides_of_smallest_rectangle(outline)
         index = short / long
     unit = 1.0 if known else math.nan
-    beat_ms = cine.frame_ms * len(cine.pixels) if cine.frame_ms else math.nan
     return Findings(
         {
             "ed_frame": cine.ed_frame,
@@ -67,7 +67,7 @@ def measure(cine: Cine, segmentation: Segmentation) -> Findings:
             "sphericity_index": index,
             "lv_fac_percent": 100 * (1 - es_area / ed_area),
             "ef_percent": math.nan,  # of volumes, which one slice does not hold
-            "heart_rate_bpm": 60_000 / beat_ms,
+            "heart_rate_bpm": heart_rate_bpm(cine.frame_ms, len(cine.pixels)) or math.nan,
         },
         areas,
         es_source,

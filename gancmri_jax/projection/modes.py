@@ -20,8 +20,9 @@ from jaxtyping import Array, Float
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_model_range
 from gancmri_jax.model.model import Model
-from gancmri_jax.projection.projector import Projection, WStatistics, project, project_beats
+from gancmri_jax.projection.project import Projection, project, project_beats
 from gancmri_jax.projection.settings import Settings
+from gancmri_jax.projection.start import WStatistics
 from gancmri_jax.projection.store import VideoCodes
 
 Mode = Literal["frames", "neighbour", "joint"]

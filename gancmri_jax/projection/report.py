@@ -18,6 +18,7 @@ from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.store import Quality, read_latents, read_noise, read_quality
 
 WORST = 12  # frames in the picture
+MOST_LISTED = 20  # flagged frames in the summary; the report has them all
 
 _BLUE, _DARK, _RED = "#2e75b6", "#2c3e50", "#c0392b"
 
@@ -69,6 +70,39 @@ def flagged(quality: Quality) -> list[str]:
             distance = quality.distances[video, frame]
             said.append(f"{name}: distance {distance:.4f} is above {quality.flagged_above:.4f}")
     return said
+
+
+def summarize(store: pathlib.Path) -> list[str]:
+    """Say in a few lines what a store holds and which frames are flagged, the worst first.
+
+    Raises:
+        InputError: The store holds nothing yet, or an older version made it.
+    """
+    quality = read_quality(store)
+    tried = quality.steps > 0
+    finite = tried & np.isfinite(quality.distances)
+    distances, taken = quality.distances[finite], quality.steps[tried]
+    measured = (
+        f"mean {distances.mean():.4f}, largest {distances.max():.4f}"
+        if len(distances)
+        else "none is a number"
+    )
+    lines = [
+        f"{len(taken)} frames of {len(quality.subjects)} videos in {store}; "
+        f"{quality.provenance['distance']} distance: {measured}"
+    ]
+    stop_at = quality.provenance.get("stop_at")
+    if stop_at is not None:
+        near = int((distances <= stop_at).sum())
+        lines.append(
+            f"{near} frames reached {stop_at:g}; {taken.mean():.0f} steps a frame on average"
+        )
+    if bad := flagged(quality):
+        lines.append(f"{len(bad)} frames are flagged; they stay in the store")
+        lines += [f"  {line}" for line in bad[:MOST_LISTED]]
+        if len(bad) > MOST_LISTED:
+            lines.append(f"  and {len(bad) - MOST_LISTED} more; --report lists them all")
+    return lines
 
 
 def _write_frames(path: pathlib.Path, quality: Quality, order: Int[np.ndarray, "n 2"]) -> None:

@@ -1,10 +1,7 @@
-"""What a projection depends on besides the target and its key, and the schedules that follow."""
+"""What a projection depends on besides the target and its key."""
 
 import dataclasses
 from typing import Literal
-
-import jax.numpy as jnp
-from jaxtyping import Array
 
 from gancmri_jax.projection.distance import Distance
 
@@ -73,18 +70,3 @@ class Settings:
     def num_looks(self) -> int:
         """How often distances are looked at."""
         return -(-self.num_steps // self.chunk)
-
-
-def learning_rate(step: Array | int, settings: Settings) -> Array:
-    """Return the learning rate of a step: linear up over 5 %, cosine down over the last 25 %."""
-    t = step / settings.num_steps
-    down = jnp.minimum(1.0, (1 - t) / 0.25)
-    down = 0.5 - 0.5 * jnp.cos(jnp.pi * down)
-    return settings.learning_rate * down * jnp.minimum(1.0, t / 0.05)
-
-
-def w_noise(step: Array | int, settings: Settings) -> Array:
-    """Return the amplitude of the noise added to w at a step, in units of w's deviation."""
-    assert settings.w_noise is not None
-    left = jnp.maximum(0.0, 1 - step / settings.num_steps / settings.w_noise_until)
-    return settings.w_noise * left**2

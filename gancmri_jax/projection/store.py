@@ -11,7 +11,7 @@ float16, with one frame for all where a video shares them, and by video `subject
 import dataclasses
 import os
 import pathlib
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
@@ -19,11 +19,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
+from gancmri_jax.physiology.end_systole import EsSource
 from gancmri_jax.projection.flags import far_distance, flag
 
 FORMAT = "gancmri_jax latents 1"
-
-EsSource = Literal["phenotypes", "records", "segmenter", "distance"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +33,7 @@ class Video:
         subject: Whose heart it is.
         num_frames: Frames of the cine.
         ed_frame, es_frame: End-diastole and end-systole.
-        es_source: Where the ES frame comes from: a table of phenotypes, the cine's own record, the
-            segmenter's least area, or the largest distance to frame 0.
+        es_source: Where the ES frame comes from (`physiology.end_systole`).
     """
 
     subject: str
@@ -252,6 +250,16 @@ def read_quality(path: pathlib.Path) -> Quality:
         provenance=provenance,
         **arrays,
     )
+
+
+def read_videos(path: pathlib.Path) -> list[Video]:
+    """Read what a store is of, projected already or not; nothing where there is no store."""
+    if not is_store(path):
+        return []
+    group = _open(path)
+    names = [field.name for field in dataclasses.fields(Video)]
+    columns = [group[name][:].tolist() for name in names]
+    return [Video(*values) for values in zip(*columns, strict=True)]
 
 
 def is_store(path: pathlib.Path) -> bool:

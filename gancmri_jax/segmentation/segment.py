@@ -16,6 +16,7 @@ import scipy.ndimage
 from jaxtyping import Array, Float, UInt8
 
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.preprocess import percentiles_of
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.cardiac_fcn import CLASSES, MULTIPLE
@@ -93,7 +94,7 @@ def segment(
 
 def window(cine: Cine) -> Float[np.ndarray, "t h w"]:
     """Return frames in [0, 1]: two percentiles of the whole sequence become 0 and 1."""
-    low, high = np.percentile(cine.pixels, PERCENTILES)
+    low, high = percentiles_of(cine, PERCENTILES)
     if not low < high:
         raise InputError(f"{cine.subject}: has no contrast between percentiles 1 and 99")
     return np.clip((cine.pixels.astype(np.float32) - np.float32(low)) / (high - low), 0, 1).astype(

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -17,14 +17,15 @@ from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records, record_splits
 from gancmri_jax.errors import InputError
-from gancmri_jax.metrics.backbones import Backbone, extract, fcn_conv4
-from gancmri_jax.metrics.frechet import frechet_distance_of
+from gancmri_jax.metrics.backbones import BACKBONES, Backbone, extract
 from gancmri_jax.metrics.names import short
+from gancmri_jax.metrics.protocol import Protocol
+from gancmri_jax.metrics.sets import GeneratedSet
 from gancmri_jax.metrics.similarity import WINDOW
-from gancmri_jax.metrics.sources import Generated
+from gancmri_jax.metrics.table import METRICS
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion
+from gancmri_jax.model.motion import LearnedMotion, Motion
 from gancmri_jax.runs.writer import MetricsFile, TensorBoard, save_grid
 from gancmri_jax.training.encoder import score
 from gancmri_jax.training.leak import leak
@@ -35,6 +36,7 @@ MODEL, BEST = "model.safetensors", "model_best.safetensors"
 
 _GRID = (8, 4)  # columns, rows
 _STRIP = (10, 4)  # frames of a beat, hearts
+_DISTANCE = "fcn_fd"  # of METRICS
 _SEGMENTER = "demo"  # whose features the distance is taken in: it ships with the package
 _LEAK = 2.0
 _SCORED = 256  # frames of a split that score an encoder
@@ -54,7 +56,7 @@ class Progress:
         self._config, self._workdir, self._data = config, workdir, data
         self._with_tensorboard = tensorboard
         self._tensorboard: TensorBoard | None = None
-        self._trajectories: dict[str, Array] = {}
+        self._motion = LearnedMotion()
         self._file: MetricsFile | None = None
         self._best: float | None = None
         self._distances: dict[str, float] = {}
@@ -80,7 +82,7 @@ class Progress:
             self._tensorboard = TensorBoard(self._workdir / "tensorboard", done)
         with contextlib.suppress(InputError):  # a resumed run no longer needs what it began from
             if self._config.init_from:
-                self._trajectories = load_model(self._config.init_from).trajectories
+                self._motion = load_model(self._config.init_from).motion
         self._bar = tqdm(
             total=total * self._config.batch_size,
             initial=done * self._config.batch_size,
@@ -118,7 +120,7 @@ class Progress:
     def snapshot(self, model: Model, done: int) -> None:
         """Leave the model and a grid of the same seeds each time, and measure both.
 
-        A run that started from a model with trajectories leaves a strip of beating hearts too.
+        A run that started from a model with motion leaves a strip of beating hearts too.
         """
         assert self._file is not None
         columns, rows = _GRID
@@ -128,12 +130,10 @@ class Progress:
         images = np.asarray(model.synthesize(model.map(z)))
         kimg = done * self._config.batch_size // 1000
         self._picture("samples", images, columns, kimg, done)
-        if "ed_to_es" in self._trajectories:  # by which hearts are taken to ED
+        if methods := self._motion.methods:
             frames, hearts = _STRIP
-            moving = dataclasses.replace(model, trajectories=self._trajectories)
-            beats_whole = {"aligned", "frame_to_frame"} & self._trajectories.keys()
-            method = "frame-to-frame" if beats_whole else "ed-to-es"
-            beats = [moving.video(seed, method, frames) for seed in range(hearts)]
+            moving = dataclasses.replace(model, motion=self._motion)
+            beats = [moving.video(seed, methods[0], frames) for seed in range(hearts)]
             self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
         self._distances = _distances(values)
@@ -194,20 +194,21 @@ class Progress:
         if self._real is not None and augmented:
             values["leak"] = leak(self._real, fakes)
         if self._real is not None and count:
+            metric = METRICS[_DISTANCE]
             if self._known is None:
                 segmenter = load_model(_SEGMENTER).segmenter
                 assert segmenter is not None
-                backbone = fcn_conv4(segmenter, f"segmenter of {_SEGMENTER}")
+                backbone = BACKBONES[metric.backbone](Protocol(segmenter=(segmenter, _SEGMENTER)))
                 self._known = backbone, extract(backbone, self._real)
             backbone, real = self._known
-            made = Generated("run", model, Motion()).frames(len(real), self._config.seed)
-            name = f"fcn_fd{short(len(real))}"
-            values[name] = frechet_distance_of(real, extract(backbone, made))
+            made = GeneratedSet("run", model, Motion()).frames(len(real), self._config.seed)
+            name = f"{_DISTANCE}{short(len(real))}"
+            values[name] = metric.function(real, extract(backbone, made), Protocol())
         return values
 
 
 def _distances(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: round(v, 5) for name, v in values.items() if name.startswith("fcn_fd")}
+    return {name: round(v, 5) for name, v in values.items() if name.startswith(_DISTANCE)}
 
 
 def real_frames(data: pathlib.Path, count: int, seed: int, split: str = "train") -> Frames:

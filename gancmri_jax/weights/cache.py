@@ -7,7 +7,6 @@ Tensors are float32 under their Flax paths (`mixed/conv/kernel`); the metadata h
 import contextlib
 import dataclasses
 import hashlib
-import os
 import pathlib
 from collections.abc import Iterator, Mapping
 
@@ -15,6 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cache import cache_folder
 from gancmri_jax.errors import InputError
 from gancmri_jax.weights.table import TABLE, Entry, Source
@@ -74,14 +74,10 @@ def write_weights(
         "licence": source.licence,
         "tensors_sha256": found,
     }
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {key: np.ascontiguousarray(array, "<f4") for key, array in tensors.items()}
-    try:
+    with atomic_write(path) as part:
         part.write_bytes(save(arrays, metadata))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_weights(path: pathlib.Path, name: str, *, known: bool = False) -> Weights:

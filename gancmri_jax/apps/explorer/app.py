@@ -14,9 +14,9 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.background import BackgroundTask
 
 from gancmri_jax.apps.explorer.choice import OWN, Choice, command_line, explain
-from gancmri_jax.apps.explorer.cines import SUFFIXES, Cines, checked_suffix
-from gancmri_jax.apps.explorer.films import Films, shown_frame_ms
+from gancmri_jax.apps.explorer.films import Films
 from gancmri_jax.apps.explorer.turns import Superseded, Turns
+from gancmri_jax.apps.explorer.uploads import SUFFIXES, Uploads, checked_suffix
 from gancmri_jax.apps.serve import page, web_app
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
@@ -86,13 +86,13 @@ def explorer_app(
     model.insist_grey()
     app = web_app(names=names, most_bytes={"/cines": most_upload_bytes})
     turns = Turns()
-    cines = Cines(model, turns.give_way)
-    films = Films(model, cines)
+    uploads = Uploads(model, turns.give_way)
+    films = Films(model, uploads)
     first = Choice(films.motions[0], truncation=TRUNCATION)
     films.warm(first)
     if model.segmenter is not None:
         threading.Thread(target=films.curve, args=(first, lambda: None, False), daemon=True).start()
-    app.state.close = cines.close
+    app.state.close = uploads.close
 
     @app.exception_handler(Superseded)
     async def superseded(_: Request, __: Exception) -> Response:
@@ -112,7 +112,7 @@ def explorer_app(
     @app.get("/film")
     def film(choice: Chosen, asker: str, number: int) -> Response:
         cine = films.film(choice, turns.take(asker, number)).cine
-        return _raw(cine.pixels, shown_frame_ms(cine))
+        return _raw(cine.pixels, cine.shown_frame_ms)
 
     @app.get("/curve")
     def curve(choice: Chosen, asker: str, number: int, coarse: bool = False) -> dict[str, Any]:
@@ -150,12 +150,12 @@ def explorer_app(
             with path.open("wb") as file:
                 async for chunk in request.stream():
                     await anyio.to_thread.run_sync(file.write, chunk)
-            loaded = await anyio.to_thread.run_sync(cines.add, path, said)
+            loaded = await anyio.to_thread.run_sync(uploads.add, path, said)
         return {"cines": loaded}
 
     @app.get("/cines/{name}")
     def progress(name: str) -> dict[str, Any]:
-        loaded = cines[name]
+        loaded = uploads[name]
         return {
             "frames": len(loaded.cine.pixels),
             "state": loaded.state,

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import functools
 import math
 import pathlib
 import threading
@@ -14,22 +13,21 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from gancmri_jax.apps.explorer.choice import FACTORS, OWN, Choice, motions
-from gancmri_jax.apps.explorer.cines import Cines
+from gancmri_jax.apps.explorer.uploads import Uploads
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.origin import Generated
 from gancmri_jax.cine.pictures import UNKNOWN_MM
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.write import SUFFIXES, write_cine
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.motions import LatentMotion, path_from
 from gancmri_jax.latents.superres import low_pass
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, latent_motion
+from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology.guidance import DIRECTIONS, Solution, solve
 from gancmri_jax.physiology.phenotypes import measure
 from gancmri_jax.segmentation.segment import segment
 from gancmri_jax.video.render import render_uint8
-from gancmri_jax.video.superres import super_resolve, super_resolve_residual
+from gancmri_jax.video.superres import super_resolve
 
 MOST_KEPT = 24
 FRAMES_BETWEEN_LOOKS = 25  # after which it is seen whether a beat is still wanted
@@ -51,12 +49,11 @@ class Film(NamedTuple):
 class Films:
     """A model's films, the last ones kept."""
 
-    def __init__(self, model: Model, cines: Cines) -> None:
+    def __init__(self, model: Model, uploads: Uploads) -> None:
         self.model = model
         self.motions = motions(model)
-        self._motion = functools.cache(self._learn)
         self.frame_ms = model.frame_ms or FRAME_MS
-        self._cines = cines
+        self._uploads = uploads
         self._kept: collections.OrderedDict[Choice, Film] = collections.OrderedDict()
         self._keeping = threading.Lock()
         self._rendering = threading.Lock()
@@ -174,7 +171,7 @@ class Films:
             raise InputError(f"{form} is none of {', '.join(SUFFIXES)}")
         cine, generated = self.film(choice, lambda: None)
         if cine.frame_ms is None:
-            cine = dataclasses.replace(cine, frame_ms=shown_frame_ms(cine))
+            cine = dataclasses.replace(cine, frame_ms=cine.shown_frame_ms)
         name = f"{cine.subject}-{choice.motion}{SUFFIXES[form]}"
         try:
             write_cine(folder / name, cine, generated)
@@ -193,22 +190,19 @@ class Films:
             known = ", ".join(self.motions)
             raise InputError(f"motion {choice.motion!r} is none of the model's: {known}")
         if choice.cine:
-            start = self._codes(choice)[self._cines[choice.cine].cine.ed_frame]
+            start = self._codes(choice)[self._uploads[choice.cine].cine.ed_frame]
         else:
             start = self.model.at_ed(self.model.sample(choice.seed, choice.truncation))
-        return path_from(self._motion(choice.motion), self.model.adjust(start, amounts))
-
-    def _learn(self, name: str) -> LatentMotion:
-        return latent_motion(self.model.trajectories, Motion(name))
+        return self.model.beat(self.model.adjust(start, amounts), Motion(choice.motion))
 
     def _codes(self, choice: Choice) -> Float[Array, "t num_ws w_dim"]:
-        loaded = self._cines[choice.cine]
+        loaded = self._uploads[choice.cine]
         if loaded.ws is None:
             raise InputError(loaded.error or "is still being projected")
         return jnp.asarray(loaded.ws)
 
     def _cine_film(self, choice: Choice, wanted: Wanted) -> Film:
-        cine = self._cines[choice.cine].cine
+        cine = self._uploads[choice.cine].cine
         if choice.motion == "original":
             return Film(cine, np.zeros(len(cine.pixels), bool))
         path = self._path(choice)
@@ -218,24 +212,13 @@ class Films:
                 cine = dataclasses.replace(cine, frame_ms=self.frame_ms, ed_frame=0, es_frame=None)
             return Film(cine, np.ones(len(path), bool))
         factor = FACTORS[choice.motion]
-        guided = bool(choice.amounts)
-        if guided:
-            dense = super_resolve(
-                self.model, cine.pixels, np.asarray(path), factor, closed=True, all_generated=True
+        if choice.amounts:  # which its own frames do not have
+            ws = np.asarray(path)
+            return Film(
+                *super_resolve(self.model, cine, ws, factor, closed=True, all_generated=True)
             )
-        else:
-            codes = np.asarray(self._codes(choice))
-            dense = super_resolve_residual(self.model, cine.pixels, codes, factor, closed=True)
-        generated = np.ones(len(dense), bool)
-        generated[::factor] = guided
-        faster = dataclasses.replace(
-            cine,
-            pixels=dense,
-            frame_ms=shown_frame_ms(cine) / factor,
-            ed_frame=cine.ed_frame * factor,
-            es_frame=None if cine.es_frame is None else cine.es_frame * factor,
-        )
-        return Film(faster, generated)
+        ws = np.asarray(self._codes(choice))
+        return Film(*super_resolve(self.model, cine, ws, factor, method="residual", closed=True))
 
     def _render(
         self, path: Float[Array, "t num_ws w_dim"], wanted: Wanted
@@ -245,11 +228,6 @@ class Films:
             wanted()
             parts.append(render_uint8(self.model, path[first : first + FRAMES_BETWEEN_LOOKS]))
         return np.concatenate(parts)
-
-
-def shown_frame_ms(cine: Cine) -> float:
-    """Return the time of a frame; a cine that does not say is shown as a beat of one second."""
-    return cine.frame_ms or 1000 / len(cine.pixels)
 
 
 def frame_at(phase: float, count: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gancmri_jax.apps.reader_study.items import Plan, Progress, draw_pairs, draw_videos, open_kinds
+from gancmri_jax.apps.reader_study.items import Plan, Track, draw_pairs, draw_videos, open_kinds
 from gancmri_jax.apps.reader_study.readers import add_reader
 from gancmri_jax.apps.reader_study.stimuli import is_lossy
 from gancmri_jax.apps.reader_study.store import REAL, Study, write_study
@@ -26,7 +26,7 @@ def create_study(
     num_readers: int,
     *,
     say: Callable[[str], object],
-    progress: Progress,
+    progress: Track,
 ) -> tuple[Study, dict[str, str]]:
     """Write a study's file, whole or not at all; return it with the token of each reader.
 

@@ -20,7 +20,7 @@ from gancmri_jax.errors import InputError
 
 Opened = dict[str, tuple[Cine, Iterator[Cine]]]  # the first cine of each kind, and the others
 Written = list[tuple[int, str]]  # stimuli, and their subjects
-Progress = Callable[[Iterable[int], str], Iterable[int]]
+Track = Callable[[Iterable[int], str], Iterable[int]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,7 @@ def draw_videos(
     opened: Opened,
     rng: np.random.Generator,
     say: Callable[[str], object],
-    progress: Progress,
+    progress: Track,
 ) -> list[list[int]]:
     """Write as many videos of each kind as there are items; return the stimuli of each item.
 
@@ -114,7 +114,7 @@ def draw_pairs(
     opened: Opened,
     rng: np.random.Generator,
     say: Callable[[str], object],
-    progress: Progress,
+    progress: Track,
 ) -> list[list[int]]:
     """Write a real frame for each item and a synthetic one, of each kind about equally many.
 

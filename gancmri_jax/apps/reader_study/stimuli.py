@@ -72,5 +72,5 @@ def _draw_all(
         for item in read_subject(subjects[index], phenotypes):
             if isinstance(item, Cine):
                 yield item
-            else:
+            elif isinstance(item, Refusal):
                 on_refusal(item)

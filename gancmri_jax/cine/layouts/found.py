@@ -5,8 +5,10 @@ import pathlib
 from collections.abc import Callable, Iterator
 
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.not_taken import NotTaken
 from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.refusal import Refusal
+from gancmri_jax.cine.views import Chooser
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,11 +19,17 @@ class ReadOptions:
         slice: Which slice of a NIfTI stack, from 0.
         mask_boxes: Rectangles of videos and PNGs to blank: top, left, bottom, right.
         spacing_mm: Of rows and columns in videos and PNGs.
+        series: A regular expression, found in number and description of the DICOM series to take.
+        time_axis: Which axis of a NIfTI array is time, from 0.
+        chooser: Chooses the four-chamber view among cines where headers do not say it.
     """
 
     slice: int | None = None
     mask_boxes: tuple[Box, ...] = ()
     spacing_mm: tuple[float, float] | None = None
+    series: str | None = None
+    time_axis: int | None = None
+    chooser: Chooser | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -33,6 +41,6 @@ class Subject:
 
     name: str
     path: pathlib.Path
-    read: Callable[["Subject", ReadOptions], Iterator[Cine | Refusal]] = dataclasses.field(
-        compare=False
+    read: Callable[["Subject", ReadOptions], Iterator[Cine | Refusal | NotTaken]] = (
+        dataclasses.field(compare=False)
     )

@@ -15,11 +15,13 @@ from jaxtyping import Shaped
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.files import MOST_BYTES
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
+from gancmri_jax.cine.layouts.walk import walk
 from gancmri_jax.cine.nifti import read_nifti, read_stored
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.errors import InputError
 
 SUFFIX = "_LA_CINE.nii.gz"
+FRAMES = ("_LA_ED.nii.gz", "_LA_ES.nii.gz")
 SAME = 1e-3  # of the intensity range: what rounding on the way to a file changes
 
 
@@ -28,7 +30,7 @@ def find(path: pathlib.Path) -> list[Subject]:
     if path.is_file():
         cines = [path] if path.name.endswith(SUFFIX) else []
     else:
-        cines = [c for depth in ("", "*/", "*/*/") for c in path.glob(f"{depth}*{SUFFIX}")]
+        cines = [p for p in walk(path) if p.name.endswith(SUFFIX)]
     return [
         Subject(cine.name.removesuffix(SUFFIX), cine, read)
         for cine in cines
@@ -39,8 +41,8 @@ def find(path: pathlib.Path) -> list[Subject]:
 def read(subject: Subject, options: ReadOptions) -> Iterator[Cine | Refusal]:
     """Yield a subject's long-axis cine, its ED and ES frames marked where they are found."""
     try:
-        cine = read_nifti(subject.path, subject.name, options.slice)
-        stored, _, _ = read_stored(subject.path, subject.name, options.slice)
+        cine = read_nifti(subject.path, subject.name, options.slice, options.time_axis)
+        stored, _, _ = read_stored(subject.path, subject.name, options.slice, options.time_axis)
     except InputError as error:
         yield Refusal(subject.path, str(error).removeprefix(f"{subject.path}: "))
         return

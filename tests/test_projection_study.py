@@ -4,16 +4,26 @@ import pathlib
 import socket
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
-from gancmri_jax.projection.cines import describe, frame_key, frames_of, project_study
-from gancmri_jax.projection.projector import Settings
-from gancmri_jax.projection.store import read_latents, read_noise, read_quality
+from gancmri_jax.model.file import load_model
+from gancmri_jax.physiology import end_systole
+from gancmri_jax.projection.settings import Settings
+from gancmri_jax.projection.store import (
+    Video,
+    read_latents,
+    read_noise,
+    read_quality,
+    read_videos,
+)
+from gancmri_jax.projection.study import codes_of, frames_of, project_study
 from tests.tiny import tiny_model
+from tests.tiny_segmenter import tiny_segmenter
 
 ROOT = pathlib.Path(__file__).parents[1]
 SETTINGS = Settings(num_steps=2)
@@ -39,30 +49,11 @@ def changed_by_a_pixel(cine):
 CINES = [make_cine("a", 3, es_frame=2), make_cine("bb", 4)]
 
 
-def test_where_es_comes_from():
-    assert (describe(CINES[0]).es_frame, describe(CINES[0]).es_source) == (2, "records")
-    pixels = np.zeros((4, 8, 8), np.uint8)
-    pixels[1], pixels[2], pixels[3] = 10, 30, 20
-    bare = Cine(pixels, (1.0, 1.0), None, "c")
-    described = describe(bare)
-    assert (described.es_frame, described.es_source) == (2, "distance")
-    described = describe(dataclasses.replace(bare, es_frame=1), lambda cine: (3, "segmenter"))
-    assert (described.es_frame, described.es_source) == (3, "segmenter")
-    with pytest.raises(InputError, match=r"c: ES frame 4 \(phenotypes\) is none of its 4 frames"):
-        describe(bare, lambda cine: (4, "phenotypes"))
-
-
 def test_which_frames():
-    video = describe(CINES[0])
+    video = Video("a", 3, 0, 2, "records")
     assert frames_of(video, "all") == [0, 1, 2]
     assert frames_of(video, "ed-es") == [0, 2]
     assert frames_of(video, "ed") == [0]
-
-
-def test_a_frames_key_is_its_own():
-    assert frame_key(0, "a#0", 1) == frame_key(0, "a#0", 1)
-    others = [frame_key(1, "a#0", 1), frame_key(0, "b#0", 1), frame_key(0, "a#0", 2)]
-    assert all(frame_key(0, "a#0", 1) != other for other in others)
 
 
 def test_the_store_holds_what_was_found_whatever_the_batch_size(model, tmp_path):
@@ -70,15 +61,21 @@ def test_the_store_holds_what_was_found_whatever_the_batch_size(model, tmp_path)
     for batch_size in (2, 7):
         out = tmp_path / f"{batch_size}.zarr"
         counted = []
-        project_study(model, CINES, out, SETTINGS, batch_size=batch_size, on_steps=counted.append)
+        found[batch_size] = project_study(
+            model, CINES, out, SETTINGS, batch_size=batch_size, on_steps=counted.append
+        )
         assert sum(counted) == 7 * SETTINGS.num_steps
-        found[batch_size] = read_latents(out)[0]
+        np.testing.assert_array_equal(found[batch_size].ws, read_latents(out)[0].ws)
     codes = found[2]
     np.testing.assert_allclose(codes.ws, found[7].ws, rtol=1e-4, atol=1e-4)
     assert codes.subjects == ["a", "bb"]
     np.testing.assert_array_equal(codes.valid, [[1, 1, 1, 0], [1, 1, 1, 1]])
     np.testing.assert_array_equal(codes.num_frames, [3, 4])
     assert np.isnan(codes.distances[0, 3]) and np.isfinite(codes.distances[codes.valid]).all()
+    np.testing.assert_array_equal(codes_of(codes, 0), codes.ws[0, :3])
+    broken = dataclasses.replace(codes, valid=np.arange(8).reshape(2, 4) != 1)
+    with pytest.raises(InputError, match="a: the search for some frames broke off; choose"):
+        codes_of(broken, 0)
     noise = read_noise(tmp_path / "2.zarr", 1)
     assert [level.shape for level in noise] == [(4, 4, 4), (4, 8, 8), (4, 8, 8)]
 
@@ -114,6 +111,15 @@ def test_a_rerun_does_what_is_missing_and_nothing_else(model, tmp_path):
     np.testing.assert_array_equal(read_latents(out)[0].ws, read_latents(whole)[0].ws)
 
 
+@pytest.fixture(scope="module")
+def store(model, tmp_path_factory):
+    """A study's projection: its arguments, `out` among them."""
+    out = tmp_path_factory.mktemp("store") / "z.zarr"
+    arguments = {"model": model, "cines": CINES, "settings": SETTINGS, "which": "ed-es"}
+    project_study(out=out, **arguments)
+    return arguments | {"out": out}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -121,21 +127,24 @@ def test_a_rerun_does_what_is_missing_and_nothing_else(model, tmp_path):
         ({"cines": [CINES[0], changed_by_a_pixel(CINES[1])]}, "other videos"),
         ({"settings": Settings(num_steps=3)}, "num_steps 2, now 3"),
         ({"settings": Settings(num_steps=2, stop_at=0.1)}, "stop_at None, now 0.1"),
-        ({"model": tiny_model(seed=1, resolution=8)}, "another model"),
         ({"which": "ed"}, "which ed-es, now ed"),
         ({"mode": "neighbour"}, "mode frames, now neighbour, later_steps None, now 1"),
     ],
-    ids=["videos", "pixels", "steps", "stop", "model", "frames", "mode"],
+    ids=["videos", "pixels", "steps", "stop", "frames", "mode"],
 )
-def test_a_store_made_otherwise_is_left_alone(model, tmp_path, change, said):
-    arguments = {"model": model, "cines": CINES, "settings": SETTINGS, "which": "ed-es"}
-    out = tmp_path / "z.zarr"
-    project_study(out=out, **arguments)
-    before = read_latents(out)[0].ws
+def test_a_store_made_otherwise_is_left_alone(store, change, said):
+    arguments = store | change
+    before = read_latents(store["out"])[0].ws
     with pytest.raises(InputError, match=r"z\.zarr: .*choose another --out") as refused:
-        project_study(out=out, **(arguments | change))
+        project_study(**arguments)
     assert f"({said}" in str(refused.value)
-    np.testing.assert_array_equal(read_latents(out)[0].ws, before)
+    np.testing.assert_array_equal(read_latents(store["out"])[0].ws, before)
+
+
+def test_a_store_of_another_model_is_left_alone(store):
+    test_a_store_made_otherwise_is_left_alone(
+        store, {"model": tiny_model(seed=1, resolution=8)}, "another model"
+    )
 
 
 def test_a_folder_that_is_no_store_is_left_alone(model, tmp_path):
@@ -218,14 +227,81 @@ def test_what_cannot_be_projected_is_said_before_anything_is_made(model, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def version_0_1(tmp_path):
+    """A model, its cines, and stores, all written by version 0.1 (commit c3fd751).
+
+    `frames.zarr` and `joint.zarr` are whole, and `begun.zarr` lacks the second of two videos.
+    """
+    with zipfile.ZipFile(ROOT / "tests" / "data" / "store-0.1.zip") as archive:
+        archive.extractall(tmp_path)
+    with np.load(tmp_path / "frames.npz") as frames:
+        cines = [
+            Cine(frames["a"], (1.0, 1.0), 20.0, "a", es_frame=2),
+            Cine(frames["b"], (1.0, 1.0), 20.0, "b"),
+        ]
+    return tmp_path, load_model(str(tmp_path / "model.safetensors")), cines
+
+
+def test_a_store_of_version_0_1_is_read_and_resumed(version_0_1):
+    folder, model, cines = version_0_1
+    assert read_videos(folder / "begun.zarr") == [
+        Video("a", 3, 0, 2, "records"),
+        Video("b", 4, 0, 2, "distance"),
+    ]
+    before = read_latents(folder / "begun.zarr")[0]
+    assert before.subjects == ["a"] and read_quality(folder / "frames.zarr").steps.max() == 4
+    started = []
+    codes = project_study(
+        model,
+        cines,
+        folder / "begun.zarr",
+        Settings(num_steps=4),
+        batch_size=1,
+        on_start=lambda todo, done: started.append((todo, done)),
+    )
+    assert started == [(4, 3)] and codes.subjects == ["a", "b"]
+    np.testing.assert_array_equal(codes.ws[0], before.ws[0])
+    whole = read_latents(folder / "frames.zarr")[0]
+    np.testing.assert_allclose(codes.ws, whole.ws, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(codes.distances, whole.distances, rtol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["frames", "joint"])
+def test_a_whole_store_of_version_0_1_is_found_again(version_0_1, tmp_path, mode):
+    folder, model, cines = version_0_1
+    held, provenance = read_latents(folder / f"{mode}.zarr")
+    project_study(model, cines, tmp_path / "new", Settings(num_steps=4), mode=mode, batch_size=2)
+    codes, now = read_latents(tmp_path / "new")
+    assert now == provenance
+    np.testing.assert_allclose(codes.ws, held.ws, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(codes.es_frame, held.es_frame)
+
+
+def test_a_store_begun_before_the_segmenter_was_asked_keeps_its_es_frames(version_0_1):
+    """`superres` of version 0.1 knew ES by distance, whatever the model had."""
+    folder, model, cines = version_0_1
+    model = dataclasses.replace(model, segmenter=tiny_segmenter())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(end_systole, "_least_area", lambda cine, segmenter: 1)
+        project_study(model, cines, folder / "begun.zarr", Settings(num_steps=4), batch_size=2)
+        assert read_videos(folder / "begun.zarr")[1] == Video("b", 4, 0, 2, "distance")
+        project_study(model, cines, folder / "new.zarr", Settings(num_steps=4), batch_size=2)
+        assert read_videos(folder / "new.zarr")[1] == Video("b", 4, 0, 1, "segmenter")
+        with pytest.raises(InputError, match="other videos"):  # the table overrides
+            project_study(
+                model, cines, folder / "begun.zarr", Settings(num_steps=4), es_frames={"b": 3}
+            )
+
+
 _HOST = """
 import sys
 import jax
 import pathlib
 port, host, out = int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
 jax.distributed.initialize(f"127.0.0.1:{port}", 2, host)
-from gancmri_jax.projection.cines import project_study
-from tests.test_projection_cines import SETTINGS, make_cine
+from gancmri_jax.projection.study import project_study
+from tests.test_projection_study import SETTINGS, make_cine
 from tests.tiny import tiny_model
 cines = [make_cine(name, 2) for name in ("a", "bb", "ccc")]
 project_study(tiny_model(resolution=8), cines, out, SETTINGS, batch_size=1)

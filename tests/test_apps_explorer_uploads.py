@@ -5,55 +5,59 @@ import numpy as np
 import pytest
 
 from gancmri_jax.apps.explorer import choice as explorer_choice
-from gancmri_jax.apps.explorer import cines as explorer_cines
-from gancmri_jax.apps.explorer.cines import Cines, checked_suffix
+from gancmri_jax.apps.explorer import uploads as uploads_module
+from gancmri_jax.apps.explorer.uploads import Uploads, checked_suffix
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.video_file import write_mp4
 from gancmri_jax.errors import InputError
 from tests.tiny import tiny_model
 
-MODEL = tiny_model(resolution=8)
 FRAMES = np.random.default_rng(0).integers(0, 255, (3, 12, 10), dtype=np.uint8)
 
 
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model(resolution=8)
+
+
 @pytest.fixture
-def cines(monkeypatch):
+def uploads(model, monkeypatch):
     monkeypatch.setattr(explorer_choice, "PROJECTION_STEPS", 2)
-    loaded = Cines(MODEL)
+    loaded = Uploads(model)
     yield loaded
     loaded.close()
 
 
-def test_a_cine_is_read_as_the_model_sees_it_and_projected_frame_by_frame(cines, tmp_path):
+def test_a_cine_is_read_as_the_model_sees_it_and_projected_frame_by_frame(model, uploads, tmp_path):
     path = tmp_path / "anna.nii.gz"
     write_nifti(path, FRAMES, (2.0, 1.0), 40.0)
-    (name,) = cines.add(path, "anna.nii.gz")
-    loaded = cines[name]
+    (name,) = uploads.add(path, "anna.nii.gz")
+    loaded = uploads[name]
     assert loaded.cine.pixels.shape == (3, 8, 8) and loaded.cine.pixels.dtype == np.uint8
     assert loaded.cine.spacing_mm == (3.0, 1.25) and "anna" not in loaded.cine.subject
-    cines._worker.submit(lambda: None).result()  # which comes after it
+    uploads._worker.submit(lambda: None).result()  # which comes after it
     assert (loaded.state, loaded.error) == ("projected", "")
-    assert loaded.ws.shape == (3, MODEL.num_ws, MODEL.w_dim)
+    assert loaded.ws.shape == (3, model.num_ws, model.w_dim)
     assert loaded.share == pytest.approx(1)
     np.testing.assert_array_equal(loaded.ws[:, 0], loaded.ws[:, -1])  # in W
-    cines.close()
+    uploads.close()
     with pytest.raises(InputError, match="not loaded any more"):
-        cines[name]
+        uploads[name]
 
 
-def test_a_search_that_fails_says_so(cines, tmp_path, monkeypatch):
+def test_a_search_that_fails_says_so(uploads, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(explorer_cines, "project_study", fail)
+    monkeypatch.setattr(uploads_module, "project_study", fail)
     path = tmp_path / "a.mp4"
     write_mp4(path, FRAMES, 40.0)
-    (name,) = cines.add(path, "a.mp4")
-    cines._worker.submit(lambda: None).result()
-    assert (cines[name].state, cines[name].error) == ("failed", "out of memory")
+    (name,) = uploads.add(path, "a.mp4")
+    uploads._worker.submit(lambda: None).result()
+    assert (uploads[name].state, uploads[name].error) == ("failed", "out of memory")
 
 
-def test_a_cine_that_is_forgotten_is_not_searched_on(tmp_path, monkeypatch):
+def test_a_cine_that_is_forgotten_is_not_searched_on(model, tmp_path, monkeypatch):
     begun, forgotten = threading.Event(), threading.Event()
 
     def give_way():
@@ -61,28 +65,28 @@ def test_a_cine_that_is_forgotten_is_not_searched_on(tmp_path, monkeypatch):
         forgotten.wait()
 
     monkeypatch.setattr(explorer_choice, "PROJECTION_STEPS", 20)
-    monkeypatch.setattr(explorer_cines, "MOST_CINES", 1)
-    cines = Cines(MODEL, give_way)
+    monkeypatch.setattr(uploads_module, "MOST_CINES", 1)
+    uploads = Uploads(model, give_way)
     path = tmp_path / "a.nii.gz"
     write_nifti(path, FRAMES, (2.0, 1.0), 40.0)
-    (first,) = cines.add(path, "a")
-    loaded = cines[first]
+    (first,) = uploads.add(path, "a")
+    loaded = uploads[first]
     begun.wait()
-    (second,) = cines.add(path, "a")
+    (second,) = uploads.add(path, "a")
     forgotten.set()
     with pytest.raises(InputError, match="not loaded any more"):
-        cines[first]
-    cines._worker.submit(lambda: None).result()
+        uploads[first]
+    uploads._worker.submit(lambda: None).result()
     assert (loaded.state, loaded.error) == ("failed", "was closed")
-    assert cines[second].state == "projected"
-    cines.close()
+    assert uploads[second].state == "projected"
+    uploads.close()
 
 
-def test_long_films_are_for_the_command_line(cines, tmp_path):
+def test_long_films_are_for_the_command_line(uploads, tmp_path):
     path = tmp_path / "a.nii.gz"
     write_nifti(path, np.repeat(FRAMES, 60, axis=0), (2.0, 1.0), 40.0)
     with pytest.raises(InputError, match="a: has 180 frames, more than the 150 .* superres"):
-        cines.add(path, "a")
+        uploads.add(path, "a")
 
 
 def slip(path):
@@ -129,11 +133,11 @@ def noise_as_dicom(path):
         (noise_as_dicom, ".dcm"),
     ],
 )
-def test_hostile_files_are_refused_in_one_line_that_names_no_path(cines, tmp_path, make, suffix):
+def test_hostile_files_are_refused_in_one_line_that_names_no_path(uploads, tmp_path, make, suffix):
     path = tmp_path / f"cine{suffix}"
     reason = make(path)
     with pytest.raises(InputError, match=reason) as error:
-        cines.add(path, "theirs")
+        uploads.add(path, "theirs")
     assert str(error.value).startswith("theirs: ") and "\n" not in str(error.value)
     assert str(tmp_path) not in str(error.value)
     assert list(tmp_path.iterdir()) == [path] and not (tmp_path.parent / "outside.dcm").exists()

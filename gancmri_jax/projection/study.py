@@ -4,27 +4,27 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jaxtyping import UInt8
+from jaxtyping import Float
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.codes import Codes
 from gancmri_jax.model.model import Model
+from gancmri_jax.physiology.end_systole import find_es
 from gancmri_jax.projection.batch import suitable_batch
 from gancmri_jax.projection.distance import chosen, distance_provenance
-from gancmri_jax.projection.modes import MODES, Mode, Work, frame_key
-from gancmri_jax.projection.projector import Settings, start_provenance, w_statistics
-from gancmri_jax.projection.store import EsSource, LatentStore, Video
-
-__all__ = ["Mode", "Which", "describe", "frame_key", "frames_of", "project_study"]
+from gancmri_jax.projection.modes import MODES, Mode, Work
+from gancmri_jax.projection.settings import Settings
+from gancmri_jax.projection.start import start_provenance, w_statistics
+from gancmri_jax.projection.store import LatentStore, Video, read_latents, read_videos
 
 Which = Literal["all", "ed-es", "ed"]
-FindEs = Callable[[Cine], tuple[int, EsSource] | None]
 
 _SHARE_OF_LATER_STEPS = 5  # a frame that begins at its neighbour takes a fifth of the steps
 
@@ -40,13 +40,15 @@ def project_study(
     later_steps: int | None = None,
     batch_size: int | None = None,
     seed: int = 0,
-    find_es: FindEs = lambda cine: None,
+    es_frames: Mapping[str, int] | None = None,
     flag_above: float | None = None,
     share: tuple[int, int] | None = None,
     on_start: Callable[[int, int], object] = lambda todo, done: None,
     on_steps: Callable[[float], object] = lambda _: None,
-) -> None:
-    """Project frames of every cine into a latent store at `out`; what is there already stays.
+) -> Codes:
+    """Project frames of every cine into a latent store at `out`, and return the codes in it.
+
+    What the store holds already stays.
 
     Args:
         model: The generator.
@@ -59,13 +61,12 @@ def project_study(
         batch_size: Frames that are projected together, by default what suits the machine; the codes
             do not depend on it.
         seed: With a frame's subject and number, the key of its search.
-        find_es: Says the ES frame of a cine and how it is known; where it does not know, it is the
-            cine's own or else the frame farthest from frame 0.
+        es_frames: ES frames by subject, which override all other sources (`find_es`).
         flag_above: Flag frames whose distance is larger; by default `flags.far_distance` of all.
         share: This process's number, and of how many, where several project one study; by default
             JAX's. Each takes its share of the videos.
-        on_start: Told how many frames are to be projected, and how many are already.
-        on_steps: Told how many frame-steps were taken; each frame comes to `settings.num_steps`.
+        on_start: Called with the number of frames to project, and of those already projected.
+        on_steps: Called with the frame-steps taken; each frame adds up to `settings.num_steps`.
 
     Raises:
         InputError: `out` holds latents that were found otherwise, a frame cannot be projected, or
@@ -75,7 +76,7 @@ def project_study(
     settings = dataclasses.replace(settings, distance=chosen(settings.distance, model))
     if mode == "joint" and which != "all":
         raise InputError(f"--mode joint finds a whole beat's path; leave out --frames {which}")
-    videos, videos_fingerprint = _survey(cines, model.resolution, which, find_es)
+    videos, videos_fingerprint = _survey(model, cines, which, es_frames, read_videos(out))
     later = later_steps or max(settings.num_steps // _SHARE_OF_LATER_STEPS, 1)
     looks = settings.num_looks
     if mode == "neighbour":
@@ -140,6 +141,23 @@ def project_study(
         multihost_utils.sync_global_devices("projected")
     if jax.process_index() == 0:
         store.flag_far(flag_above)
+    codes, _ = read_latents(out)
+    return codes
+
+
+def codes_of(codes: Codes, video: int) -> Float[np.ndarray, "t num_ws w_dim"]:
+    """Return the codes of all frames of a video.
+
+    Raises:
+        InputError: The search for one of its frames broke off.
+    """
+    frames = slice(codes.num_frames[video])
+    if not codes.valid[video, frames].all():
+        raise InputError(
+            f"{codes.subjects[video]}: the search for some frames broke off; choose another --seed "
+            "or --distance, and another --out"
+        )
+    return codes.ws[video, frames]
 
 
 def _open_together(open_store: Callable[[], LatentStore]) -> LatentStore:
@@ -158,23 +176,35 @@ def _open_together(open_store: Callable[[], LatentStore]) -> LatentStore:
 
 
 def _survey(
-    cines: Sequence[Cine], side: int, which: Which, find_es: FindEs
+    model: Model,
+    cines: Sequence[Cine],
+    which: Which,
+    es_frames: Mapping[str, int] | None,
+    begun: Sequence[Video],
 ) -> tuple[list[Video], str]:
     """Describe every cine, and identify them by all that their codes depend on, in their order.
 
     Raises:
         InputError: One has frames of another size, or one to be projected that is all of one grey.
     """
+    side = model.resolution
     digest = hashlib.sha256()
     videos = []
-    for cine in cines:
+    for index, cine in enumerate(cines):
         shape = cine.pixels.shape
         if shape[1:] != (side, side):
             raise InputError(
                 f"{cine.subject}: has frames of {shape[1]} × {shape[2]}, the model takes {side} × "
                 f"{side}; prepare the cines with --size {side}"
             )
-        video = describe(cine, find_es)
+        es_frame, source = find_es(cine, model.segmenter, es_frames)
+        video = Video(cine.subject, len(cine.pixels), cine.ed_frame, es_frame, source)
+        if which == "all" and source == "segmenter" and index < len(begun):
+            # Version 0.1 did not ask the segmenter in `superres`. Codes of all frames do not
+            # depend on ES, so such a store keeps its own.
+            held = begun[index]
+            if held.es_source == "distance":
+                video = dataclasses.replace(video, es_frame=held.es_frame, es_source=held.es_source)
         for frame in frames_of(video, which):
             if cine.pixels[frame].min() == cine.pixels[frame].max():
                 raise InputError(
@@ -186,29 +216,6 @@ def _survey(
         digest.update(np.ascontiguousarray(cine.pixels).data)
         videos.append(video)
     return videos, digest.hexdigest()[:16]
-
-
-def describe(cine: Cine, find_es: FindEs = lambda cine: None) -> Video:
-    """Say what is known of a cine."""
-    source: EsSource
-    if (known := find_es(cine)) is not None:
-        es_frame, source = known
-    elif cine.es_frame is not None:
-        es_frame, source = cine.es_frame, "records"
-    else:
-        es_frame, source = farthest_from_first(cine.pixels), "distance"
-    if not 0 <= es_frame < len(cine.pixels):
-        raise InputError(
-            f"{cine.subject}: ES frame {es_frame} ({source}) is none of its {len(cine.pixels)} "
-            "frames; mend where it comes from"
-        )
-    return Video(cine.subject, len(cine.pixels), cine.ed_frame, es_frame, source)
-
-
-def farthest_from_first(pixels: UInt8[np.ndarray, "t h w"]) -> int:
-    """Return the frame whose pixels differ most from frame 0, in the mean square."""
-    difference = pixels.astype(np.float32) - pixels[:1].astype(np.float32)
-    return int(np.square(difference).mean(axis=(1, 2)).argmax())
 
 
 def frames_of(video: Video, which: Which) -> list[int]:

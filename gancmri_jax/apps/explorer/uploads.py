@@ -15,16 +15,14 @@ from jaxtyping import Float
 
 from gancmri_jax.apps.explorer.choice import projection
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.layouts.folders import NIFTI_SUFFIXES
 from gancmri_jax.cine.pictures import VIDEO_SUFFIXES
 from gancmri_jax.cine.read import read_model_cines
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
-from gancmri_jax.projection.cines import project_study
-from gancmri_jax.projection.store import read_latents
+from gancmri_jax.projection.study import codes_of, project_study
 
-SUFFIXES = (*NIFTI_SUFFIXES, ".zip", ".dcm", *VIDEO_SUFFIXES)
+SUFFIXES = (".nii.gz", ".nii", ".zip", ".dcm", *VIDEO_SUFFIXES)
 MOST_CINES = 8  # of a file, and kept
 MOST_FRAMES = 150
 
@@ -48,7 +46,7 @@ class Loaded:
     error: str = ""
 
 
-class Cines:
+class Uploads:
     """The cines that are loaded, by names that cannot be guessed."""
 
     def __init__(self, model: Model, give_way: Callable[[], None] = lambda: None) -> None:
@@ -138,9 +136,8 @@ class Cines:
 
         with tempfile.TemporaryDirectory(prefix="gancmri-explore-") as folder:
             store = pathlib.Path(folder) / "latents.zarr"
-            project_study(self._model, [loaded.cine], store, settings, on_steps=on_steps)
-            codes, _ = read_latents(store)
-        return codes.ws[0]
+            codes = project_study(self._model, [loaded.cine], store, settings, on_steps=on_steps)
+        return codes_of(codes, 0)
 
 
 def checked_suffix(name: str) -> str:

@@ -1,8 +1,8 @@
 """What is compared: frames and videos of cines, of a store of codes, or made by a model."""
 
 import hashlib
+import typing
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +21,9 @@ Video = UInt8[np.ndarray, "t h w"]
 _DRAWN_AT_ONCE = 16
 
 
-class Source(Protocol):
-    """Where frames and videos come from.
+@typing.runtime_checkable
+class ImageSet(typing.Protocol):
+    """Frames, and the videos that they belong to.
 
     Attributes:
         name: As the user gave it.
@@ -50,7 +51,7 @@ class Source(Protocol):
         ...
 
 
-class Cines:
+class CineSet:
     """Videos that are there: records, or cines prepared to one size."""
 
     def __init__(self, name: str, cines: Sequence[Cine]) -> None:
@@ -92,7 +93,7 @@ class Cines:
             yield self._cines[video].pixels
 
 
-class Generated:
+class GeneratedSet:
     """What a model makes: frames from z with noise drawn for each, videos of seeds 0, 1, …."""
 
     num_frames = None
@@ -122,7 +123,7 @@ class Generated:
             yield to_uint8(self.model.render(path))[..., 0]
 
 
-class Coded:
+class CodedSet:
     """Videos rendered from codes [t num_ws w_dim] with each frame's own noise maps [t h w]."""
 
     def __init__(
