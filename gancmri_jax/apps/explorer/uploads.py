@@ -15,7 +15,6 @@ from jaxtyping import Float
 
 from gancmri_jax.apps.explorer.choice import projection
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.layouts.folders import NIFTI_SUFFIXES
 from gancmri_jax.cine.pictures import VIDEO_SUFFIXES
 from gancmri_jax.cine.read import read_model_cines
 from gancmri_jax.cine.refusal import Refusal
@@ -23,7 +22,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.study import codes_of, project_study
 
-SUFFIXES = (*NIFTI_SUFFIXES, ".zip", ".dcm", *VIDEO_SUFFIXES)
+SUFFIXES = (".nii.gz", ".nii", ".zip", ".dcm.gz", ".dcm", ".ima", *VIDEO_SUFFIXES)
 MOST_CINES = 8  # of a file, and kept
 MOST_FRAMES = 150
 
