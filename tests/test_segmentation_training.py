@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from ml_collections import ConfigDict
 from PIL import Image
 
@@ -31,20 +30,10 @@ def small_config(**changes):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_programs(tmp_path_factory):
-    """Compile each program once, and random numbers that compile in a fraction of the time."""
-    before = {
-        "jax_compilation_cache_dir": jax.config.jax_compilation_cache_dir,
-        "jax_persistent_cache_enable_xla_caches": jax.config.jax_persistent_cache_enable_xla_caches,
-    }
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
-    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")  # they tell runs apart
-    compilation_cache.reset_cache()
+def quick_random_numbers():
+    """Draw random numbers that compile in a fraction of the time."""
     with jax.default_prng_impl("unsafe_rbg"):
         yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="module")

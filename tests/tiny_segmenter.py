@@ -34,7 +34,7 @@ def random_variables(network: CardiacFCN, seed: int) -> Any:
     return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
-class Brightness:
+class Brightness(CardiacFCN):
     """In place of a network: the brightest is LV, what is between the rest and it myocardium."""
 
     def apply(self, variables: Any, images: jax.Array) -> jax.Array:
@@ -48,4 +48,4 @@ class Brightness:
 
 def bright_segmenter(pixel_mm: float = 1.0, x_first: bool = False) -> Segmenter:
     """Return the segmenter that finds what is bright."""
-    return Segmenter(Brightness(), {}, pixel_mm, x_first)  # type: ignore[arg-type]
+    return Segmenter(Brightness(), {}, pixel_mm, x_first)

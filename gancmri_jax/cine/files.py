@@ -153,7 +153,7 @@ def _members(file: File, levels: int) -> Iterator[File | Refusal]:
             yield from _opened(member, levels - 1)
 
 
-def _in_memory(file: File) -> IO[bytes]:
+def _in_memory(file: File) -> io.BytesIO:
     content = file.read()
     if len(content) > MOST_NESTED_BYTES:
         raise InputError(f"is a zip inside a zip of over {MOST_NESTED_BYTES >> 20} MiB; unpack it")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -34,7 +35,7 @@ def insist(refusal: Refusal) -> None:
 
 
 def read_cines(
-    path: pathlib.Path,
+    path: str | os.PathLike[str],
     on_refusal: Callable[[Refusal], None] = insist,
     options: ReadOptions | None = None,
     split: str | None = None,
@@ -54,6 +55,7 @@ def read_cines(
     Raises:
         InputError: Nothing can be read.
     """
+    path = pathlib.Path(path)
     each = _each(path, on_refusal, options, split, on_extra, keep_ids)
     return _some(path, (cine for _, cine in each))
 

@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 
-def wave_basis(num_frames: int, num_harmonics: int) -> Float[np.ndarray, "t 2*k"]:
+def wave_basis(
+    num_frames: int, num_harmonics: int
+) -> Float[np.ndarray, "{num_frames} 2*{num_harmonics}"]:
     """Return cos(2πkt/T)/k and sin(2πkt/T)/k of each frame t of a beat of T frames.
 
     Harmonics that turn by more than a right angle between two frames, k > T/4, are zero: a path of

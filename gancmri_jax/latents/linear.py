@@ -26,7 +26,9 @@ class Linear(NamedTuple):
 
 
 def fit_linear(
-    ws: Float[Array, "n num_ws w_dim"], numbers: Float[np.ndarray, "n"], rows_a_heart: int = 1
+    ws: Float[Array | np.ndarray, "n num_ws w_dim"],
+    numbers: Float[np.ndarray, "n"],
+    rows_a_heart: int = 1,
 ) -> tuple[Linear, float]:
     """Learn a number from codes, by ridge regression.
 

@@ -25,7 +25,7 @@ def ed_to_es_path(
     start: Float[Array, "num_ws w_dim"],
     ed_to_es: Float[Array, "num_ws w_dim"],
     num_frames: int = 50,
-) -> Float[Array, "num_frames num_ws w_dim"]:
+) -> Float[Array, "{num_frames} num_ws w_dim"]:
     """Go half the frames towards ES and back the same way, as the authors' demo does.
 
     The amounts of k_ED→ES at 50 frames are 0, 1/25 … 24/25, 24/25 … 0; an odd number of frames

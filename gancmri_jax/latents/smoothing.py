@@ -16,7 +16,7 @@ DEGREE = 12
 @functools.cache
 def fourier_smoother(
     t: int, num_frames: int, harmonics: int = HARMONICS
-) -> Float[np.ndarray, "num_frames t"]:
+) -> Float[np.ndarray, "{num_frames} {t}"]:
     """Return the least-squares fit of a mean and sines and cosines up to `harmonics` a beat.
 
     Where t is 2·harmonics + 1 it passes through all t points, so that these few points stand for
@@ -38,7 +38,7 @@ def fourier_smoother(
 @functools.cache
 def polynomial_smoother(
     t: int, num_frames: int, degree: int = DEGREE
-) -> Float[np.ndarray, "num_frames t"]:
+) -> Float[np.ndarray, "{num_frames} {t}"]:
     """Return the regression on polynomials of the time that leave a beat where it began.
 
     They have a factor u(1 − u), u being the part of the beat, so that both its ends are at 0; what
@@ -58,8 +58,8 @@ def polynomial_smoother(
 
 
 def spline_smoother(
-    ws: Float[Array, "t num_ws w_dim"], num_frames: int
-) -> Float[np.ndarray, "num_frames t"]:
+    ws: Float[Array | np.ndarray, "t num_ws w_dim"], num_frames: int
+) -> Float[np.ndarray, "{num_frames} t"]:
     """Return the periodic cubic smoothing spline that generalised cross-validation picks for `ws`.
 
     Of all curves it lowers squared error + λ ∫ (second derivative)² (Green & Silverman 1994,

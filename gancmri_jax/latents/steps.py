@@ -43,7 +43,7 @@ def roughness(ws: Float[Array, "t num_ws w_dim"], closed: bool = False) -> float
 
 def resample_cycle(
     ws: Float[Array, "t num_ws w_dim"], num_frames: int
-) -> Float[Array, "num_frames num_ws w_dim"]:
+) -> Float[Array, "{num_frames} num_ws w_dim"]:
     """Read a closed path at `num_frames` equal steps of the beat, linearly between its points.
 
     The frame after the last is the first. With as many frames as there are, the path is unchanged.
@@ -68,7 +68,7 @@ class RetainedMotion(NamedTuple):
 
 
 def retained_motion(
-    steps: Float[Array, "t-1 num_ws w_dim"], ed_to_es: Float[Array, "num_ws w_dim"]
+    steps: Float[Array, "steps num_ws w_dim"], ed_to_es: Float[Array, "num_ws w_dim"]
 ) -> RetainedMotion:
     """Measure how much of the way from ED to ES frame-to-frame steps keep.
 

@@ -1,10 +1,10 @@
 """Which ws are rendered: truncated towards the mean, or mixed from two."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
-def broadcast_w(w: Float[Array, "*n w_dim"], num_ws: int) -> Float[Array, "*n num_ws w_dim"]:
+def broadcast_w(w: Float[Array, "*n w_dim"], num_ws: int) -> Float[Array, "*n {num_ws} w_dim"]:
     """Repeat a w on every row: the embedding of W in W+."""
     return jnp.repeat(w[..., None, :], num_ws, axis=-2)
 
@@ -28,7 +28,7 @@ def truncate(
 def mix_styles(
     coarse: Float[Array, "*n num_ws w_dim"],
     fine: Float[Array, "*n num_ws w_dim"],
-    cutoff: int | Array,
+    cutoff: int | Int[Array, ""],
 ) -> Float[Array, "*n num_ws w_dim"]:
     """Take the first `cutoff` rows from `coarse`, the others from `fine`."""
     rows = (jnp.arange(coarse.shape[-2]) < cutoff).reshape((1,) * (coarse.ndim - 2) + (-1, 1))

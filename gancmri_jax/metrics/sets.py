@@ -21,6 +21,7 @@ Video = UInt8[np.ndarray, "t h w"]
 _DRAWN_AT_ONCE = 16
 
 
+@typing.runtime_checkable
 class ImageSet(typing.Protocol):
     """Frames, and the videos that they belong to.
 

@@ -49,7 +49,7 @@ class Merge(nn.Module):
 
     @nn.compact
     def __call__(
-        self, levels: list[Float[Array, "n h_l w_l i"]], train: bool
+        self, levels: list[Float[Array, "n _ _ _"]], train: bool
     ) -> Float[Array, "n h w o"]:
         shape = (1, 1, sum(level.shape[-1] for level in levels), self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
@@ -85,7 +85,7 @@ class CardiacFCN(nn.Module):
 
     def levels(
         self, images: Float[Array, "n h w 1"], train: bool = False
-    ) -> list[Float[Array, "n h_l w_l c_l"]]:
+    ) -> list[Float[Array, "n _ _ _"]]:
         """Return each level's last activation; the last one is "conv4"."""
         x, activations = images, []
         for level in self.encoder:

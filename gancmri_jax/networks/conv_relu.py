@@ -75,7 +75,7 @@ def conv3d_relu(
     return add_bias_relu(conv3d(x, for_channels(kernel, x.shape[-1]), stride), bias)
 
 
-def pointwise(x: Float[Array, "*n i"], widths: dict[str, int]) -> list[Float[Array, "*n o"]]:
+def pointwise(x: Float[Array, "*n i"], widths: dict[str, int]) -> list[Float[Array, "*n _"]]:
     """Return 1×1 convolutions + bias of the same features, without ReLU, from one matrix product.
 
     Args:
@@ -92,7 +92,7 @@ def pointwise(x: Float[Array, "*n i"], widths: dict[str, int]) -> list[Float[Arr
     return jnp.split(y, list(itertools.accumulate(widths.values()))[:-1], axis=-1)
 
 
-def pointwise_relu(x: Float[Array, "*n i"], widths: dict[str, int]) -> list[Float[Array, "*n o"]]:
+def pointwise_relu(x: Float[Array, "*n i"], widths: dict[str, int]) -> list[Float[Array, "*n _"]]:
     """Return ReLU(1×1 convolution + bias) by the names of `widths`, from one matrix product."""
     return [jax.nn.relu(y) for y in pointwise(x, widths)]
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from gancmri_jax.networks.layers import Conv, Dense
@@ -24,7 +25,7 @@ class Discriminator(nn.Module):
     channel_base: int = 32768
     channel_max: int = 512
     mbstd_group: int = 4
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     clamp: float | None = None
 
     @nn.compact

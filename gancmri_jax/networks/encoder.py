@@ -6,6 +6,7 @@ logit.
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from gancmri_jax.networks.layers import Dense
@@ -32,7 +33,7 @@ class ResidualEncoder(nn.Module):
     channel_base: int = 1024
     channel_max: int = 64
     hidden: int = 128
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     clamp: float | None = None
 
     @nn.compact

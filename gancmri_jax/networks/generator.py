@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gancmri_jax.networks.layers import (
@@ -17,7 +18,7 @@ from gancmri_jax.ops.modulated_conv import modulated_conv
 from gancmri_jax.ops.resample import upsample
 
 # One noise map a noisy layer, coarse to fine: [n h w], or [1 h w] for all images alike.
-Noise = tuple[Float[Array, "n h w"], ...]
+Noise = tuple[Float[Array, "_ _ _"], ...]
 
 
 class Mapping(nn.Module):
@@ -46,7 +47,7 @@ class StyledConv(nn.Module):
         self,
         x: Float[Array, "n h w i"],
         w: Float[Array, "n w_dim"],
-        noise: Float[Array, "n oh ow"] | None,
+        noise: Float[Array, "#n oh ow"] | None,
     ) -> Float[Array, "n oh ow o"]:
         style = Dense(x.shape[-1], bias_init=1, name="affine")(w)
         shape = (3, 3, x.shape[-1], self.features)
@@ -83,7 +84,7 @@ class Synthesis(nn.Module):
     img_channels: int
     channel_base: int
     channel_max: int
-    dtype: jnp.dtype
+    dtype: DTypeLike
     clamp: float | None
 
     @nn.compact
@@ -137,7 +138,7 @@ class Generator(nn.Module):
     mapping_layers: int = 8
     channel_base: int = 32768
     channel_max: int = 512
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     clamp: float | None = None
 
     def setup(self) -> None:

@@ -1,6 +1,6 @@
 """The residual trunk of StyleGAN2's discriminator (Karras et al. 2020, figure 7c), image → 4²."""
 
-import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from gancmri_jax.networks.layers import (
@@ -20,7 +20,7 @@ def residual_trunk(
     rgb_size: int,
     channel_base: int,
     channel_max: int,
-    dtype: jnp.dtype,
+    dtype: DTypeLike,
     limit: float | None,
 ) -> Float[Array, "n 4 4 o"]:
     """Halve images down to 4²; the layers become those of the module in whose call this stands.

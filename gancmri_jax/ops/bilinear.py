@@ -6,7 +6,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 
-def enlarge(x: Float[Array, "n h w c"], factor: int) -> Float[Array, "n factor*h factor*w c"]:
+def enlarge(x: Float[Array, "n h w c"], factor: int) -> Float[Array, "n {factor}*h {factor}*w c"]:
     """Enlarge images by a whole factor: the transpose of a convolution with a triangle.
 
     The triangle is 2·factor − 1 long. Sample i is the result's sample factor·i + factor // 2, as
@@ -31,7 +31,7 @@ def _enlarge_axis(x: Float[Array, "n h w c"], factor: int, axis: int) -> Float[A
     return jnp.stack(phases, axis=axis + 1).reshape(shape)
 
 
-def _weights(factor: int) -> Float[np.ndarray, "factor 3"]:
+def _weights(factor: int) -> Float[np.ndarray, "{factor} 3"]:
     """Return what each of a sample's `factor` results takes of the one before, it, and the next."""
     position = (np.arange(factor) - factor // 2) / factor  # of the result, from the sample
     return np.stack([np.maximum(-position, 0), 1 - np.abs(position), np.maximum(position, 0)], 1)

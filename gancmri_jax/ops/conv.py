@@ -78,7 +78,7 @@ def kernel_gradient(
     size: int,
     stride: int = 1,
     padding: int = 0,
-) -> Float[Array, "size size i o"]:
+) -> Float[Array, "{size} {size} i o"]:
     """Return the gradient of <conv(x, kernel), y> by the kernel."""
     if jax.default_backend() == "cpu" and (stride > 1 or x.shape[-1] >= 128):
         return _kernel_gradient_by_products(x, y, size, stride, padding)

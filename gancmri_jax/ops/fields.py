@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
-def smooth_field(key: PRNGKeyArray, size: int, cells: int) -> Float[Array, "size size"]:
+def smooth_field(key: PRNGKeyArray, size: int, cells: int) -> Float[Array, "{size} {size}"]:
     """Draw a smooth field of mean 0 and deviation about 1, `cells` humps wide."""
     coarse = jax.random.normal(key, [cells, cells])
     return 1.3 * jax.image.resize(coarse, (size, size), "cubic")
 
 
-def bias_field(key: PRNGKeyArray, size: int) -> Float[Array, "size size"]:
+def bias_field(key: PRNGKeyArray, size: int) -> Float[Array, "{size} {size}"]:
     """Draw the logarithm of a coil's sensitivity: humps, and a slope from one side to the other."""
     keys = jax.random.split(key, 3)
     strength, slope = jax.random.uniform(keys[0], [2])

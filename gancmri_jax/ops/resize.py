@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 def resize_bilinear_tf1(
     images: Float[Array, "n h w c"], height: int, width: int
-) -> Float[Array, "n height width c"]:
+) -> Float[Array, "n {height} {width} c"]:
     """Resize with output pixel i at i · (input size / output size) of the input.
 
     No half-pixel centres and no antialiasing: pixel 0 falls on pixel 0, the last rows and columns

@@ -5,7 +5,7 @@ They are written in the background, each under another name until it is whole.
 
 import pathlib
 import sys
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from gancmri_jax.errors import InputError
 _KEEP = 2
 
 
+@runtime_checkable
 class Stepped(Protocol):
     """A training state: a tree that knows how many steps it has come."""
 

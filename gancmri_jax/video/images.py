@@ -45,7 +45,7 @@ def style_mix(
 
 def interpolation(
     ws: Float[Array, "seeds num_ws w_dim"], frames_per_leg: int
-) -> Float[Array, "seeds*frames_per_leg num_ws w_dim"]:
+) -> Float[Array, "seeds*{frames_per_leg} num_ws w_dim"]:
     """Return a smooth closed path through codes, a periodic cubic spline at equal steps."""
     closed = np.concatenate([ws, ws[:1]])
     spline = CubicSpline(np.arange(len(closed)), closed, bc_type="periodic")

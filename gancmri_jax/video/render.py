@@ -7,7 +7,9 @@ from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.model.model import Model
 
 
-def render_uint8(model: Model, path: Float[Array, "t num_ws w_dim"]) -> UInt8[np.ndarray, "t h w"]:
+def render_uint8(
+    model: Model, path: Float[Array | np.ndarray, "t num_ws w_dim"]
+) -> UInt8[np.ndarray, "t h w"]:
     """Render a path, clipped and quantised as files hold it.
 
     Raises:
