@@ -73,13 +73,13 @@ def disk_file(path: pathlib.Path) -> File:
 def gunzipped(file: File) -> File:
     """Return a gzipped file as the file inside it, under the name without `.gz`."""
 
-    def open_inside() -> IO[bytes]:
+    def open_inside() -> io.BufferedIOBase:
         packed = file.open()
         inside = gzip.GzipFile(fileobj=packed)
         inside.myfileobj = packed  # type: ignore[assignment]  # closed with it
-        return inside  # type: ignore[return-value]
+        return inside
 
-    return File(file.path.with_suffix(""), open_inside, on_disk=False)
+    return File(file.path.with_suffix(""), open_inside, on_disk=False)  # type: ignore[arg-type]
 
 
 def list_files(path: pathlib.Path, deep: bool = True) -> Iterator[File | Refusal]:
