@@ -67,7 +67,7 @@ class File:
 
 def disk_file(path: pathlib.Path) -> File:
     """Return a file that lies on disk by itself."""
-    return File(path, functools.partial(path.open, "rb"))
+    return File(path, lambda: path.open("rb"))
 
 
 def gunzipped(file: File) -> File:
