@@ -18,6 +18,7 @@ __all__ = [
     "__version__",
     "load_model",
     "read_cines",
+    "save_model",
 ]
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "Motion": "model.motion",
     "load_model": "model.file",
     "read_cines": "cine.read",
+    "save_model": "model.file",
 }
 
 

@@ -13,6 +13,7 @@ from gancmri_jax.apps.explorer.choice import Choice
 from gancmri_jax.apps.guard import TOKEN_HEADER
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.errors import InputError
+from gancmri_jax.model.motion import LearnedMotion
 from tests.browser import served
 from tests.tiny import tiny_model
 
@@ -147,4 +148,4 @@ def test_uploads_that_are_none_are_refused(client):
 
 def test_a_model_without_motion_or_in_colour_has_no_explorer(model):
     with pytest.raises(InputError, match="no motion"):
-        explorer_app(dataclasses.replace(model, trajectories={}), "still")
+        explorer_app(dataclasses.replace(model, motion=LearnedMotion()), "still")

@@ -17,7 +17,9 @@ from gancmri_jax.apps.explorer.uploads import Uploads
 from gancmri_jax.cine.nifti import read_nifti
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import EdToEs
 from gancmri_jax.model.file import save_model
+from gancmri_jax.model.motion import LearnedMotion
 from tests.tiny import tiny_model
 
 ADJUSTED = Choice("ed-to-es", 7, 0.7, (("lv_area", -1.23456789),))
@@ -35,10 +37,10 @@ def test_motions_are_those_that_the_model_has_learned_the_papers_first(model):
     assert "fourier" in names and "pca_residual" in names
     assert not {"mean", "published", "conditioned"} & set(names)  # the first two, and not learned
     assert "ED to ES" in explain("ed-to-es", model)
-    paths = {"ed_to_es": model.trajectories["ed_to_es"]}
-    assert motions(dataclasses.replace(model, trajectories=paths)) == ["ed-to-es"]
+    pairs = LearnedMotion((model.motion.of(EdToEs),))
+    assert motions(dataclasses.replace(model, motion=pairs)) == ["ed-to-es"]
     with pytest.raises(InputError, match="no motion; see `gancmri fit`"):
-        motions(dataclasses.replace(model, trajectories={}))
+        motions(dataclasses.replace(model, motion=LearnedMotion()))
 
 
 def test_the_command_of_what_is_shown_writes_the_same_pixels(model, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gancmri_jax.cli.main import gancmri, run
+from gancmri_jax.latents.motions import MeanSteps
 from gancmri_jax.model.file import load_model
 from gancmri_jax.training.loop import train
 
@@ -69,7 +70,7 @@ def test_from_phantom_to_video(study, capsys):
     assert status == 0 and "frame_to_frame: of 4 videos" in said
     model = load_model(fitted)
     assert model.fingerprint == load_model(work).fingerprint
-    assert model.trajectories["frame_to_frame"].shape == (7, 8, 16)
+    assert model.motion.of(MeanSteps).steps.shape == (7, 8, 16)
     assert {"lv_area", "sphericity_index", "ef"} <= model.directions.keys()
     assert model.segmenter.fingerprint == load_model("demo").segmenter.fingerprint
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from gancmri_jax.cli.main import gancmri, run
+from gancmri_jax.latents.motions import MeanSteps
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.published import DIRECTIONS, ED_TO_ES, STEPS
 from tests import foreign
@@ -243,7 +244,7 @@ def test_trajectories_become_the_models(monkeypatch, capsys, tmp_path):
     )
     assert "licence unknown: ask its author" in said.out
     model = load_model(out)
-    assert model.trajectories["frame_to_frame"].shape == (49, 6, 6)
+    assert model.motion.of(MeanSteps).steps.shape == (49, 6, 6)
     assert model.directions.keys() == set(DIRECTIONS)
     assert model.card["fit"]["retained_motion"] == {"peak": 0.8, "frame": 24}
     assert model.card["fit"]["licence"] == "unknown: ask its author"

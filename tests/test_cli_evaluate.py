@@ -8,6 +8,7 @@ from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.cli.main import gancmri, run
+from gancmri_jax.model.file import save_model
 from tests.tiny import tiny_model
 
 
@@ -23,7 +24,7 @@ def folder(tmp_path_factory):
 
     write_records(folder / "records", {"train": hearts(8), "test": hearts(6)})
     write_records(folder / "small", {"train": hearts(2, size=8)})
-    tiny_model().save(folder / "tiny.safetensors")
+    save_model(tiny_model(), folder / "tiny.safetensors")
     return folder
 
 

@@ -13,7 +13,9 @@ from gancmri_jax.apps import packages
 from gancmri_jax.apps.serve import LOOPBACK, listen
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import EdToEs
 from gancmri_jax.model.file import save_model
+from gancmri_jax.model.motion import LearnedMotion
 from tests.tiny import tiny_model
 
 
@@ -37,8 +39,8 @@ def test_what_stands_in_the_way_is_told_before_anything_is_compiled(tmp_path, mo
 def test_it_serves_until_ctrl_c(tmp_path):
     path = tmp_path / "tiny.safetensors"
     learned = tiny_model(resolution=8)
-    few = {"ed_to_es": learned.trajectories["ed_to_es"]}  # little to compile
-    save_model(dataclasses.replace(learned, trajectories=few), path)
+    few = LearnedMotion((learned.motion.of(EdToEs),))  # little to compile
+    save_model(dataclasses.replace(learned, motion=few), path)
     command = [sys.executable, "-c", "from gancmri_jax.cli.main import main; main()", "explore"]
     command += ["--model", str(path), "--port", "0", "--no-browser"]
     with subprocess.Popen(

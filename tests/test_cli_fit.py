@@ -1,18 +1,17 @@
-import dataclasses
-
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
+from gancmri_jax.experiments import making
+from gancmri_jax.fitting import fit as fitting
+from gancmri_jax.fitting import motion as fitting_motion
+from gancmri_jax.fitting.calibration import Calibration
 from gancmri_jax.latents.codes import Codes
 from gancmri_jax.latents.linear import Linear
-from gancmri_jax.model import fit as model_fit
+from gancmri_jax.latents.motions import Aligned
 from gancmri_jax.model.file import load_model, save_model
-from gancmri_jax.physiology import calibration
-from gancmri_jax.physiology.calibration import Calibration
-from gancmri_jax.projection import store
 from tests.tiny import tiny_model
 
 TABLE = """subject,ed_frame,es_frame,lv_area_ed_cm2,sphericity_index,sex
@@ -47,7 +46,7 @@ def fit(model_file, monkeypatch, tmp_path):
         subjects=[f"s{v}" for v in range(8)],
     )
     provenance = {"model": model.fingerprint}
-    monkeypatch.setattr(store, "read_latents", lambda path: (codes, provenance))
+    monkeypatch.setattr(fitting, "read_latents", lambda path: (codes, provenance))
     rows = [f"s{v},0,20,{30 + size[v]},{0.5 + 0.1 * shape[v]},1" for v in range(8)]
     table = tmp_path / "phenotypes.csv"
     table.write_text(TABLE.format(rows="\n".join(rows)))
@@ -82,12 +81,14 @@ def test_every_motion_is_learned_told_and_kept(fit):
 
 
 def test_codes_that_foretell_no_contraction_leave_the_papers_share(fit, monkeypatch):
-    monkeypatch.setattr(model_fit, "fit_contraction", lambda ws, k: (Linear(ws[0, 0], k), -0.1))
+    monkeypatch.setattr(
+        fitting_motion, "fit_contraction", lambda ws, k: (Linear(ws[0, 0], k), -0.1)
+    )
     result, out = fit()
     assert result.exit_code == 0, result.output
-    assert "contraction: none, so that every heart starts at w − 0.7 k_ED→ES" in result.output
+    assert "contraction: none, so every heart starts at w − 0.7 k_ED→ES" in result.output
     model = load_model(out)
-    assert "contraction" not in model.trajectories
+    assert model.motion.contraction is None
     assert "contraction_explained" not in model.card["fit"]
 
 
@@ -110,19 +111,22 @@ def test_calibrated_motion_is_kept_and_told(fit, tmp_path, monkeypatch):
 
     def lengthen(model, fac_percent):
         asked.append(fac_percent)
-        twice = {name: 2 * array for name, array in model.trajectories.items()}
-        return dataclasses.replace(model, trajectories=twice), Calibration(2.0, 2.5, 0.75)
+        return model.motion.scaled(2, 2), Calibration(2.0, 2.5, 0.75)
 
-    monkeypatch.setattr(calibration, "calibrate", lengthen)
-    plain = load_model(fit()[1]).trajectories
+    monkeypatch.setattr(fitting, "calibrate", lengthen)
+    plain = load_model(fit()[1]).motion
     result, out = fit("--calibrate")
     assert result.exit_code == 0, result.output
     assert asked == [33.5]
     model = load_model(out)
-    np.testing.assert_allclose(model.trajectories["aligned"], 2 * plain["aligned"], rtol=1e-3)
+    points, before = (motion.of(Aligned).points for motion in (model.motion, plain))
+    np.testing.assert_allclose(points, 2 * before, rtol=1e-3)
     told = {"lv_fac_percent": 33.5, "ed_to_es": 2.0, "frame_to_frame": 2.5, "depth_explained": 0.75}
     assert model.card["fit"]["calibrated"] == told
-    assert "33.5 %: ed_to_es by 2.00, frame_to_frame by 2.50; 75% of how hearts" in result.output
+    assert (
+        "33.5 %: ed_to_es by 2.00, frame_to_frame by 2.50; depth of each heart: " in result.output
+    )
+    assert "cross-validated R² = 0.75" in result.output
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_calibrated_motion_is_kept_and_told(fit, tmp_path, monkeypatch):
         (("--phenotype", "sex"), "phenotype sex: all values are alike"),
         (("--calibrate",), "has no lv_fac_percent of projected subjects to calibrate motion by"),
         (("--orthogonal",), "--orthogonal needs at least two phenotypes"),
-        (("--orthogonal", "--phenotype", "lv_area"), "--orthogonal needs two directions"),
+        (("--orthogonal", "--phenotype", "lv_area"), "--orthogonal needs at least two"),
     ],
 )
 def test_bad_phenotypes_are_one_line(fit, words, said):
@@ -146,3 +150,32 @@ def test_codes_of_another_model_are_refused(fit):
     result, out = fit()
     assert isinstance(result.exception, InputError) and not out.exists()
     assert "z: holds codes of another model than" in str(result.exception)
+
+
+def test_a_rerun_of_the_paper_fits_as_the_verb_does(fit, model_file, tmp_path, monkeypatch):
+    result, by_verb = fit("--frames", 50)
+    assert result.exit_code == 0, result.output
+    monkeypatch.setattr(making, "read_latents", fitting.read_latents)
+    model, path = load_model(model_file), tmp_path / "rerun.safetensors"
+    table = tmp_path / "phenotypes.csv"
+    told = making.fit_model(model, tmp_path, table, (2.0, 2.0), path)
+    rerun, verb = load_model(path), load_model(by_verb)
+    assert rerun.card["spacing_mm"] == [2.0, 2.0]
+    for name in ("counts", "contraction_explained", "mean_distance", "directions", "motions"):
+        assert rerun.card["fit"][name] == verb.card["fit"][name]
+    for which in ("trajectories", "directions"):
+        ours, theirs = getattr(rerun, which), getattr(verb, which)
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            assert array.dtype == np.float16
+            np.testing.assert_array_equal(array, theirs[name])
+    aligned = verb.card["fit"]["motions"]["aligned"]
+    assert told["retained_motion"] == pytest.approx(aligned["peak"], abs=1e-4)
+    assert told["at_frame"] == aligned["frame"] + 1
+
+
+def test_calibration_without_a_table_is_refused(fit, model_file, tmp_path):
+    out = tmp_path / "none.safetensors"
+    with pytest.raises(InputError, match="no phenotype table is given, so there is no lv_fac"):
+        fitting.fit(load_model(model_file), [tmp_path], out, fitting.FitOptions(calibrate=True))
+    assert not out.exists()

@@ -4,13 +4,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gancmri_jax.cli.main import gancmri
+from gancmri_jax.model.file import save_model
 from tests.tiny import tiny_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    tiny_model().save(path)
+    save_model(tiny_model(), path)
     return path
 
 

@@ -16,6 +16,7 @@ from gancmri_jax.cine.phenotypes import write_phenotypes
 from gancmri_jax.cine.records import write_records
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
+from gancmri_jax.model.file import save_model
 from gancmri_jax.projection.store import read_latents
 from tests.tiny import tiny_model
 from tests.tiny_encoder import encoding_model
@@ -27,7 +28,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 def folder(tmp_path_factory):
     """A model at 8², and records of four hearts of three frames, the first without ES."""
     folder = tmp_path_factory.mktemp("study")
-    tiny_model(resolution=8).save(folder / "model.safetensors")
+    save_model(tiny_model(resolution=8), folder / "model.safetensors")
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 8)).astype(np.uint8)
     hearts = [
         Cine(frames, (1.0, 1.0), 20.0, f"heart{index}", es_frame=index or None)
@@ -105,7 +106,7 @@ def test_other_settings_leave_the_store_alone(folder, tmp_path):
 
 def test_a_search_begins_at_the_encoder_where_there_is_one(folder, tmp_path):
     model = folder / "encoding.safetensors"
-    encoding_model().save(model)
+    save_model(encoding_model(), model)
     rng = np.random.default_rng(1)
     heart = Cine(rng.integers(0, 256, (2, 16, 16)).astype(np.uint8), (1.0, 1.0), 20.0, "heart")
     write_records(tmp_path / "records", {"train": [heart]})

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from gancmri_jax.cine.read import read_cines
 from gancmri_jax.cli.main import gancmri
-from gancmri_jax.model.file import load_model
+from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.physiology.guidance import TOLERANCE
 from tests.tiny import tiny_model
 
@@ -51,7 +51,7 @@ def test_a_heart_is_as_large_and_as_fast_as_those_it_was_learned_from(tmp_path):
 
 
 def test_millimetres_are_not_made_up(tmp_path):
-    tiny_model().save(tmp_path / "model.safetensors")
+    save_model(tiny_model(), tmp_path / "model.safetensors")
     model = "--model", tmp_path / "model.safetensors"
     result = synthesize(tmp_path / "out", *model, "--format", "nifti", "--format", "dicom")
     assert result.exit_code == 2

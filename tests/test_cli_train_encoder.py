@@ -9,7 +9,7 @@ from gancmri_jax.cli.main import gancmri
 from gancmri_jax.cli.train_encoder import command
 from gancmri_jax.errors import InputError
 from gancmri_jax.model import file
-from gancmri_jax.model.file import load_model
+from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.training import encoder as training
 from gancmri_jax.training.encoder import default_config
 from tests.tiny import tiny_model
@@ -53,7 +53,7 @@ def test_a_trained_encoder_is_scored_and_left_in_its_model(tmp_path, monkeypatch
 
 
 def test_a_model_whose_images_cannot_be_scored_is_refused_before_training(tmp_path):
-    tiny_model(resolution=8).save(tmp_path / "tiny.safetensors")
+    save_model(tiny_model(resolution=8), tmp_path / "tiny.safetensors")
     options = ["--model", f"{tmp_path}/tiny.safetensors", "--out", f"{tmp_path}/run"]
     result = CliRunner().invoke(gancmri, ["train-encoder", *options])
     assert isinstance(result.exception, InputError) and not (tmp_path / "run").exists()

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from gancmri_jax.experiments import figures
+from gancmri_jax.model.motion import LearnedMotion
 from tests.tiny import tiny_model
 
 
@@ -29,7 +32,9 @@ def test_figures_show_what_the_model_has_learned(changed, tmp_path):
 
     before = draw()
     if changed == "beat":
-        model.trajectories["ed_to_es"] = 2 * model.trajectories["ed_to_es"]
+        once, steps = model.motion.kept
+        twice = LearnedMotion((once.scaled(2), steps))
+        model = dataclasses.replace(model, motion=twice)
     else:
         model.directions["lv_area"] = -2 * model.directions["lv_area"]
     after = draw()

@@ -8,6 +8,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.experiments import measures
 from gancmri_jax.metrics.backbones import BACKBONES, Backbone
 from gancmri_jax.metrics.sets import CineSet
+from tests.test_model_fit import make_codes
 from tests.tiny import tiny_model
 
 
@@ -51,7 +52,7 @@ def test_hearts_at_rest_stand_in_the_table_and_do_not_move(monkeypatch):
 
 def test_films_need_videos_as_long_as_the_models(tmp_path):
     with pytest.raises(InputError, match="no real video has 50 frames"):
-        measures.films(tiny_model(), videos(2), None, tmp_path)
+        measures.films(tiny_model(), videos(2), make_codes([[0.0, 1.0]]), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,8 +13,9 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.experiments.journal import Journal
 from gancmri_jax.experiments.motion_report import write_markdown
 from gancmri_jax.experiments.motion_table import REAL, compare_motions, table, thinned
+from gancmri_jax.latents.motions import EdToEs, MeanSteps
 from gancmri_jax.model import file
-from gancmri_jax.model.motion import beat_path
+from gancmri_jax.model.motion import LearnedMotion
 from tests.test_physiology_beat import disc
 from tests.test_physiology_guidance_report import Hearts
 
@@ -25,13 +26,10 @@ class Beating(Hearts):
     card = {"fit": {}}
     frame_ms = 40.0
     k = jnp.full((1, 2), -6.0)
-    trajectories = {
-        "ed_to_es": k,
-        "frame_to_frame": jnp.stack([k / 10] * 10 + [-k / 15] * 14),
-    }
+    motion = LearnedMotion((EdToEs(k), MeanSteps(jnp.stack([k / 10] * 10 + [-k / 15] * 14))))
 
     def beat(self, start, motion):
-        return beat_path(start, self.trajectories, motion)
+        return self.motion.path(start, motion)
 
 
 def real(radii=(20, 18, 15, 16, 19), subject="real"):
@@ -98,10 +96,10 @@ def test_the_command(monkeypatch, tmp_path):
 
 def test_a_model_without_motion_is_refused(monkeypatch, tmp_path):
     still = Beating()
-    still.trajectories = {}
+    still.motion = LearnedMotion()
     monkeypatch.setattr(file, "load_model", lambda name: still)
     words = ["compare-motions", "--input", str(tmp_path), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(gancmri, words)
     assert isinstance(result.exception, InputError)
-    assert "has learned no motion; see `gancmri fit`" in str(result.exception)
+    assert "contains no motion; add it with `gancmri fit`" in str(result.exception)
     assert not (tmp_path / "out").exists()

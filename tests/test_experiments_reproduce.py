@@ -8,6 +8,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.experiments import reproduce as module
 from gancmri_jax.experiments.reproduce import read_config, reproduce
 from gancmri_jax.experiments.scale import Scale
+from gancmri_jax.latents.motions import MeanSteps
 from gancmri_jax.metrics.backbones import BACKBONES
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.networks.generator import Generator
@@ -70,7 +71,7 @@ def test_a_run_writes_one_report_and_is_not_done_twice(model, tmp_path, monkeypa
     def again(*_, **__):
         raise AssertionError("done twice")
 
-    for name in ("write_phantoms", "prepare", "project_study", "fit_motion", "save_model"):
+    for name in ("write_phantoms", "prepare", "project_study", "fit"):
         monkeypatch.setattr(module.making, name, again)
     for name in ("superresolution", "movements", "seconds_per_video", "films"):
         monkeypatch.setattr(module.measures, name, again)
@@ -92,7 +93,7 @@ def test_a_run_writes_one_report_and_is_not_done_twice(model, tmp_path, monkeypa
     ]
     assert {"fcn_fd4.json", "fcn_fd5.json"} <= {p.name for p in (out / "stages").iterdir()}
     fitted = load_model(str(out / "model.safetensors"))
-    assert fitted.trajectories["frame_to_frame"].shape == (49, 8, 8)
+    assert fitted.motion.of(MeanSteps).steps.shape == (49, 8, 8)
     assert {"lv_area", "sphericity_index"} <= fitted.directions.keys()
     assert fitted.segmenter is not None and fitted.spacing_mm is not None
     results = json.loads((out / "stages" / "fit.json").read_text())

@@ -11,7 +11,9 @@ from safetensors.numpy import load_file
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.export.graphs import export_onnx, export_stablehlo
+from gancmri_jax.latents.motions import EdToEs
 from gancmri_jax.model.convert import convert
+from gancmri_jax.model.motion import LearnedMotion
 from gancmri_jax.weights.stylegan2_files import read_foreign
 from tests import foreign
 
@@ -23,7 +25,7 @@ def model(tmp_path_factory):
     foreign.write_ada(source, foreign.generator(), foreign.discriminator())
     model, _ = convert(read_foreign(source), source.name)
     motion = jax.numpy.ones((model.num_ws, model.w_dim))
-    return dataclasses.replace(model, trajectories={"ed_to_es": motion})
+    return dataclasses.replace(model, motion=LearnedMotion((EdToEs(motion),)))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def assert_close(found, wanted):
 def assert_beside(model, folder):
     latents = load_file(folder / "latents.safetensors")
     np.testing.assert_array_equal(latents["w_avg"], model.w_avg)
-    np.testing.assert_array_equal(latents["trajectories/ed_to_es"], model.trajectories["ed_to_es"])
+    np.testing.assert_array_equal(latents["trajectories/ed_to_es"], model.motion.ed_to_es)
     assert json.loads((folder / "card.json").read_text()) == model.card
     assert model.card["licence"] == "unknown: ask its author"
 

@@ -1,16 +1,14 @@
-import inspect
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gancmri_jax.latents import motions
-from gancmri_jax.latents.linear import Linear
+from gancmri_jax.latents.motions import MOTIONS, Beats, MeanSteps
 from gancmri_jax.latents.pca import pca_residual
-from gancmri_jax.latents.steps import differences, retained_motion, roughness
+from gancmri_jax.latents.smoothing import fourier_smoother
+from gancmri_jax.latents.steps import differences, mean_ed_to_es, retained_motion, roughness
 
 T = 50
-MODELS = ["published", "mean", "pca_residual", "fourier", "spline", "polynomial", "aligned"]
 
 
 def contraction(es_frame, t=T):
@@ -22,77 +20,95 @@ def contraction(es_frame, t=T):
 
 
 def study(es_frames, jitter=0.0, seed=0):
-    """Beats [v t 2 3] that go along one k, each to ES at its own time."""
+    """Beats [v t 2 3] that go along one k, each to ES at its own time, and k."""
     rng = np.random.default_rng(seed)
     k = np.array([[1.0, 0.0, 2.0], [0.0, -1.0, 0.5]])
     starts = rng.normal(size=(len(es_frames), 1, 2, 3))
     moved = np.stack([contraction(es)[:, None, None] * k for es in es_frames])
     noise = jitter * rng.normal(size=moved.shape)
-    return jnp.asarray(starts + moved + noise, jnp.float32), np.array(es_frames), jnp.asarray(k)
+    return beats_of(starts + moved + noise, es_frames), jnp.asarray(k, jnp.float32)
 
 
-@pytest.mark.parametrize("name", [*MODELS, "conditioned"])
-def test_every_model_has_the_same_signature_and_starts_at_its_start(name):
-    model = getattr(motions, name)
-    assert list(inspect.signature(model).parameters)[:3] == ["ws", "es_frames", "num_frames"]
-    ws, es_frames, _ = study([18, 20, 22, 20, 19, 21], jitter=0.05)
-    motion = model(ws, es_frames, 40)
-    assert motion.offsets.shape == (40, 2, 3)
-    np.testing.assert_allclose(motion.offsets[0], 0, atol=1e-6)
-    start = ws[1, 0]
-    path = motions.path_from(motion, start)
-    np.testing.assert_allclose(path[0], start, atol=1e-5)
+def beats_of(ws, es_frames):
+    """These beats, all of which give k_ED→ES."""
+    ws, es_frames = jnp.asarray(ws, jnp.float32), np.array(es_frames)
+    return Beats(ws, es_frames, mean_ed_to_es(ws[:, 0], ws[np.arange(len(ws)), es_frames]))
+
+
+def go(name, beats, num_frames=T, start=None):
+    """Fit a row of the table, and follow it from a start, by default the first beat's."""
+    row = MOTIONS[name]
+    return row.path(row.fit(beats), beats.ws[0, 0] if start is None else start, num_frames)
+
+
+@pytest.mark.parametrize("name", MOTIONS)
+def test_every_motion_starts_at_its_start_and_can_be_scaled(name):
+    beats, _ = study([18, 20, 22, 20, 19, 21], jitter=0.05)
+    row, start = MOTIONS[name], beats.ws[1, 0]
+    kept = row.fit(beats)
+    assert isinstance(kept, row.kept) and all(array.shape[-2:] == (2, 3) for array in kept)
+    offsets = row.path(kept, start, 40)
+    assert offsets.shape == (40, 2, 3)
+    np.testing.assert_allclose(offsets[0], 0, atol=1e-6)
+    farther = row.path(kept.scaled(1.5), start, 40)
+    np.testing.assert_allclose(farther, 1.5 * offsets, atol=1e-4)
+    elsewhere = row.path(kept, start + 1.0, 40)
+    assert row.by_start != np.array_equal(elsewhere, offsets)
 
 
 @pytest.mark.parametrize("name", ["mean", "fourier", "spline", "polynomial", "aligned"])
 def test_models_find_a_beat_that_all_share(name):
-    ws, es_frames, k = study([20] * 5)
-    motion = getattr(motions, name)(ws, es_frames, T)
+    beats, k = study([20] * 5)
     expected = contraction(20)[:, None, None] * np.asarray(k)
-    np.testing.assert_allclose(motion.offsets, expected, atol=0.03)
+    np.testing.assert_allclose(go(name, beats), expected, atol=0.03)
 
 
 def test_published_goes_by_the_authors_amounts():
-    ws, es_frames, k = study([15, 25])
-    offsets = motions.published(ws, es_frames, T).offsets
+    beats, k = study([15, 25])
     amounts = np.concatenate([np.arange(25), np.arange(25)[::-1]]) / 25
-    np.testing.assert_allclose(offsets, amounts[:, None, None] * np.asarray(k), atol=1e-5)
+    expected = amounts[:, None, None] * np.asarray(k)
+    np.testing.assert_allclose(go("published", beats), expected, atol=1e-5)
 
 
 def test_pca_residual_is_the_papers_cleaning_of_the_mean_steps():
-    ws, es_frames, _ = study([18, 22], jitter=0.1)
-    motion = motions.pca_residual(ws, es_frames, T, 3)
-    cleaned = pca_residual(differences(jnp.mean(ws, axis=0)), 3)
-    np.testing.assert_allclose(differences(motion.offsets), cleaned, atol=1e-4)
+    beats, _ = study([18, 22], jitter=0.1)
+    kept = motions.fit_mean_steps(beats)
+    cleaned = pca_residual(differences(jnp.mean(beats.ws, axis=0)), 3)
+    offsets = motions.pca_residual(kept, beats.ws[0, 0], T, 3)
+    np.testing.assert_allclose(differences(offsets), cleaned, atol=1e-4)
     with pytest.raises(ValueError, match="32 components of 19 steps"):
-        motions.pca_residual(ws[:, :20], es_frames, T)
+        motions.pca_residual(MeanSteps(kept.steps[:19]), beats.ws[0, 0], T)
+
+
+def test_beats_whose_es_is_their_ed_are_told_apart():
+    beats, _ = study([15, 25])
+    beats = beats._replace(es_frames=np.array([0, 25]))
+    (es_frame,) = beats.with_es().es_frames
+    assert es_frame == 25 and len(beats.with_es().ws) == 1
 
 
 def test_alignment_brings_every_systole_to_the_mean_frame_and_keeps_its_depth():
-    es_frames = [12, 16, 20, 24, 28]
-    ws, es_frames, k = study(es_frames)
-    together = motions.align_systole(ws, es_frames)
+    beats, k = study([12, 16, 20, 24, 28])
+    together = motions.align_systole(beats.ws, beats.es_frames)
     along = jnp.tensordot(together - together[:, :1], k, axes=2) / jnp.sum(k**2)
     np.testing.assert_array_equal(along.argmax(axis=1), 20)
     np.testing.assert_allclose(along.max(axis=1), 1, atol=1e-5)
-    blurred = motions.mean(ws, es_frames, T).offsets
-    sharp = motions.aligned(ws, es_frames, T).offsets
-    assert retained_motion(differences(blurred), k).peak < 0.94
-    assert retained_motion(differences(sharp), k).peak > 0.98
+    assert retained_motion(differences(go("mean", beats)), k).peak < 0.94
+    assert retained_motion(differences(go("aligned", beats)), k).peak > 0.98
 
 
 @pytest.mark.parametrize("name", ["fourier", "spline", "polynomial", "aligned"])
 def test_smooth_models_are_smoother_than_the_mean(name):
-    ws, es_frames, _ = study([20] * 4, jitter=0.3)
-    plain = roughness(motions.mean(ws, es_frames, T).offsets, True)
-    assert roughness(getattr(motions, name)(ws, es_frames, T).offsets, True) < plain / 2
+    beats, _ = study([20] * 4, jitter=0.3)
+    assert roughness(go(name, beats), True) < roughness(go("mean", beats), True) / 2
 
 
-def test_points_of_a_curve_are_read_at_any_number_of_frames():
-    ws, es_frames, _ = study([18, 20, 22])
-    points = motions.aligned(ws, es_frames, 17).offsets
-    dense = motions.read_curve(points, 64).offsets
-    np.testing.assert_allclose(dense, motions.aligned(ws, es_frames, 64).offsets, atol=1e-5)
+def test_few_points_stand_for_the_curve_at_any_number_of_frames():
+    beats, _ = study([18, 20, 22])
+    assert len(motions.fit_aligned(beats).points) == 13
+    mean_beat = jnp.mean(motions.align_systole(beats.ws, beats.es_frames), axis=0)
+    curve = jnp.tensordot(jnp.asarray(fourier_smoother(T, 64), jnp.float32), mean_beat, axes=1)
+    np.testing.assert_allclose(go("aligned", beats, 64), curve - curve[:1], atol=1e-5)
 
 
 def test_what_depends_on_the_start_is_learned():
@@ -102,36 +118,25 @@ def test_what_depends_on_the_start_is_learned():
     starts = starts + 0.01 * rng.normal(size=(30, 1, 3))
     k = np.array([[3.0, 0.0, 1.0]])
     depth = 1 + 0.4 * size
-    beats = starts[:, None] + (depth[:, None] * contraction(20))[:, :, None, None] * k
-    motion = motions.conditioned(jnp.asarray(beats, jnp.float32), np.full(30, 20), T, rank=1)
+    ws = starts[:, None] + (depth[:, None] * contraction(20))[:, :, None, None] * k
+    kept = motions.fit_conditioned(beats_of(ws, [20] * 30), rank=1)
     for value in (-1.5, 0.0, 1.5):
         start = jnp.asarray([[0.0, 4.0 * value, 0.0]])
-        path = motions.path_from(motion, start) - start[None]
-        reached = float(jnp.tensordot(path, jnp.asarray(k, jnp.float32), axes=2)[20]) / 10
+        offsets = motions.conditioned(kept, start, T)
+        reached = float(jnp.tensordot(offsets, jnp.asarray(k, jnp.float32), axes=2)[20]) / 10
         assert reached == pytest.approx(1 + 0.4 * value, abs=0.06)
 
 
-def test_a_heart_moves_as_far_as_its_own_depth_says():
-    ws, es_frames, k = study([18, 20, 22])
-    known = Linear(jnp.zeros((2, 3)), jnp.zeros((2, 3)).at[0, 0].set(np.log(1.5)))
-    motion = motions.aligned(ws, es_frames, T)
-    deep = motion._replace(log_depth=known)
-    for first, factor in ((0.0, 1.0), (1.0, 1.5), (-1.0, 1 / 1.5), (9.0, 2.0), (-9.0, 0.5)):
-        start = jnp.zeros((2, 3)).at[0, 0].set(first)
-        path = motions.path_from(deep, start) - start[None]
-        np.testing.assert_allclose(path, factor * motion.offsets, atol=1e-5)
-
-
 def test_a_start_far_from_all_hearts_moves_as_the_last_of_them():
-    ws, es_frames, _ = study([18, 20, 22, 20, 19, 21], jitter=0.1)
-    motion = motions.conditioned(ws, es_frames, T, rank=1)
-    axis = motion.axes[0] / jnp.sum(jnp.square(motion.axes[0]))
-    far, farther = (motion.centre + sd * axis for sd in (50, 100))
-    moves = [motions.path_from(motion, start) - start[None] for start in (far, farther)]
+    beats, _ = study([18, 20, 22, 20, 19, 21], jitter=0.1)
+    kept = motions.fit_conditioned(beats, rank=1)
+    centre, axis = kept.axes
+    along = axis / jnp.sum(jnp.square(axis))
+    moves = [motions.conditioned(kept, centre + sd * along, T) for sd in (50, 100)]
     np.testing.assert_allclose(*moves, atol=1e-3)
 
 
 def test_too_few_beats_for_the_responses_are_refused():
-    ws, es_frames, _ = study([20, 21, 19, 20])
+    beats, _ = study([20, 21, 19, 20])
     with pytest.raises(ValueError, match="3 responses need 5 whole beats or more, got 4"):
-        motions.conditioned(ws, es_frames, T)
+        motions.fit_conditioned(beats)

@@ -10,11 +10,12 @@ from safetensors import safe_open
 
 from gancmri_jax.cli.info import command
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import EdToEs
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.metrics.similarity import ssim
 from gancmri_jax.model.encoder import from_tensors, network_for, to_tensors
-from gancmri_jax.model.file import load_model, read_header
-from gancmri_jax.model.fit import with_fit
+from gancmri_jax.model.file import load_model, read_header, save_model
+from gancmri_jax.model.motion import LearnedMotion
 from gancmri_jax.training.encoder import generated_frames, score
 from gancmri_jax.video.render import render_uint8
 from tests.test_model_file import rewrite
@@ -30,7 +31,7 @@ def model():
 
 @pytest.fixture
 def path(model, tmp_path):
-    model.save(tmp_path / "model.safetensors")
+    save_model(model, tmp_path / "model.safetensors")
     return tmp_path / "model.safetensors"
 
 
@@ -62,9 +63,9 @@ def test_one_w_an_image(model):
 
 
 def test_what_is_added_to_a_model_leaves_its_encoder(model, tmp_path):
-    fitted = with_fit(model, {"ed_to_es": jnp.ones((6, 8))}, {}, {"note": 1})
+    fitted = model.with_fit(LearnedMotion((EdToEs(jnp.ones((6, 8))),)), {}, {"note": 1})
     both = dataclasses.replace(fitted, segmenter=tiny_segmenter())
-    both.save(tmp_path / "both.safetensors")
+    save_model(both, tmp_path / "both.safetensors")
     again = load_model(tmp_path / "both.safetensors")
     assert again.encoder.fingerprint == model.encoder.fingerprint
     assert again.segmenter.fingerprint == tiny_segmenter().fingerprint
@@ -72,13 +73,13 @@ def test_what_is_added_to_a_model_leaves_its_encoder(model, tmp_path):
 
 
 def test_without_an_encoder_the_card_has_none(model, tmp_path):
-    dataclasses.replace(load_saved(model, tmp_path), encoder=None).save(tmp_path / "bare")
+    save_model(dataclasses.replace(load_saved(model, tmp_path), encoder=None), tmp_path / "bare")
     bare = load_model(tmp_path / "bare")
     assert bare.encoder is None and "encoder" not in bare.card
 
 
 def load_saved(model, folder):
-    model.save(folder / "saved.safetensors")
+    save_model(model, folder / "saved.safetensors")
     return load_model(folder / "saved.safetensors")
 
 

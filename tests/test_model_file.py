@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from gancmri_jax.cli.info import command
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import load_model, read_header, save_model
+from gancmri_jax.model.motion import LearnedMotion
 from tests.tiny import tiny_model
 
 
@@ -95,8 +96,10 @@ def test_what_has_all_rows_alike_is_kept_as_one(tmp_path):
     model = tiny_model()
     step = jnp.repeat(jax.random.normal(jax.random.key(1), (49, 1, 8)), model.num_ws, axis=1)
     other = step.at[3, 2, 1].add(1.0)
-    model = dataclasses.replace(model, trajectories={"alike": step, "apart": other})
-    model.save(tmp_path / "m.safetensors")
+    model = dataclasses.replace(
+        model, motion=LearnedMotion(unknown={"alike": step, "apart": other})
+    )
+    save_model(model, tmp_path / "m.safetensors")
     shapes = read_header(tmp_path / "m.safetensors").shapes
     assert shapes["trajectories/alike"] == (49, 1, 8)
     assert shapes["trajectories/apart"] == (49, model.num_ws, 8)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gancmri_jax.model.file import load_model
+from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.motion import Motion
 from tests.tiny import tiny_model
 
@@ -55,6 +55,6 @@ def test_a_video_is_a_beat_of_the_seeds_heart(model):
 
 
 def test_a_saved_model_makes_the_same_video(model, tmp_path):
-    model.save(tmp_path / "heart.safetensors")
+    save_model(model, tmp_path / "heart.safetensors")
     again = load_model(tmp_path / "heart.safetensors")
     np.testing.assert_array_equal(again.video(1), model.video(1))

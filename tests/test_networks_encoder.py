@@ -8,7 +8,7 @@ from tests.tiny_encoder import encoding_model
 
 def test_a_code_of_each_image_whatever_stands_beside_it():
     encoder = encoding_model().encoder
-    images = np.random.default_rng(0).normal(size=(3, 16, 16, 1)).astype(np.float32)
+    images = jnp.asarray(np.random.default_rng(0).normal(size=(3, 16, 16, 1)), jnp.float32)
     w = encoder(images)
     assert w.shape == (3, 8)
     np.testing.assert_allclose(encoder(images[::-1]), w[::-1], atol=1e-5)

@@ -4,7 +4,8 @@ import pytest
 import scipy.stats
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.motion import at_ed
+from gancmri_jax.latents.motions import EdToEs
+from gancmri_jax.model.motion import LearnedMotion
 from gancmri_jax.physiology.guidance_report import Guidance, effect, measure_guidance, summarise
 from tests.test_physiology_guidance import Discs
 
@@ -15,13 +16,13 @@ class Hearts(Discs):
     """Ellipses that differ by seed: seed k is 2k millimetres longer; already at ED."""
 
     fingerprint = "discs"
-    trajectories = {"ed_to_es": jnp.zeros((1, 2))}
+    motion = LearnedMotion((EdToEs(jnp.zeros((1, 2))),))
 
     def sample(self, seed):
         return jnp.array([[20.0, 24.0 + 2 * seed]])
 
     def at_ed(self, ws):
-        return at_ed(ws, self.trajectories)
+        return self.motion.at_ed(ws)
 
 
 def guidance(areas, indices):

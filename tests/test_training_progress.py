@@ -12,7 +12,8 @@ from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.cine.video_file import tile
 from gancmri_jax.metrics.table import METRICS
-from gancmri_jax.model.file import load_model
+from gancmri_jax.model.file import load_model, save_model
+from gancmri_jax.model.motion import LearnedMotion
 from gancmri_jax.training import progress as progress_module
 from gancmri_jax.training.encoder import score
 from gancmri_jax.training.progress import Progress, real_frames
@@ -106,19 +107,19 @@ def test_an_encoder_is_scored_on_frames_that_it_has_not_seen(data, tmp_path, mon
 
 def test_a_run_from_a_model_that_moves_leaves_strips_of_beating_hearts(data, tmp_path):
     model = tiny_model()
-    model.save(tmp_path / "start.safetensors")
+    save_model(model, tmp_path / "start.safetensors")
     (tmp_path / "samples").mkdir()
     config = tiny_config(init_from=str(tmp_path / "start.safetensors"))
     progress = Progress(config, tmp_path, data)
     progress.start(0, 1)
-    still = dataclasses.replace(model, trajectories={}, directions={})
+    still = dataclasses.replace(model, motion=LearnedMotion(), directions={})
     progress.snapshot(still, 250)
     strip = iio.imread(tmp_path / "samples" / "000001kimg_motion.png")
     assert strip.shape == (4 * 16, 10 * 16)
     np.testing.assert_array_equal(
         strip[16:32], tile(to_uint8(model.video(1, num_frames=10)[..., 0]), 10)
     )
-    assert not load_model(tmp_path / "model.safetensors").trajectories
+    assert not load_model(tmp_path / "model.safetensors").motion.names
 
 
 def events_of(path):

@@ -7,14 +7,16 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from gancmri_jax.latents.motions import EdToEs, MeanSteps
 from gancmri_jax.model.model import Model
+from gancmri_jax.model.motion import LearnedMotion
 from gancmri_jax.networks.generator import Generator, draw_noise
 
 
 def tiny_model(seed: int = 0, resolution: int = 16) -> Model:
     """Return a random model whose noise and motion show in its images, drawn once a process."""
     model = _tiny_model(seed, resolution)
-    mutable = ("trajectories", "directions", "card")
+    mutable = ("directions", "card")
     return dataclasses.replace(model, **{name: dict(getattr(model, name)) for name in mutable})
 
 
@@ -31,10 +33,12 @@ def _tiny_model(seed: int, resolution: int) -> Model:
         params=params,
         w_avg=0.1 * jax.random.normal(keys[2], (8,)),
         noise=draw_noise(keys[3], resolution),
-        trajectories={
-            "ed_to_es": jax.random.normal(keys[4], (generator.num_ws, 8)),
-            "frame_to_frame": jax.random.normal(keys[4], (49, generator.num_ws, 8)),
-        },
+        motion=LearnedMotion(
+            (
+                EdToEs(jax.random.normal(keys[4], (generator.num_ws, 8))),
+                MeanSteps(jax.random.normal(keys[4], (49, generator.num_ws, 8))),
+            )
+        ),
         directions={"lv_area": jax.random.normal(keys[2], (generator.num_ws, 8))},
         card={"note": "for tests"},
     )

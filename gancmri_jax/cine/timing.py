@@ -79,7 +79,7 @@ def from_beat(beat_ms: float | None, num_frames: int, num_phases: int | None = N
         num_phases: Frames the beat had on the scanner, where that is known.
     """
     phases = max(num_frames, num_phases or 0)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if phases > num_frames:
         missing = phases - num_frames
         notes = (f"{missing} of {phases} phases {'is' if missing == 1 else 'are'} missing",)
@@ -108,7 +108,7 @@ def checked(cine: Cine) -> Cine:
                 f"outside {RATE_BPM[0]:g} to {RATE_BPM[1]:g}, so time is unknown"
             )
             frame_ms = None
-    elif not any("time is unknown" in note for note in cine.notes):
+    if frame_ms is None and not any("time is unknown" in n for n in (*cine.notes, *notes)):
         notes.append("the time between frames is unknown")
     if _repeats(cine):
         notes.append("looks like two beats, the second half as the first; time is unknown")

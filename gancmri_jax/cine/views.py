@@ -202,6 +202,7 @@ def _left(groups: Sequence[Group], taken: Sequence[Group]) -> tuple[tuple[Group,
 
 
 def _list(groups: Sequence[Group]) -> str:
-    names = list(dict.fromkeys(name_of(group) for group in groups))
+    in_order = sorted(groups, key=lambda group: group.first.series_number)
+    names = list(dict.fromkeys(name_of(group) for group in in_order))
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
     return ", ".join(names[:6]) + more

@@ -68,10 +68,9 @@ def command(
     from gancmri_jax.experiments.motion_report import draw_curves, write_markdown
     from gancmri_jax.experiments.motion_table import compare_motions, table
     from gancmri_jax.model.file import load_model
-    from gancmri_jax.model.motion import motions_of
 
     model = load_model(name)
-    motions = motions_of(model.trajectories)
+    motions = model.motion.names
     if not motions:
         raise InputError(f"{name}: contains no motion; add it with `gancmri fit`")
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)

@@ -34,9 +34,10 @@ def command(source: pathlib.Path, folder: pathlib.Path | None, out: pathlib.Path
 
     foreign = read_foreign(source)  # before JAX is waited for: most files that fail do so here
 
+    from gancmri_jax.latents.motions import EdToEs, MeanSteps
     from gancmri_jax.model.convert import LICENCE, convert
     from gancmri_jax.model.file import save_model
-    from gancmri_jax.model.fit import with_fit
+    from gancmri_jax.model.motion import LearnedMotion
     from gancmri_jax.model.published import read_published
 
     model, discriminator = convert(foreign, source.name)
@@ -52,8 +53,8 @@ def command(source: pathlib.Path, folder: pathlib.Path | None, out: pathlib.Path
             "rank": found.rank,
             "retained_motion": {"peak": round(found.kept.peak, 4), "frame": found.kept.frame},
         }
-        trajectories = {"ed_to_es": found.ed_to_es, "frame_to_frame": found.steps}
-        model = with_fit(model, trajectories, found.directions, note)
+        motion = LearnedMotion((EdToEs(found.ed_to_es), MeanSteps(found.steps)))
+        model = model.with_fit(motion, found.directions, note)
         click.echo(
             f"frame_to_frame: {len(found.steps)} steps of rank {found.rank}, "
             f"their sum {found.gap:.1e}; goes {found.kept.peak:.0%} of the way to ES, "

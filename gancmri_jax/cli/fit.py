@@ -1,9 +1,13 @@
 """`gancmri fit`: learn motion and phenotype directions from latent codes."""
 
 import pathlib
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from gancmri_jax.fitting.fit import FitReport
 
 
 @click.command("fit")
@@ -67,7 +71,7 @@ def command(
     stores: tuple[pathlib.Path, ...],
     table: pathlib.Path | None,
     only: tuple[str, ...],
-    how: str,
+    how: Literal["means", "regression"],
     orthogonal: bool,
     calibrate: bool,
     segmenter: str | None,
@@ -81,28 +85,13 @@ def command(
     \b
     to ES      furthest point of the motion between ED (0 %) and ES (100 %)
     frame      frame number of that point
-    closure    step from the last frame back to the first, relative to the mean step
+    closure    step from the last frame to the first, relative to the mean step
     roughness  0 for a steady path, 1.7 for pure jitter
     """
     import dataclasses
-    import math
 
-    import numpy as np
-
-    from gancmri_jax.cine.phenotypes import read_phenotypes
-    from gancmri_jax.cine.subject import hash_subject, subject_key
-    from gancmri_jax.errors import InputError
-    from gancmri_jax.latents.codes import concatenate
-    from gancmri_jax.latents.paths import PAPER_CONTRACTION
-    from gancmri_jax.model.file import load_model, load_segmenter_of, save_model
-    from gancmri_jax.model.fit import (
-        fit_directions,
-        fit_motion,
-        motion_figures,
-        to_float16,
-        with_fit,
-    )
-    from gancmri_jax.projection.store import read_latents
+    from gancmri_jax.fitting.fit import FitOptions, fit
+    from gancmri_jax.model.file import load_model, load_segmenter_of
 
     if table is None and (only or orthogonal or calibrate):
         raise click.UsageError(
@@ -115,68 +104,33 @@ def command(
     model = load_model(name)
     if segmenter is not None and model.segmenter is None:
         model = dataclasses.replace(model, segmenter=load_segmenter_of(segmenter))
-    parts, provenances = zip(*map(read_latents, stores), strict=True)
-    for store, provenance in zip(stores, provenances, strict=True):
-        if provenance["model"] != model.fingerprint:
-            raise InputError(f"{store}: holds codes of another model than {name}; project again")
-    codes = concatenate(parts)
-
-    trajectories, counts, explained = fit_motion(codes, frames)
-    note: dict[str, Any] = {
-        "latents": list(provenances),
-        "mean_distance": round(float(codes.distances[codes.valid].mean()), 5),
-    }
-    for learned, count in counts.items():
-        click.echo(f"{learned}: of {count} videos")
-    if "frame_to_frame" not in trajectories:
-        click.echo("frame_to_frame: none; no video has all its frames projected")
-    if explained is not None and "contraction" in trajectories:
-        note["contraction_explained"] = round(explained, 4)
-        click.echo(f"{explained:.0%} of contraction is foretold of beats left out")
-    else:
-        click.echo(
-            f"contraction: none, so that every heart starts at w − {PAPER_CONTRACTION} k_ED→ES; "
-            "it takes five whole beats, and codes that foretell it"
-        )
-
-    directions: dict[str, Any] = {}
-    if table is not None:
-        phenotypes = read_phenotypes(table)
-        if not phenotypes.keys() & set(codes.subjects):
-            key = subject_key()
-            phenotypes = {hash_subject(s, key): values for s, values in phenotypes.items()}
-        directions, videos = fit_directions(codes, phenotypes, only, how, orthogonal)  # type: ignore[arg-type]
-        counts |= videos
-        note["directions"] = how + (", orthogonal" if orthogonal else "")
-        click.echo(f"directions: {', '.join(f'{n} ({videos[n]} videos)' for n in directions)}")
-    if calibrate:
-        from gancmri_jax.physiology.calibration import calibrate as calibrated
-
-        known = phenotypes.keys() & set(codes.subjects)
-        wanted = [phenotypes[subject].get("lv_fac_percent", math.nan) for subject in known]
-        if not any(map(math.isfinite, wanted)):
-            raise InputError(
-                f"{table}: has no lv_fac_percent of projected subjects to calibrate motion by"
-            )
-        fac_percent = float(np.nanmedian(wanted))
-        lengthened, done = calibrated(with_fit(model, trajectories, {}, {}), fac_percent)
-        trajectories = lengthened.trajectories
-        note["calibrated"] = {"lv_fac_percent": fac_percent, **done._asdict()}
-        click.echo(f"lengthened to a fractional area change of {fac_percent:.1f} %: {done}")
-
-    figures = motion_figures(trajectories, frames)
-    note["motions"] = {
-        motion: {
-            "peak": round(figure.peak, 4),
-            "frame": figure.frame,
-            "closure": round(figure.closure, 3),
-            "roughness": round(figure.roughness, 3),
-        }
-        for motion, figure in figures.items()
-    }
-    click.echo("motion        to ES  frame  closure  roughness")
-    for motion, (peak, frame, closure, rough) in figures.items():
-        click.echo(f"{motion:12} {peak:6.0%} {frame:6} {closure:8.2f} {rough:10.2f}")
-    trajectories, directions = to_float16(trajectories), to_float16(directions)
-    save_model(with_fit(model, trajectories, directions, {"counts": counts, **note}), out)
+    report = fit(model, stores, out, FitOptions(table, only, how, orthogonal, calibrate, frames))
+    for line in _lines(report):
+        click.echo(line)
     click.echo(f"wrote {out}")
+
+
+def _lines(report: "FitReport") -> Iterator[str]:
+    from gancmri_jax.latents.paths import PAPER_CONTRACTION
+
+    for part, count in report.counts.items():
+        yield f"{part}: of {count} videos"
+    if not report.whole_beats:
+        yield "frame_to_frame: none; no video has all its frames projected"
+    if report.contraction_r2 is None:
+        yield (
+            f"contraction: none, so every heart starts at w − {PAPER_CONTRACTION} k_ED→ES; it "
+            "needs five whole beats, and a cross-validated R² above 0"
+        )
+    else:
+        yield f"contraction: cross-validated R² = {report.contraction_r2:.2f}"
+    if report.directions:
+        videos = [f"{name} ({count} videos)" for name, count in report.directions.items()]
+        yield f"directions: {', '.join(videos)}"
+    if report.calibration is not None:
+        yield f"scaled to a fractional area change of {report.fac_percent:.1f} %: " + str(
+            report.calibration
+        )
+    yield "motion        to ES  frame  closure  roughness"
+    for motion, (peak, frame, closure, rough) in report.figures.items():
+        yield f"{motion:12} {peak:6.0%} {frame:6} {closure:8.2f} {rough:10.2f}"

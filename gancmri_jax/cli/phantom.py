@@ -28,8 +28,8 @@ MIN_FRAMES = 8
     type=click.Choice(POPULATIONS),
     default="normal",
     show_default=True,
-    help="Kind of hearts: normal; wide, normal hearts in any field of view, contrast and artefact; "
-    "clinical, with hypertrophy, infarcts, dilation or atrial fibrillation.",
+    help="normal: healthy hearts. wide: healthy hearts with varied field of view, contrast and "
+    "artefacts. clinical: hearts with hypertrophy, infarcts, dilation or atrial fibrillation.",
 )
 def command(
     out: pathlib.Path, subjects: int, size: int, frames: int, seed: int, population: Population
@@ -38,10 +38,10 @@ def command(
 
     Each subject has a folder with a four-chamber cine, la_4ch.nii.gz, and its mask,
     la_4ch_mask.nii.gz (0 background, 1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA). OUT/phenotypes.csv
-    lists LV area, sphericity index, ejection fraction and more for every subject, and the
-    diagnosis and imaging of those of wider populations.
+    lists LV area, sphericity index, ejection fraction and more for every subject; with
+    --population wide or clinical, also diagnosis and imaging parameters.
 
-    Subject k depends only on --seed and k, not on the number of subjects.
+    Subject k depends only on k, --seed and --population, not on the number of subjects.
     """
     _check(subjects, size, frames, seed)
     try:

@@ -60,13 +60,13 @@ OPTIONS = (
         "--series",
         metavar="REGEX",
         callback=_regular_expression,
-        help="DICOM series to read, by a regular expression found in '<number> <description>'.  "
+        help="DICOM series to read: regular expression to match in '<number> <description>'.  "
         "[default: the 4-chamber cine]",
     ),
     click.option(
         "--time-axis",
         type=click.IntRange(2, 3),
-        help="Axis of NIfTI arrays that is time, from 0: 2 for (x, y, t).  [default: 3]",
+        help="Time axis of NIfTI arrays, counted from 0: 2 for (x, y, t).  [default: 3]",
     ),
     click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes."),
 )

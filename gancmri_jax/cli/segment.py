@@ -48,7 +48,7 @@ def command(
     curve.
 
     Areas and sphericity need the pixel spacing; give --spacing-mm for videos and PNGs. The ES frame
-    is taken from the input if it names one, otherwise it is the frame with the smallest LV area.
+    comes from the input if it names one, otherwise it is the frame with the smallest LV area.
     With --truth, it is always the frame with the smallest LV area.
     """
     import dataclasses

@@ -35,6 +35,21 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     return amounts
 
 
+class _MotionOption(click.Option):
+    """An option whose help lists the table of motions, read only where help is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and its help."""
+        from gancmri_jax.latents.motions import MOTIONS
+
+        *names, last = MOTIONS
+        self.help = (
+            "Motion: frame-to-frame (the best one that the model has), ed-to-es, "
+            f"{', '.join(names)} or {last}."
+        )
+        return super().get_help_record(ctx)
+
+
 @click.command("synthesize")
 @click.option(
     "--model",
@@ -49,8 +64,7 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     "method",
     default="frame-to-frame",
     show_default=True,
-    help="Motion: frame-to-frame (the best one that the model has), ed-to-es, published, mean, "
-    "pca_residual, fourier, spline, polynomial, aligned or conditioned.",
+    cls=_MotionOption,
 )
 @click.option(
     "--videos",
@@ -139,14 +153,17 @@ def command(
 
     The same seed always gives the same heart. Files are marked as synthetic.
     """
+    from gancmri_jax.latents.motions import MOTIONS
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
     from gancmri_jax.physiology.guidance import Unreachable, solve
     from gancmri_jax.video.render import render_uint8
 
-    if components is not None and method != "pca_residual":
-        raise click.UsageError("--components needs --motion pca_residual")
+    motion = Motion(method, frames, components or PAPER_COMPONENTS)
+    takes = [name for name, row in MOTIONS.items() if "components" in row.options]
+    if components is not None and method not in takes:
+        raise click.UsageError(f"--components needs --motion {' or '.join(takes)}")
     model = load_model(name)
     spacing_mm = spacing_mm or model.spacing_mm
     frame_ms = frame_ms or model.frame_ms or _FRAME_MS
@@ -155,7 +172,6 @@ def command(
             f"--format {' and '.join(wanted)}: the pixel spacing of this model is unknown; give "
             "--spacing-mm ROWS COLUMNS"
         )
-    motion = Motion(method, frames, components or PAPER_COMPONENTS)
     paths, refused = {}, {}
     for heart in range(seed, seed + videos):
         start = model.adjust(model.at_ed(model.sample(heart, truncation)), amounts)

@@ -72,7 +72,7 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     from gancmri_jax.cine.records import record_splits
     from gancmri_jax.errors import InputError
     from gancmri_jax.metrics.similarity import WINDOW
-    from gancmri_jax.model.file import load_model
+    from gancmri_jax.model.file import load_model, save_model
     from gancmri_jax.training.encoder import (
         MODEL,
         default_config,
@@ -104,5 +104,5 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     assert model.encoder is not None
     card = model.encoder.card | {"held_back": scores}
     encoder = dataclasses.replace(model.encoder, card=card)
-    dataclasses.replace(model, encoder=encoder).save(out / MODEL)
+    save_model(dataclasses.replace(model, encoder=encoder), out / MODEL)
     click.echo(f"wrote {out / MODEL}")

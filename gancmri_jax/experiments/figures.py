@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gancmri_jax.atomic import atomic_write
+from gancmri_jax.latents.motions import ED_TO_ES, FRAME_TO_FRAME
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.video.render import render_uint8
@@ -28,7 +29,7 @@ def draw_motion(path: pathlib.Path, model: Model, heart: int = 0, columns: int =
     figure = Figure(figsize=(10, 5.6), dpi=110, layout="constrained")
     panels: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
     upper, lower = panels
-    methods = ("ed-to-es", "frame-to-frame")
+    methods = (ED_TO_ES, FRAME_TO_FRAME)
     start = model.at_ed(model.sample(heart))
     paths = [model.beat(start, Motion(name)) for name in methods]
     axes = upper.subplots(2, columns)
@@ -39,9 +40,9 @@ def draw_motion(path: pathlib.Path, model: Model, heart: int = 0, columns: int =
             _show(axes[row, column], frames[column], f"frame {frame + 1}" if row == 0 else "")
         axes[row, 0].set_ylabel(name, fontsize=8)
     ax, over_time = lower.subplots(1, 2)
-    direction = jnp.asarray(model.trajectories["ed_to_es"], jnp.float32)
+    direction = np.asarray(model.motion.ed_to_es)
     for name, beat, colour in zip(methods, paths, (_BLUE, _RED), strict=True):
-        along, aside = in_plane(np.asarray(beat - beat[:1]), np.asarray(direction))
+        along, aside = in_plane(np.asarray(beat - beat[:1]), direction)
         ax.plot(along, aside, ".-", color=colour, label=name, markersize=4)
         over_time.plot(np.arange(1, len(along) + 1), along, color=colour, label=name)
     ax.set_xlabel("share of k_ED→ES")

@@ -17,13 +17,11 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.experiments.journal import Result
 from gancmri_jax.experiments.measures import GUIDED
 from gancmri_jax.experiments.scale import Scale
+from gancmri_jax.fitting.fit import FitOptions, fit
 from gancmri_jax.latents.codes import Codes, concatenate
-from gancmri_jax.latents.steps import differences, retained_motion
+from gancmri_jax.latents.motions import FRAME_TO_FRAME
 from gancmri_jax.metrics.protocol import OnStart
-from gancmri_jax.model.file import save_model
-from gancmri_jax.model.fit import fit_directions, fit_motion, with_fit
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, latent_motion
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.start import best_start
 from gancmri_jax.projection.store import read_latents
@@ -123,28 +121,27 @@ def read_codes(out: pathlib.Path, name: str) -> Codes:
 
 def fit_model(
     model: Model,
-    codes: dict[str, Codes],
+    out: pathlib.Path,
     table: pathlib.Path,
     spacing_mm: tuple[float, float],
     path: pathlib.Path,
 ) -> Result:
     """Learn motion and directions from the codes, and write the model that has them."""
-    known = concatenate([codes["beats"], codes["pairs"]])
-    trajectories, counts, _ = fit_motion(known, FRAMES)
-    phenotypes = read_phenotypes(table)
-    directions, videos = fit_directions(known, phenotypes)
     # A segmenter measures generated hearts in millimetres, which they have from these.
     card = {"spacing_mm": list(spacing_mm), **model.card}
     model = dataclasses.replace(model, card=card)
-    fitted = with_fit(model, trajectories, directions, {"counts": counts | videos})
-    save_model(fitted, path)
-    offsets = latent_motion(trajectories, Motion("frame-to-frame", FRAMES)).offsets
-    kept = retained_motion(differences(offsets), trajectories["ed_to_es"])
+    stores = [_store(out, name) for name in ("beats", "pairs")]
+    report = fit(model, stores, path, FitOptions(table, num_frames=FRAMES))
+    known, phenotypes = (
+        concatenate([read_codes(out, "beats"), read_codes(out, "pairs")]),
+        read_phenotypes(table),
+    )
+    figures = report.figures[report.model.motion.resolve(FRAME_TO_FRAME)]
     return {
-        "counts": counts | videos,
+        "counts": report.counts | report.directions,
         "low_high": {name: _low_high(known, phenotypes, name) for name in GUIDED},
-        "retained_motion": kept.peak,
-        "at_frame": kept.frame + 1,
+        "retained_motion": figures.peak,
+        "at_frame": figures.frame + 1,
     }
 
 

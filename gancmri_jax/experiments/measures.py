@@ -33,8 +33,8 @@ from gancmri_jax.metrics.movement import movement
 from gancmri_jax.metrics.names import parse_metric
 from gancmri_jax.metrics.protocol import OnStart, Protocol
 from gancmri_jax.metrics.sets import CineSet, GeneratedSet
-from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, learned
+from gancmri_jax.model.model import Model, learned_direction
+from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology.guidance import DIRECTIONS
 from gancmri_jax.physiology.guidance_report import measure_guidance, summarise
 from gancmri_jax.projection.study import codes_of
@@ -169,7 +169,7 @@ def guidance(
     found = measure_guidance(model, GUIDED, hearts, on_heart=lambda: told(1))
     keys = jax.random.split(jax.random.key(seed), len(GUIDED))
     anywhere = {
-        name: _of_same_length(key, learned(model.directions, name, "directions"))
+        name: _of_same_length(key, learned_direction(model.directions, name))
         for name, key in zip(GUIDED, keys, strict=True)
     }
     lost = dataclasses.replace(model, directions=anywhere)

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.experiments.journal import Journal, Result
-from gancmri_jax.model.fit import motion_figures
+from gancmri_jax.fitting.motion import motion_figures
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, motions_of
+from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology.beat import Beat, measure_beat
 from gancmri_jax.physiology.guidance import measuring
 from gancmri_jax.video.render import render_uint8
@@ -67,7 +67,7 @@ def compare_motions(
 
     real = [functools.partial(thinned, cine, num_frames) for cine in cines]
     journal.stage(REAL, lambda: measured(real), _said)
-    for name in motions_of(model.trajectories):
+    for name in model.motion.names:
         videos = [functools.partial(made, seed, name) for seed in range(hearts)]
         journal.stage(name, functools.partial(measured, videos), _said)
     return journal.results
@@ -93,7 +93,7 @@ def table(results: dict[str, Result], model: Model) -> list[dict[str, Any]]:
             "no left ventricle is found in any real beat; see `gancmri segment` of them"
         )
     low, high = np.percentile(real, BAND)
-    figures = motion_figures(model.trajectories)
+    figures = motion_figures(model.motion)
     rows = []
     for name, result in results.items():
         row: dict[str, Any] = {"motion": name}

@@ -124,7 +124,7 @@ def reproduce(
         functools.partial(
             making.fit_model,
             model,
-            codes,
+            out,
             records / "phenotypes.csv",
             making.median_spacing_mm(beats),
             out / _FITTED,

@@ -20,6 +20,7 @@ from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.model import Model
+from gancmri_jax.model.motion import to_tensors
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -75,7 +76,7 @@ def _write_beside(model: Model, folder: pathlib.Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     latents = {
         "w_avg": model.w_avg,
-        **{f"trajectories/{name}": array for name, array in model.trajectories.items()},
+        **{f"trajectories/{name}": array for name, array in to_tensors(model.motion).items()},
         **{f"directions/{name}": array for name, array in model.directions.items()},
     }
     arrays = {name: np.array(array, order="C") for name, array in latents.items()}

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 _LEAST_EIGENVALUE = 0.05  # eigenvalue of unit directions' products below which they are all but one
 
@@ -57,7 +57,7 @@ def orthogonalised(
     return (upright * lengths).reshape(directions.shape)
 
 
-def _sides(values: Float[np.ndarray, "s"]) -> tuple[np.ndarray, np.ndarray]:
+def _sides(values: Float[np.ndarray, "s"]) -> tuple[Bool[np.ndarray, "s"], Bool[np.ndarray, "s"]]:
     mean = values.mean() if len(values) else 0.0
     high, low = values > mean, values < mean
     if not (high.any() and low.any()):

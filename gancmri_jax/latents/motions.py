@@ -1,18 +1,18 @@
-"""Models of a beat in latent space, each a pure function with one signature.
+"""The table of motions: how a beat is learned from codes, and where it goes from its start.
 
-(ws [v t num_ws w_dim], es_frames [v], num_frames) → LatentMotion: from the codes of v beats, each
-from its ED frame on and closed (frame t + 1 is frame 1), to what `path_from` turns into a path.
-GANcMRI, section 3.3, has `published` and `pca_residual`; a polynomial is its discussion's wish.
+A motion is a row of MOTIONS: `fit` learns from the codes of whole beats what a model file keeps,
+and `path` goes from any start by it. GANcMRI, section 3.3, has `published`, `mean` and
+`pca_residual`; a polynomial is what its discussion proposes.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from gancmri_jax.latents.linear import Linear
 from gancmri_jax.latents.paths import ed_to_es_path
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
 from gancmri_jax.latents.pca import pca_residual as residual_of
@@ -24,151 +24,291 @@ from gancmri_jax.latents.smoothing import (
     polynomial_smoother,
     spline_smoother,
 )
-from gancmri_jax.latents.steps import differences, mean_ed_to_es, resample_cycle
-
-Beats = Float[Array, "v t num_ws w_dim"]
-Frames = Int[np.ndarray, "v"]
+from gancmri_jax.latents.steps import mean_steps, resample_cycle
 
 RANK = 3  # of the response to the start
 MOST_SCORE = 2.0  # standard deviations: a start beyond the hearts learned from counts as this
-MOST_DEPTH = 2.0  # times the median heart's; the least is its reciprocal
+FRAME_TO_FRAME, ED_TO_ES = "frame-to-frame", "ed-to-es"  # the paper's two methods
+
+Code = Float[Array, "num_ws w_dim"]
+Curve = Float[Array, "t num_ws w_dim"]
 
 
-class LatentMotion(NamedTuple):
-    """Where a beat goes from its start: for all starts alike, or according to them.
+class Beats(NamedTuple):
+    """What motions are learned from.
 
     Attributes:
-        offsets: From the first frame, at equal parts of the beat; the first is 0.
-        centre, axes: The mean start, and the axes along which a start is scored, in standard
-            deviations of the hearts learned from; none where all hearts move alike.
-        responses: What a score of 1 along each axis adds to the offsets.
-        log_depth: Of a start, the logarithm of what its offsets are multiplied by; None for 0.
+        ws: Codes of whole beats, each from its ED frame on and closed: the frame after the last is
+            the first.
+        es_frames: The ES frame of each, counted from ED.
+        ed_to_es: k_ED→ES, the mean over all hearts that have both frames, whole beats or not.
     """
 
-    offsets: Float[Array, "t num_ws w_dim"]
-    centre: Float[Array, "num_ws w_dim"]
-    axes: Float[Array, "r num_ws w_dim"]
-    responses: Float[Array, "r t num_ws w_dim"]
-    log_depth: Linear | None = None
+    ws: Float[Array, "v t num_ws w_dim"]
+    es_frames: Int[np.ndarray, "v"]
+    ed_to_es: Code
+
+    def with_es(self) -> "Beats":
+        """Return those beats whose ES is another frame than ED."""
+        inside = (self.es_frames > 0) & (self.es_frames < self.ws.shape[1])
+        return Beats(self.ws[inside], self.es_frames[inside], self.ed_to_es)
 
 
-def path_from(
-    motion: LatentMotion, start: Float[Array, "num_ws w_dim"]
-) -> Float[Array, "t num_ws w_dim"]:
-    """Return the path of a beat from its start at end-diastole."""
-    scores = jnp.tensordot(motion.axes, start - motion.centre, axes=2)  # [r]
-    scores = jnp.clip(scores, -MOST_SCORE, MOST_SCORE)
-    offsets = motion.offsets + jnp.tensordot(scores, motion.responses, axes=1)
-    if motion.log_depth is not None:
-        depth = jnp.exp(motion.log_depth.of(start))
-        offsets = offsets * jnp.clip(depth, 1 / MOST_DEPTH, MOST_DEPTH)
-    return start[None] + offsets
+# What a model file keeps of motions. The arrays of all such types end in [num_ws w_dim], and
+# `scaled` returns the same motion, so many times as far.
 
 
-def alike(path: Float[Array, "t num_ws w_dim"]) -> LatentMotion:
-    """Return the motion that goes this path from any start."""
-    row = path.shape[1:]
-    return LatentMotion(
-        path - path[:1], jnp.zeros(row), jnp.zeros((0, *row)), jnp.zeros((0, len(path), *row))
-    )
+class EdToEs(NamedTuple):
+    """The way from ED to ES (section 3.3.1)."""
+
+    k: Code
+
+    def scaled(self, gain: float) -> "EdToEs":
+        """Go so many times as far."""
+        return EdToEs(gain * self.k)
 
 
-def published(ws: Beats, es_frames: Frames, num_frames: int) -> LatentMotion:
-    """Go from ED towards ES and back by the amounts of the authors' demo (section 3.3.1)."""
-    ed_to_es = mean_ed_to_es(ws[:, 0], ws[np.arange(len(ws)), es_frames])
-    return alike(ed_to_es_path(jnp.zeros_like(ed_to_es), ed_to_es, num_frames))
+class MeanSteps(NamedTuple):
+    """The mean steps from each frame to the next, from ED on (section 3.3.2)."""
+
+    steps: Float[Array, "t-1 num_ws w_dim"]
+
+    def scaled(self, gain: float) -> "MeanSteps":
+        """Go so many times as far."""
+        return MeanSteps(gain * self.steps)
 
 
-def mean(ws: Beats, es_frames: Frames, num_frames: int) -> LatentMotion:
-    """Average the beats, frame by frame: closed means of the steps (section 3.3.2, uncleaned)."""
-    return alike(resample_cycle(jnp.mean(ws, axis=0), num_frames))
+class Aligned(NamedTuple):
+    """A closed curve by an odd number of its points, at equal parts of the beat."""
+
+    points: Float[Array, "points num_ws w_dim"]
+
+    def scaled(self, gain: float) -> "Aligned":
+        """Go so many times as far."""
+        return Aligned(gain * self.points)
 
 
-def pca_residual(
-    ws: Beats, es_frames: Frames, num_frames: int, num_components: int = PAPER_COMPONENTS
-) -> LatentMotion:
-    """Clean the mean steps as the paper does, by what principal components leave over.
+class Conditioned(NamedTuple):
+    """A closed curve for each start.
 
-    Raises:
-        ValueError: There are too few frames for the components.
+    Attributes:
+        responses: What a score of 1 along each axis adds to the curve.
+        axes: The mean start, then the axes along which a start is scored, in standard deviations
+            of the hearts learned from.
+        points: The mean start's curve, as `Aligned` has it.
     """
-    steps = residual_of(differences(jnp.mean(ws, axis=0)), num_components)
-    path = jnp.concatenate([jnp.zeros_like(steps[:1]), jnp.cumsum(steps, axis=0)])
-    return alike(resample_cycle(path, num_frames))
+
+    responses: Float[Array, "r points num_ws w_dim"]
+    axes: Float[Array, "r+1 num_ws w_dim"]
+    points: Float[Array, "points num_ws w_dim"]
+
+    def scaled(self, gain: float) -> "Conditioned":
+        """Go so many times as far from the same starts."""
+        return Conditioned(gain * self.responses, self.axes, gain * self.points)
 
 
-def fourier(ws: Beats, es_frames: Frames, num_frames: int) -> LatentMotion:
-    """Fit sines and cosines of whole numbers of periods a beat to all beats."""
-    t = ws.shape[1]
-    smoother = fourier_smoother(t, num_frames, min(HARMONICS, (t - 1) // 2))
-    return alike(_over_time(smoother, jnp.mean(ws, axis=0)))
+def fit_ed_to_es(beats: Beats) -> EdToEs:
+    """Keep k_ED→ES itself."""
+    return EdToEs(beats.ed_to_es)
 
 
-def read_curve(points: Float[Array, "points num_ws w_dim"], num_frames: int) -> LatentMotion:
-    """Read a closed curve of sines and cosines that an odd number of its points stands for."""
-    smoother = fourier_smoother(len(points), num_frames, (len(points) - 1) // 2)
-    return alike(_over_time(smoother, points))
+def fit_mean_steps(beats: Beats) -> MeanSteps:
+    """Average the steps over hearts, frame by frame."""
+    return MeanSteps(mean_steps(beats.ws))
 
 
-def spline(ws: Beats, es_frames: Frames, num_frames: int) -> LatentMotion:
-    """Fit a periodic smoothing spline, as smooth as cross-validation of the mean beat says."""
-    path = jnp.mean(ws, axis=0)
-    return alike(_over_time(spline_smoother(path, num_frames), path))
-
-
-def polynomial(ws: Beats, es_frames: Frames, num_frames: int) -> LatentMotion:
-    """Regress w(t) − w(1) on polynomials of t that close the beat."""
-    path = jnp.mean(ws, axis=0)
-    smoother = polynomial_smoother(len(path), num_frames, min(DEGREE, len(path) - 1))
-    return alike(_over_time(smoother, path - path[:1]))
-
-
-def aligned(ws: Beats, es_frames: Frames, num_frames: int) -> LatentMotion:
-    """Bring every heart's ES to the mean ES frame before averaging, then fit as `fourier` does.
+def fit_aligned(beats: Beats) -> Aligned:
+    """Bring every heart's ES to the mean ES frame, average, and keep the first harmonics.
 
     Means of hearts that reach ES at different times blur systole.
     """
-    return fourier(align_systole(ws, es_frames), es_frames, num_frames)
+    return Aligned(_points(jnp.mean(align_systole(beats.ws, beats.es_frames), axis=0)))
 
 
-def conditioned(ws: Beats, es_frames: Frames, num_frames: int, rank: int = RANK) -> LatentMotion:
-    """Regress the aligned path on its start, by ridge regression of reduced rank.
+def fit_conditioned(beats: Beats, rank: int = RANK) -> Conditioned:
+    """Regress the aligned curve on its start, by ridge regression of reduced rank.
 
-    The ridge is what leaving each heart out in turn says; the fit's strongest `rank` responses
+    The ridge is chosen by leaving out each heart in turn; the fit's strongest `rank` responses
     stay (Izenman 1975).
 
     Raises:
         ValueError: There are fewer than `rank` + 2 hearts.
     """
+    ws = beats.ws
     if len(ws) < rank + 2:
         raise ValueError(f"{rank} responses need {rank + 2} whole beats or more, got {len(ws)}")
-    each = [fourier(beat[None], es_frames, num_frames) for beat in align_systole(ws, es_frames)]
-    offsets = jnp.stack([motion.offsets for motion in each])  # [v num_frames n d]
+    curves = jnp.stack([_points(beat) for beat in align_systole(ws, beats.es_frames)])
     starts = ws[:, 0].reshape(len(ws), -1)
-    centre, mean_offsets = jnp.mean(starts, axis=0), jnp.mean(offsets, axis=0)
+    centre, mean_curve = jnp.mean(starts, axis=0), jnp.mean(curves, axis=0)
     x = np.asarray(starts - centre[None], np.float64)  # [v n·d]
-    y = np.asarray(offsets - mean_offsets[None], np.float64).reshape(len(ws), -1)
+    y = np.asarray(curves - mean_curve[None], np.float64).reshape(len(ws), -1)
     gram = x @ x.T
     weights = ridge(gram, y).weights
     _, _, right = np.linalg.svd(gram @ weights, full_matrices=False)
     axes = x.T @ (weights @ right[:rank].T)  # [n·d r]
     spread = (x @ axes).std(axis=0)
     responses = right[:rank] * spread[:, None]
-    return LatentMotion(
-        mean_offsets,
-        centre.reshape(ws.shape[2:]),
-        jnp.asarray((axes / spread).T.reshape(rank, *ws.shape[2:]), jnp.float32),
-        jnp.asarray(responses.reshape(rank, *mean_offsets.shape), jnp.float32),
+    return Conditioned(
+        jnp.asarray(responses.reshape(rank, *mean_curve.shape), jnp.float32),
+        jnp.concatenate(
+            [
+                centre.reshape(1, *ws.shape[2:]),
+                jnp.asarray((axes / spread).T.reshape(rank, *ws.shape[2:]), jnp.float32),
+            ]
+        ),
+        fit_aligned(beats).points,
     )
 
 
-def align_systole(ws: Beats, es_frames: Frames) -> Beats:
+def published(kept: EdToEs, start: Code, num_frames: int) -> Curve:
+    """Go from ED towards ES and back by the amounts of the authors' demo (section 3.3.1)."""
+    return ed_to_es_path(jnp.zeros_like(kept.k), kept.k, num_frames)
+
+
+def mean(kept: MeanSteps, start: Code, num_frames: int) -> Curve:
+    """Add the mean steps up, closed to a cycle (section 3.3.2, uncleaned)."""
+    return _from_first(resample_cycle(_mean_beat(kept), num_frames))
+
+
+def pca_residual(
+    kept: MeanSteps, start: Code, num_frames: int, components: int = PAPER_COMPONENTS
+) -> Curve:
+    """Clean the mean steps as the paper does, by what principal components leave over.
+
+    Raises:
+        ValueError: There are too few frames for the components.
+    """
+    steps = residual_of(kept.steps, components)
+    return _from_first(resample_cycle(_mean_beat(MeanSteps(steps)), num_frames))
+
+
+def fourier(kept: MeanSteps, start: Code, num_frames: int) -> Curve:
+    """Fit sines and cosines of whole numbers of periods a beat."""
+    beat = _mean_beat(kept)
+    t = len(beat)
+    return _from_first(
+        _over_time(fourier_smoother(t, num_frames, min(HARMONICS, (t - 1) // 2)), beat)
+    )
+
+
+def spline(kept: MeanSteps, start: Code, num_frames: int) -> Curve:
+    """Fit a periodic smoothing spline, as smooth as cross-validation of the mean beat says."""
+    beat = _mean_beat(kept)
+    return _from_first(_over_time(spline_smoother(beat, num_frames), beat))
+
+
+def polynomial(kept: MeanSteps, start: Code, num_frames: int) -> Curve:
+    """Regress w(t) − w(1) on polynomials of t that close the beat."""
+    beat = _mean_beat(kept)
+    smoother = polynomial_smoother(len(beat), num_frames, min(DEGREE, len(beat) - 1))
+    return _from_first(_over_time(smoother, beat))
+
+
+def aligned(kept: Aligned, start: Code, num_frames: int) -> Curve:
+    """Read the curve."""
+    return _read(kept.points, num_frames)
+
+
+def conditioned(kept: Conditioned, start: Code, num_frames: int) -> Curve:
+    """Read the curve of this start; far starts count as no more than MOST_SCORE."""
+    scores = jnp.tensordot(kept.axes[1:], start - kept.axes[0], axes=2)  # [r]
+    scores = jnp.clip(scores, -MOST_SCORE, MOST_SCORE)
+    return _read(kept.points + jnp.tensordot(scores, kept.responses, axes=1), num_frames)
+
+
+class BeatModel(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        about: What it is, in a line.
+        kept: The type of what `fit` returns: a NamedTuple of arrays [.. num_ws w_dim] with a method
+            `scaled`. Motions that keep the same type share it, and its first `fit`.
+        fit: Learns from beats what is kept.
+        path: (what is kept, a start at ED, a number of frames) → the beat's path from that start,
+            less the start, so that it begins with 0.
+        fewest: Whole beats that `fit` needs; 0 where k_ED→ES is enough.
+        needs_es: `fit` gets only beats whose ES is another frame than ED.
+        by_start: The path depends on its start, and says itself how far this heart moves, so that
+            `LearnedMotion.log_depth` is not applied.
+        method: The paper's name for motions of this kind.
+        options: Fields of `Motion` that `path` takes too, by name.
+        usable: Whether what is kept is enough for `path`.
+    """
+
+    about: str
+    kept: type[Any]
+    fit: Callable[[Beats], Any]
+    path: Callable[..., Curve]
+    fewest: int = 1
+    needs_es: bool = False
+    by_start: bool = False
+    method: str = ""
+    options: tuple[str, ...] = ()
+    usable: Callable[[Any], bool] = lambda kept: True
+
+
+MOTIONS = {
+    "published": BeatModel(
+        "from ED to ES and back, by the amounts of the authors' demo",
+        EdToEs,
+        fit_ed_to_es,
+        published,
+        fewest=0,
+        method=ED_TO_ES,
+    ),
+    "mean": BeatModel(
+        "mean steps from frame to frame, closed to a cycle",
+        MeanSteps,
+        fit_mean_steps,
+        mean,
+        method=FRAME_TO_FRAME,
+    ),
+    "pca_residual": BeatModel(
+        "these steps cleaned by principal components, as published",
+        MeanSteps,
+        fit_mean_steps,
+        pca_residual,
+        options=("components",),
+        usable=lambda kept: len(kept.steps) >= PAPER_COMPONENTS + 2,
+    ),
+    "fourier": BeatModel(
+        "sines and cosines fitted to the mean beat", MeanSteps, fit_mean_steps, fourier
+    ),
+    "spline": BeatModel(
+        "a periodic smoothing spline through the mean beat", MeanSteps, fit_mean_steps, spline
+    ),
+    "polynomial": BeatModel(
+        "polynomials of time fitted to the mean beat", MeanSteps, fit_mean_steps, polynomial
+    ),
+    "aligned": BeatModel(
+        "a mean of beats whose systoles are brought together first",
+        Aligned,
+        fit_aligned,
+        aligned,
+        needs_es=True,
+        method=FRAME_TO_FRAME,
+    ),
+    "conditioned": BeatModel(
+        "a beat according to the heart it starts from",
+        Conditioned,
+        fit_conditioned,
+        conditioned,
+        fewest=RANK + 2,
+        needs_es=True,
+        by_start=True,
+    ),
+}
+
+
+def align_systole(
+    ws: Float[Array, "v t num_ws w_dim"], es_frames: Int[np.ndarray, "v"]
+) -> Float[Array, "v t num_ws w_dim"]:
     """Read each beat so that its ES falls on the mean ES frame, evenly before it and after it."""
     t = ws.shape[1]
     common = round(float(np.mean(es_frames)))
     frames = np.arange(t)
 
-    def read(path: Float[Array, "t num_ws w_dim"], es_frame: Int[Array, ""]):
+    def read(path: Curve, es_frame: Float[Array, ""]):
         at = jnp.interp(frames, jnp.array([0, common, t]), jnp.stack([0, es_frame, t]))
         before = jnp.minimum(jnp.floor(at).astype(int), t - 1)
         part = (at - before)[:, None, None]
@@ -177,7 +317,26 @@ def align_systole(ws: Beats, es_frames: Frames) -> Beats:
     return jax.vmap(read)(ws, jnp.asarray(es_frames, jnp.float32))
 
 
+def _points(beat: Curve) -> Float[Array, "points num_ws w_dim"]:
+    """Return the few points that stand for a beat's first harmonics, from the first one on."""
+    harmonics = min(HARMONICS, (len(beat) - 1) // 2)
+    return _from_first(_over_time(fourier_smoother(len(beat), 2 * harmonics + 1, harmonics), beat))
+
+
+def _read(points: Float[Array, "points num_ws w_dim"], num_frames: int) -> Curve:
+    smoother = fourier_smoother(len(points), num_frames, (len(points) - 1) // 2)
+    return _from_first(_over_time(smoother, points))
+
+
+def _mean_beat(kept: MeanSteps) -> Curve:
+    return jnp.concatenate([jnp.zeros_like(kept.steps[:1]), jnp.cumsum(kept.steps, axis=0)])
+
+
+def _from_first(path: Curve) -> Curve:
+    return path - path[:1]
+
+
 def _over_time(
-    smoother: Float[np.ndarray, "num_frames t"], path: Float[Array, "t *code"]
-) -> Float[Array, "num_frames *code"]:
+    smoother: Float[np.ndarray, "num_frames t"], path: Curve
+) -> Float[Array, "num_frames num_ws w_dim"]:
     return jnp.tensordot(jnp.asarray(smoother, jnp.float32), path, axes=1)

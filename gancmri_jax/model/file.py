@@ -24,6 +24,7 @@ from safetensors.numpy import save_file
 from gancmri_jax.errors import InputError
 from gancmri_jax.model import discriminator as judges
 from gancmri_jax.model import encoder as encoders
+from gancmri_jax.model import motion as motions
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.segmenter import (
     FILE,
@@ -63,7 +64,10 @@ def save_model(
         "w_avg": model.w_avg,
         **{f"generator/{name}": array for name, array in params.items()},
         **{f"noise/{index:02d}": array for index, array in enumerate(model.noise)},
-        **{f"trajectories/{name}": _brief(array) for name, array in model.trajectories.items()},
+        **{
+            f"trajectories/{name}": _brief(array)
+            for name, array in motions.to_tensors(model.motion).items()
+        },
         **{f"directions/{name}": _brief(array) for name, array in model.directions.items()},
     }
     metadata = {
@@ -257,15 +261,20 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
     if header.encoder is not None:
         card = header.card.get(ENCODER, {})
         encoder = encoders.from_tensors(generator, header.encoder, tensors, card)
+    try:
+        motion = motions.from_tensors(rooms["trajectories"])
+    except ValueError as error:
+        raise InputError(f"{path}: tensor trajectories/{error}") from error
     return Model(
         generator=generator,
         params=flax.traverse_util.unflatten_dict(params, sep="/"),
         w_avg=jnp.asarray(tensors["w_avg"]),
         noise=noise,
+        motion=motion,
+        directions=rooms["directions"],
         segmenter=segmenter,
         encoder=encoder,
         card=header.card,
-        **rooms,
     )
 
 

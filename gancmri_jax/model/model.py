@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import hashlib
-import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -15,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.encoder import Encoder
-from gancmri_jax.model.motion import Motion, at_ed, beat_path, learned
+from gancmri_jax.model.motion import LearnedMotion, Motion, to_tensors
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
 
@@ -29,9 +28,7 @@ class Model:
         params: The generator's parameters (the moving average).
         w_avg: Mean of w [w_dim], the centre of truncation.
         noise: Constant noise maps, each [1 h w].
-        trajectories: Motion by name: `ed_to_es` [num_ws w_dim] and `frame_to_frame`
-            [frames − 1, num_ws, w_dim], and what else `fit_motion` and `calibrate` tell of; empty
-            until `gancmri fit`.
+        motion: How hearts move; nothing until `gancmri fit`.
         directions: Phenotype directions [num_ws w_dim] by name; empty until `gancmri fit`.
         segmenter: A network that finds the heart's chambers; None until one is put in.
         encoder: A network that guesses an image's w; None until `gancmri train-encoder`.
@@ -42,7 +39,7 @@ class Model:
     params: Any
     w_avg: Float[Array, "w_dim"]
     noise: Noise
-    trajectories: dict[str, Array] = dataclasses.field(default_factory=dict)
+    motion: LearnedMotion = dataclasses.field(default_factory=LearnedMotion)
     directions: dict[str, Array] = dataclasses.field(default_factory=dict)
     segmenter: Segmenter | None = None
     encoder: Encoder | None = None
@@ -79,6 +76,11 @@ class Model:
         """Time of a frame of its training data; None if unknown."""
         return self.card.get("frame_ms")
 
+    @property
+    def trajectories(self) -> dict[str, Array]:
+        """Its motion by the names that a model file has for it."""
+        return to_tensors(self.motion)
+
     def insist_grey(self) -> None:
         """See that its images have one channel, as cines have.
 
@@ -99,13 +101,13 @@ class Model:
             digest.update(np.asarray(leaf, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
-    def map_w(self, z: Float[Array, "n z_dim"]) -> Float[Array, "n w_dim"]:
+    def map_w(self, z: Float[Array | np.ndarray, "n z_dim"]) -> Float[Array, "n w_dim"]:
         """Map z to w."""
         return _map(self.generator, self.params, jnp.asarray(z))
 
     def map(
         self,
-        z: Float[Array, "n z_dim"],
+        z: Float[Array | np.ndarray, "n z_dim"],
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
     ) -> Float[Array, "n num_ws w_dim"]:
@@ -115,7 +117,7 @@ class Model:
 
     def synthesize(
         self,
-        ws: Float[Array, "n num_ws w_dim"],
+        ws: Float[Array | np.ndarray, "n num_ws w_dim"],
         noise: Literal["const", "none"] | Noise | PRNGKeyArray = "const",
     ) -> Float[Array, "n h w c"]:
         """Render ws; images are nominally in [−1, 1] and unclipped.
@@ -134,7 +136,7 @@ class Model:
             maps = {"const": self.noise, "none": None}[noise]
         return _synthesize(self.generator, self.params, jnp.asarray(ws), maps)
 
-    def encode(self, images: Float[Array, "n h w c"]) -> Float[Array, "n w_dim"]:
+    def encode(self, images: Float[Array | np.ndarray, "n h w c"]) -> Float[Array, "n w_dim"]:
         """Guess the w of images in [−1, 1], in one pass through the encoder.
 
         Raises:
@@ -163,7 +165,7 @@ class Model:
         Raises:
             InputError: The model has learned no motion.
         """
-        return at_ed(ws, self.trajectories)
+        return self.motion.at_ed(ws)
 
     def adjust(
         self, ws: Float[Array, "num_ws w_dim"], amounts: Mapping[str, float]
@@ -174,7 +176,7 @@ class Model:
             InputError: The model has no such direction.
         """
         for name, amount in amounts.items():
-            ws = ws + amount * learned(self.directions, name, "directions")
+            ws = ws + amount * learned_direction(self.directions, name)
         return ws
 
     def beat(
@@ -185,10 +187,10 @@ class Model:
         Raises:
             InputError: The model has not learned this motion, or has too few steps for it.
         """
-        return beat_path(start, self.trajectories, motion or Motion())
+        return self.motion.path(start, motion or Motion())
 
     def render(
-        self, path: Float[Array, "t num_ws w_dim"], at_once: int | None = None
+        self, path: Float[Array | np.ndarray, "t num_ws w_dim"], at_once: int | None = None
     ) -> Float[np.ndarray, "t h w c"]:
         """Render a path with the model's constant noise.
 
@@ -218,7 +220,7 @@ class Model:
 
         Args:
             seed: Which heart.
-            method: `frame-to-frame`, `ed-to-es`, or another of `motion.MOTIONS`.
+            method: `frame-to-frame`, `ed-to-es`, or one of `latents.motions.MOTIONS`.
             num_frames: Frames of the beat.
             truncation_psi: Below one, the heart is more typical.
             adjust: Amounts by phenotype direction to move by.
@@ -226,11 +228,30 @@ class Model:
         start = self.adjust(self.at_ed(self.sample(seed, truncation_psi)), adjust or {})
         return self.render(self.beat(start, Motion(method, num_frames)))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model file, whole or not at all; `load_model` reads it back."""
-        from gancmri_jax.model.file import save_model  # which itself builds models
+    def with_fit(
+        self, motion: LearnedMotion, directions: Mapping[str, Array], note: dict[str, Any]
+    ) -> "Model":
+        """Return the model with this motion, directions beside its own, and `note` on its card."""
+        return dataclasses.replace(
+            self,
+            motion=motion,
+            directions={**self.directions, **directions},
+            card={**self.card, "fit": note},
+        )
 
-        save_model(self, path)
+
+def learned_direction(directions: Mapping[str, Array], name: str) -> Float[Array, "num_ws w_dim"]:
+    """Return a phenotype direction that a model has learned, in float32.
+
+    Raises:
+        InputError: There is no such direction; the message lists what there is.
+    """
+    if name not in directions:
+        has = ", ".join(directions) or "none"
+        raise InputError(
+            f"the model has no {name} among its directions (it has {has}); see `gancmri fit`"
+        )
+    return jnp.asarray(directions[name], jnp.float32)
 
 
 def _frames_at_once(resolution: int) -> int:

@@ -1,46 +1,48 @@
-"""How a heart moves: the path of one beat from its start at end-diastole (GANcMRI, 3.3.3)."""
+"""How a heart moves: what a model has learned of it, and the path of one beat (GANcMRI, 3.3)."""
 
 import dataclasses
-from collections.abc import Mapping
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents import motions
 from gancmri_jax.latents.linear import Linear
-from gancmri_jax.latents.motions import LatentMotion, path_from
+from gancmri_jax.latents.motions import (
+    ED_TO_ES,
+    FRAME_TO_FRAME,
+    MOTIONS,
+    Aligned,
+    Conditioned,
+    EdToEs,
+    MeanSteps,
+)
 from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
 
-# Each model of the beat, what it is, and which trajectory of a model file it needs.
-MOTIONS = {
-    "published": ("from ED to ES and back, by the amounts of the authors' demo", "ed_to_es"),
-    "mean": ("mean steps from frame to frame, closed to a cycle", "frame_to_frame"),
-    "pca_residual": (
-        "these steps cleaned by principal components, as published",
-        "frame_to_frame",
-    ),
-    "fourier": ("sines and cosines fitted to the mean beat", "frame_to_frame"),
-    "spline": ("a periodic smoothing spline through the mean beat", "frame_to_frame"),
-    "polynomial": ("polynomials of time fitted to the mean beat", "frame_to_frame"),
-    "aligned": ("a mean of beats whose systoles are brought together first", "aligned"),
-    "conditioned": ("a beat according to the heart it starts from", "conditioned"),
+METHODS = (FRAME_TO_FRAME, ED_TO_ES)
+MOST_DEPTH = 2.0  # times the median heart's; the least is its reciprocal
+
+# Names that tensors have had in model files since version 1. What other motions keep is named
+# after the motion: see `tensor_names`.
+_NAMES: dict[type, tuple[str, ...]] = {
+    EdToEs: ("ed_to_es",),
+    MeanSteps: ("frame_to_frame",),
+    Aligned: ("aligned",),
+    Conditioned: ("conditioned", "conditioned_axes", "aligned"),
 }
-_RULES = {
-    "mean": motions.mean,
-    "fourier": motions.fourier,
-    "spline": motions.spline,
-    "polynomial": motions.polynomial,
-}
-ED_TO_ES = "published"  # the paper's two methods, by the names of their models
-FRAME_TO_FRAME = ("aligned", "mean")  # the first that a model has learned
+_LINEAR = ("contraction", "log_depth")  # fields of LearnedMotion, named as they are
+
+Kept = TypeVar("Kept")
 
 
 @dataclasses.dataclass(frozen=True)
 class Motion:
-    """How a heart moves.
+    """How a heart is to move.
 
     Attributes:
         method: One of MOTIONS; or `ed-to-es`, which is `published` (section 3.3.1), or
@@ -52,123 +54,196 @@ class Motion:
         InputError: There is no such method.
     """
 
-    method: str = "frame-to-frame"
+    method: str = FRAME_TO_FRAME
     num_frames: int = 50
     components: int = PAPER_COMPONENTS
 
     def __post_init__(self) -> None:
-        if self.method not in (*MOTIONS, "frame-to-frame", "ed-to-es"):
+        known = (*METHODS, *MOTIONS)
+        if self.method not in known:
+            near = difflib.get_close_matches(self.method, known, 1, 0.0)
             raise InputError(
-                f"unknown motion {self.method}; there are {', '.join(MOTIONS)}, and the paper's "
-                "frame-to-frame and ed-to-es"
+                f"unknown motion {self.method}; did you mean {near[0]}? There are "
+                f"{', '.join(known)}"
             )
 
 
-def at_ed(
-    ws: Float[Array, "num_ws w_dim"], trajectories: Mapping[str, Array]
-) -> Float[Array, "num_ws w_dim"]:
-    """Take a frame of any moment of the beat back to end-diastole, where a beat starts.
+@dataclasses.dataclass(frozen=True)
+class LearnedMotion:
+    """What a model has learned of how hearts move; nothing until `gancmri fit`.
 
-    Raises:
-        InputError: `ed_to_es` is missing.
+    Attributes:
+        kept: What rows of MOTIONS keep, one of each type at most.
+        contraction: Of a frame, how far from ED it is on its way to ES; None for the paper's 0.7.
+        log_depth: Of a start at ED, the logarithm of what its motion is multiplied by; None for 0.
+        unknown: Tensors of a model file that are of no motion of this installation.
     """
-    ed_to_es = learned(trajectories, "ed_to_es", "trajectories")
-    return start_at_ed(ws, ed_to_es, _linear(trajectories, "contraction"))
 
+    kept: tuple[Any, ...] = ()
+    contraction: Linear | None = None
+    log_depth: Linear | None = None
+    unknown: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    _cache: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
-def beat_path(
-    start: Float[Array, "num_ws w_dim"], trajectories: Mapping[str, Array], motion: Motion
-) -> Float[Array, "t num_ws w_dim"]:
-    """Return the path of a beat.
+    def of(self, kind: type[Kept]) -> Kept | None:
+        """Return what is kept of a type, in float32; None where it was not learned."""
+        kept = next((each for each in self.kept if isinstance(each, kind)), None)
+        return None if kept is None else self._cached(kind, lambda: _full(kept))
 
-    Args:
-        start: The heart at end-diastole.
-        trajectories: What the model has learned.
-        motion: How the heart moves.
+    @property
+    def ed_to_es(self) -> Float[Array, "num_ws w_dim"]:
+        """k_ED→ES.
 
-    Raises:
-        InputError: A trajectory is missing, or there are too few steps for the motion.
-    """
-    return path_from(latent_motion(trajectories, motion), start)
+        Raises:
+            InputError: The model has learned no motion.
+        """
+        if (kept := self.of(EdToEs)) is None:
+            raise InputError("the model has learned no motion; see `gancmri fit`")
+        return kept.k
 
+    @property
+    def names(self) -> list[str]:
+        """Those of MOTIONS that the model can follow."""
+        if self.of(EdToEs) is None:  # by which hearts are taken to ED
+            return []
+        have = {type(each): each for each in self.kept}
+        return [
+            name for name, row in MOTIONS.items() if row.kept in have and row.usable(have[row.kept])
+        ]
 
-def latent_motion(trajectories: Mapping[str, Array], motion: Motion) -> LatentMotion:
-    """Return a motion from what is kept of it.
+    @property
+    def methods(self) -> list[str]:
+        """Those of METHODS that the model can follow, the best first."""
+        names = self.names
+        return [method for method in METHODS if self.resolve(method) in names]
 
-    What is kept is learned from many beats; the other models are fixed rules, which give the same
-    for the mean beat as for all beats.
+    def resolve(self, method: str) -> str:
+        """Return which of MOTIONS a method is: of those learned the last one in the table."""
+        if method not in METHODS:
+            return method
+        rows = [name for name, row in MOTIONS.items() if row.method == method]
+        have = {type(each) for each in self.kept}
+        return next((name for name in reversed(rows) if MOTIONS[name].kept in have), rows[0])
 
-    Raises:
-        InputError: A trajectory is missing, or there are too few steps for the motion.
-    """
-    name = resolve(motion.method, trajectories)
-    alike = _without_depth(name, trajectories, motion)
-    if name == "conditioned":  # which itself says how deep a start's beat is
-        return alike
-    return alike._replace(log_depth=_linear(trajectories, "log_depth"))
-
-
-def _without_depth(name: str, trajectories: Mapping[str, Array], motion: Motion) -> LatentMotion:
-    num_frames = motion.num_frames
-    kept = learned(trajectories, MOTIONS[name][1], "trajectories")
-    try:
-        if name == "published":
-            pair = jnp.stack([jnp.zeros_like(kept), kept])
-            return motions.published(pair[None], np.array([1]), num_frames)
-        if name == "aligned":
-            return motions.read_curve(kept, num_frames)
-        if name == "conditioned":
-            mean, scored_by = (
-                learned(trajectories, name, "trajectories")
-                for name in ("aligned", "conditioned_axes")
-            )
-            offsets, *responses = (
-                motions.read_curve(curve, num_frames).offsets for curve in (mean, *kept)
-            )
-            return LatentMotion(offsets, scored_by[0], scored_by[1:], jnp.stack(responses))
-        beat = jnp.concatenate([jnp.zeros_like(kept[:1]), jnp.cumsum(kept, axis=0)])[None]
-        no_es = np.array([0])  # which these rules do not look at
-        if name == "pca_residual":
-            return motions.pca_residual(beat, no_es, num_frames, motion.components)
-        return _RULES[name](beat, no_es, num_frames)
-    except ValueError as error:
-        raise InputError(f"{name} motion: {error}") from error
-
-
-def resolve(method: str, trajectories: Mapping[str, Array]) -> str:
-    """Return which of MOTIONS a method is for a model that has learned these trajectories."""
-    if method == "ed-to-es":
-        return ED_TO_ES
-    if method == "frame-to-frame":
-        return next((name for name in FRAME_TO_FRAME if name in trajectories), "mean")
-    return method
-
-
-def motions_of(trajectories: Mapping[str, Array]) -> list[str]:
-    """Return the names of MOTIONS that a model with these trajectories can follow."""
-    if "ed_to_es" not in trajectories:
-        return []
-    names = [name for name, (_, needs) in MOTIONS.items() if needs in trajectories]
-    if "pca_residual" in names and len(trajectories["frame_to_frame"]) < PAPER_COMPONENTS + 2:
-        names.remove("pca_residual")  # which would leave nothing
-    return names
-
-
-def _linear(trajectories: Mapping[str, Array], name: str) -> Linear | None:
-    if name not in trajectories:
-        return None
-    return Linear(*learned(trajectories, name, "trajectories"))
-
-
-def learned(kept: Mapping[str, Array], name: str, kind: str) -> Array:
-    """Return what a model has learned under a name, in float32.
-
-    Raises:
-        InputError: There is no such thing; the message lists what there is.
-    """
-    if name not in kept:
-        has = ", ".join(kept) or "none"
-        raise InputError(
-            f"the model has no {name} among its {kind} (it has {has}); see `gancmri fit`"
+    def scaled(self, ed_to_es: float, beats: float) -> "LearnedMotion":
+        """Multiply k_ED→ES by one gain, and what the other motions keep by another."""
+        kept = tuple(
+            _full(each).scaled(ed_to_es if isinstance(each, EdToEs) else beats)
+            for each in self.kept
         )
-    return jnp.asarray(kept[name], jnp.float32)
+        return dataclasses.replace(self, kept=kept)
+
+    def at_ed(self, ws: Float[Array, "num_ws w_dim"]) -> Float[Array, "num_ws w_dim"]:
+        """Take a frame of any moment of the beat back to end-diastole, where a beat starts.
+
+        Raises:
+            InputError: The model has learned no motion.
+        """
+        return start_at_ed(ws, self.ed_to_es, _full(self.contraction))
+
+    def path(
+        self, start: Float[Array, "num_ws w_dim"], motion: Motion
+    ) -> Float[Array, "t num_ws w_dim"]:
+        """Return the path of a beat.
+
+        Args:
+            start: The heart at end-diastole.
+            motion: How it is to move.
+
+        Raises:
+            InputError: The motion was not learned, or of too few steps.
+        """
+        offsets = self.offsets(start, motion)
+        if self.log_depth is not None and not MOTIONS[self.resolve(motion.method)].by_start:
+            depth = jnp.exp(_full(self.log_depth).of(start))
+            offsets = offsets * jnp.clip(depth, 1 / MOST_DEPTH, MOST_DEPTH)
+        return start[None] + offsets
+
+    def offsets(
+        self, start: Float[Array, "num_ws w_dim"], motion: Motion
+    ) -> Float[Array, "t num_ws w_dim"]:
+        """Return the path of a beat less its start, whatever `log_depth` says.
+
+        Raises:
+            InputError: The motion was not learned, or of too few steps.
+        """
+        name = self.resolve(motion.method)
+        row = MOTIONS[name]
+        if (kept := self.of(row.kept)) is None:
+            has = ", ".join(self.names) or "none"
+            raise InputError(
+                f"the model has not learned the motion {name} (it has {has}); see `gancmri fit`"
+            )
+        options = {option: getattr(motion, option) for option in row.options}
+
+        def compute() -> Float[Array, "t num_ws w_dim"]:
+            return row.path(kept, start, motion.num_frames, **options)
+
+        try:
+            if row.by_start:
+                return compute()
+            return self._cached((row.path, motion.num_frames, *options.values()), compute)
+        except ValueError as error:
+            raise InputError(f"{name} motion: {error}") from error
+
+    def _cached(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """Compute what is the same for all hearts once; while JAX traces, each time."""
+        if key not in self._cache:
+            value = compute()
+            if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+                return value
+            self._cache[key] = value
+        return self._cache[key]
+
+
+def tensor_names(kind: type[Any]) -> tuple[str, ...]:
+    """Return what a model file calls the fields of a type that a motion keeps.
+
+    The first of them is also what the type is called on a model's card.
+    """
+    if kind in _NAMES:
+        return _NAMES[kind]
+    name = next(name for name, row in MOTIONS.items() if row.kept is kind)
+    first, *others = kind._fields
+    return (name, *(f"{name}.{field}" for field in others))
+
+
+def to_tensors(motion: LearnedMotion) -> dict[str, Array]:
+    """Return what was learned by the names of a model file."""
+    tensors: dict[str, Array] = {}
+    for kept in motion.kept:
+        for name, array in zip(tensor_names(type(kept)), kept, strict=True):
+            assert np.array_equal(tensors.get(name, array), array), name  # shared, so the same
+            tensors[name] = array
+    for name in _LINEAR:
+        if (linear := getattr(motion, name)) is not None:
+            tensors[name] = jnp.stack(linear)
+    return tensors | dict(motion.unknown)
+
+
+def from_tensors(tensors: Mapping[str, Array]) -> LearnedMotion:
+    """Return what was learned from a model file's tensors, of whatever precision.
+
+    Raises:
+        ValueError: A tensor has not the shape that its name asks for.
+    """
+    kept: list[Any] = []
+    used: set[str] = set()
+    for kind in dict.fromkeys(row.kept for row in MOTIONS.values()):
+        names = tensor_names(kind)
+        if all(name in tensors for name in names):
+            kept.append(kind(*(tensors[name] for name in names)))
+            used.update(names)
+    linear = {}
+    for name in _LINEAR:
+        if name in tensors:
+            if len(tensors[name]) != 2:
+                raise ValueError(f"{name} has {len(tensors[name])} codes, and needs 2")
+            linear[name] = Linear(*tensors[name])
+            used.add(name)
+    rest = {name: array for name, array in tensors.items() if name not in used}
+    return LearnedMotion(tuple(kept), **linear, unknown=rest)
+
+
+def _full(kept: Any) -> Any:
+    return jax.tree.map(lambda array: jnp.asarray(array, jnp.float32), kept)

@@ -33,13 +33,13 @@ def average_pool(x: Float[Array, "n h w c"], size: int) -> Float[Array, "n h w c
 
 
 def _pool(
-    x: Array,
+    x: Float[Array, "n *space c"],
     combine: Callable[[Array, Array], Array],
     empty: float,
     window: Sequence[int],
     strides: Sequence[int],
     padding: str,
-) -> Array:
+) -> Float[Array, "n *out c"]:
     space = x.shape[1:-1]
     pads = lax.padtype_to_pads(space, window, strides, padding)
     config = ((0, 0, 0), *((low, high, 0) for low, high in pads), (0, 0, 0))

@@ -17,8 +17,7 @@ from jaxtyping import Array, Float
 
 from gancmri_jax.cine.geometry import polygon_area, sides_of_smallest_rectangle
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import learned
+from gancmri_jax.model.model import Model, learned_direction
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.physiology.contour import contour_mm
 from gancmri_jax.segmentation.segment import FRAMES_AT_ONCE, LV, PERCENTILES, logits
@@ -120,7 +119,7 @@ def solve(model: Model, ws: Float[Array, "num_ws w_dim"], targets: Mapping[str, 
             f"{unknown[0]} cannot be a target; what is measured is {', '.join(DIRECTIONS)}"
         )
     names = [DIRECTIONS[column] for column in targets]
-    directions = jnp.stack([learned(model.directions, name, "directions") for name in names])
+    directions = jnp.stack([learned_direction(model.directions, name) for name in names])
     wanted = np.array(list(targets.values()))
 
     def measured(amounts: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:

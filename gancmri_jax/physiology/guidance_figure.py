@@ -10,8 +10,7 @@ from jaxtyping import UInt8
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.preprocess import to_uint8
-from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import learned
+from gancmri_jax.model.model import Model, learned_direction
 from gancmri_jax.physiology.guidance import DIRECTIONS
 from gancmri_jax.physiology.guidance_report import LEAST, MOST, Guidance
 
@@ -86,7 +85,7 @@ def draw_cross_talk(path: pathlib.Path, report: Mapping[str, Mapping[str, Any]])
 
 def _pictures(model: Model, seeds: list[int], name: str) -> UInt8[np.ndarray, "H W"]:
     """Render hearts row by row, moved by each of SHOWN."""
-    direction = learned(model.directions, name, "directions")
+    direction = learned_direction(model.directions, name)
     steps = jnp.asarray(SHOWN, jnp.float32)[:, None, None] * direction[None]
     rows = []
     for seed in seeds:

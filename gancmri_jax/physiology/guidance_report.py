@@ -13,8 +13,7 @@ import scipy.stats
 from jaxtyping import Float
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import learned
+from gancmri_jax.model.model import Model, learned_direction
 from gancmri_jax.physiology.guidance import DIRECTIONS, measure_hearts
 
 LEAST, MOST, COUNT = -2.0, 3.0, 51  # amounts, as in the paper's figures 8 and 9
@@ -64,7 +63,7 @@ def measure_guidance(
                 f"phenotype {name} is not measured on a frame; those that are: "
                 f"{', '.join(DIRECTIONS.values())}"
             )
-        learned(model.directions, name, "directions")
+        learned_direction(model.directions, name)
     if not (names or known):
         raise InputError(
             f"the model has no direction for {' or '.join(DIRECTIONS.values())}; `gancmri fit "
@@ -75,7 +74,7 @@ def measure_guidance(
     starts = [model.at_ed(model.sample(heart)) for heart in seeds]
     measured = {}
     for name in names or known:
-        direction = learned(model.directions, name, "directions")
+        direction = learned_direction(model.directions, name)
         steps = jnp.asarray(amounts, jnp.float32)[:, None, None] * direction[None]
         rows = []
         for start in starts:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from gancmri_jax.ops.fields import bias_field, blur, smooth_field
 
@@ -33,11 +33,11 @@ class Geometry(NamedTuple):
 def augment(
     key: PRNGKeyArray,
     image: Float[Array, "H W"],
-    labels: Int[Array, "H W"],
+    labels: Integer[Array, "H W"],
     size: int,
     pixel: Float[Array, ""] | float,
     num_classes: int,
-) -> tuple[Float[Array, "size size"], Float[Array, "size size k"]]:
+) -> tuple[Float[Array, "{size} {size}"], Float[Array, "{size} {size} k"]]:
     """Draw one augmented example.
 
     Args:
@@ -99,7 +99,7 @@ def sample(image: Float[Array, "H W"], geometry: Geometry) -> Float[Array, "h w"
 
 
 def sample_labels(
-    labels: Int[Array, "H W"], geometry: Geometry, num_classes: int
+    labels: Integer[Array, "H W"], geometry: Geometry, num_classes: int
 ) -> Float[Array, "h w k"]:
     """Read each class's share of a place between pixels; beyond the border all is background."""
     corners, weights = _corners(labels, geometry)

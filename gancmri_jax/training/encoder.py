@@ -29,6 +29,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.metrics.similarity import psnr, ssim
 from gancmri_jax.model.encoder import Encoder, as_filed, network_for
+from gancmri_jax.model.file import save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.encoder import ResidualEncoder
 from gancmri_jax.networks.generator import draw_noise
@@ -248,7 +249,7 @@ def _leave(
 ) -> Model:
     encoder = encoder_of(model, state, network, config, num_frames)
     found = dataclasses.replace(model, encoder=encoder)
-    found.save(workdir / MODEL)
+    save_model(found, workdir / MODEL)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -25,7 +25,7 @@ from gancmri_jax.metrics.similarity import WINDOW
 from gancmri_jax.metrics.table import METRICS
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion
+from gancmri_jax.model.motion import LearnedMotion, Motion
 from gancmri_jax.runs.writer import MetricsFile, TensorBoard, save_grid
 from gancmri_jax.training.encoder import score
 from gancmri_jax.training.leak import leak
@@ -56,7 +56,7 @@ class Progress:
         self._config, self._workdir, self._data = config, workdir, data
         self._with_tensorboard = tensorboard
         self._tensorboard: TensorBoard | None = None
-        self._trajectories: dict[str, Array] = {}
+        self._motion = LearnedMotion()
         self._file: MetricsFile | None = None
         self._best: float | None = None
         self._distances: dict[str, float] = {}
@@ -82,7 +82,7 @@ class Progress:
             self._tensorboard = TensorBoard(self._workdir / "tensorboard", done)
         with contextlib.suppress(InputError):  # a resumed run no longer needs what it began from
             if self._config.init_from:
-                self._trajectories = load_model(self._config.init_from).trajectories
+                self._motion = load_model(self._config.init_from).motion
         self._bar = tqdm(
             total=total * self._config.batch_size,
             initial=done * self._config.batch_size,
@@ -120,7 +120,7 @@ class Progress:
     def snapshot(self, model: Model, done: int) -> None:
         """Leave the model and a grid of the same seeds each time, and measure both.
 
-        A run that started from a model with trajectories leaves a strip of beating hearts too.
+        A run that started from a model with motion leaves a strip of beating hearts too.
         """
         assert self._file is not None
         columns, rows = _GRID
@@ -130,12 +130,10 @@ class Progress:
         images = np.asarray(model.synthesize(model.map(z)))
         kimg = done * self._config.batch_size // 1000
         self._picture("samples", images, columns, kimg, done)
-        if "ed_to_es" in self._trajectories:  # by which hearts are taken to ED
+        if methods := self._motion.methods:
             frames, hearts = _STRIP
-            moving = dataclasses.replace(model, trajectories=self._trajectories)
-            beats_whole = {"aligned", "frame_to_frame"} & self._trajectories.keys()
-            method = "frame-to-frame" if beats_whole else "ed-to-es"
-            beats = [moving.video(seed, method, frames) for seed in range(hearts)]
+            moving = dataclasses.replace(model, motion=self._motion)
+            beats = [moving.video(seed, methods[0], frames) for seed in range(hearts)]
             self._picture("motion", np.concatenate(beats), frames, kimg, done)
         values = self._measure(model, to_uint8(images[..., 0]))
         self._distances = _distances(values)

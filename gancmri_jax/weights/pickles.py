@@ -11,7 +11,7 @@ import mmap
 import pathlib
 import pickletools
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -56,6 +56,15 @@ class Outside:
     key: Any
 
 
+@runtime_checkable
+class Readable(Protocol):
+    """A file opened for reading bytes, one in memory, or one that is mapped."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def readline(self) -> bytes: ...
+
+
 class _Mark:
     pass
 
@@ -79,11 +88,11 @@ _LITERALS = {
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-def read_pickle(file: IO[bytes], allowed: Callable[[str], bool], most: int | None = None) -> Any:
+def read_pickle(file: Readable, allowed: Callable[[str], bool], most: int | None = None) -> Any:
     """Read one pickle from where a file stands, and leave the file behind it.
 
     Args:
-        file: Opened for reading; one in memory, or mapped, is read no further than it reaches.
+        file: Read no further than the pickle reaches.
         allowed: Says of `module.name` whether the pickle may ask for it.
         most: Instructions that it may have, if not MOST_INSTRUCTIONS.
 
@@ -111,7 +120,7 @@ def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
             path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            tree = read_pickle(content, NUMPY.__contains__)  # type: ignore[arg-type]
+            tree = read_pickle(content, NUMPY.__contains__)
         leaves = flatten(tree, lambda node: isinstance(node, Record))
         return {name: numpy_array(record) for name, record in leaves.items()}
     except (InputError, ValueError) as error:  # an empty file cannot be mapped
@@ -170,8 +179,8 @@ def _name(key: Any) -> str:
     return name
 
 
-def _instructions(file: IO[bytes], most: int) -> Iterator[tuple[str, Any]]:
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+def _instructions(file: Readable, most: int) -> Iterator[tuple[str, Any]]:
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], file))):
         if count >= most:
             raise InputError(f"is a pickle of over {most} instructions, no weights")
         yield opcode.name, argument

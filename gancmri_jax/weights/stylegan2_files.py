@@ -121,7 +121,7 @@ def _first_pickle(path: pathlib.Path) -> Any:
             path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            return read_pickle(content, _ALLOWED.__contains__)  # type: ignore[arg-type]
+            return read_pickle(content, _ALLOWED.__contains__)
     except ValueError as error:
         if isinstance(error, InputError):
             raise

@@ -4,8 +4,8 @@ import dataclasses
 import shlex
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import MOTIONS
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import MOTIONS, motions_of, resolve
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.start import best_start
 
@@ -16,7 +16,6 @@ OWN = {
     **{name: f"super-resolved, {factor} × the frame rate" for name, factor in FACTORS.items()},
 }
 PROJECTION_STEPS = 100
-PAPERS = ("frame-to-frame", "ed-to-es")  # the paper's two methods, which stand first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,17 +43,16 @@ def motions(model: Model) -> list[str]:
     Raises:
         InputError: There are none.
     """
-    names = motions_of(model.trajectories)
+    names, papers = model.motion.names, model.motion.methods
     if not names:
         raise InputError("the model has learned no motion; see `gancmri fit`")
-    papers = [name for name in PAPERS if resolve(name, model.trajectories) in names]
-    same = {resolve(name, model.trajectories) for name in papers}
+    same = {model.motion.resolve(name) for name in papers}
     return [*papers, *(name for name in names if name not in same)]
 
 
 def explain(motion: str, model: Model) -> str:
     """Say what a motion is."""
-    return MOTIONS[resolve(motion, model.trajectories)][0]
+    return MOTIONS[model.motion.resolve(motion)].about
 
 
 def projection(model: Model) -> Settings:

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import functools
 import math
 import pathlib
 import threading
@@ -21,10 +20,9 @@ from gancmri_jax.cine.pictures import UNKNOWN_MM
 from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.cine.write import SUFFIXES, write_cine
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.motions import LatentMotion, path_from
 from gancmri_jax.latents.superres import low_pass
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, latent_motion
+from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology.guidance import DIRECTIONS, Solution, solve
 from gancmri_jax.physiology.phenotypes import measure
 from gancmri_jax.segmentation.segment import segment
@@ -54,7 +52,6 @@ class Films:
     def __init__(self, model: Model, uploads: Uploads) -> None:
         self.model = model
         self.motions = motions(model)
-        self._motion = functools.cache(self._learn)
         self.frame_ms = model.frame_ms or FRAME_MS
         self._uploads = uploads
         self._kept: collections.OrderedDict[Choice, Film] = collections.OrderedDict()
@@ -196,10 +193,7 @@ class Films:
             start = self._codes(choice)[self._uploads[choice.cine].cine.ed_frame]
         else:
             start = self.model.at_ed(self.model.sample(choice.seed, choice.truncation))
-        return path_from(self._motion(choice.motion), self.model.adjust(start, amounts))
-
-    def _learn(self, name: str) -> LatentMotion:
-        return latent_motion(self.model.trajectories, Motion(name))
+        return self.model.beat(self.model.adjust(start, amounts), Motion(choice.motion))
 
     def _codes(self, choice: Choice) -> Float[Array, "t num_ws w_dim"]:
         loaded = self._uploads[choice.cine]

@@ -1,9 +1,9 @@
-"""How far a model's hearts are moved, set by measuring: codes found in few steps move too little.
+"""Scale a model's motion by measuring its hearts: codes from few steps move too little.
 
 A search that ends early leaves codes near the mean w, and the mean of their differences is short
 with them; and one motion takes as much from a small ventricle as from a large one. So motion is
-lengthened until fractional area change is that of the hearts learned from, for the median heart,
-and for the others by as much more or less as their code at ED says.
+scaled until the median heart's fractional area change is that of the hearts learned from, with a
+correction for each heart by its code at ED.
 """
 
 import dataclasses
@@ -15,8 +15,9 @@ from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.linear import Linear, fit_linear
+from gancmri_jax.latents.motions import FRAME_TO_FRAME
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion, at_ed, latent_motion, learned
+from gancmri_jax.model.motion import LearnedMotion, Motion
 from gancmri_jax.physiology.guidance import measure_hearts
 
 GAINS = np.array([0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0])
@@ -29,8 +30,8 @@ class Calibration(NamedTuple):
     Attributes:
         ed_to_es: What k_ED→ES was multiplied by.
         frame_to_frame: What the models of a beat were multiplied by; None where there are none.
-        depth_explained: The part of the variance of hearts' own depths, in logarithms, that is
-            foretold of hearts left out; None where that is none, and all move alike.
+        depth_explained: Cross-validated R² of the logarithm of hearts' own depths; None where it is
+            0 or less, and all hearts move alike.
     """
 
     ed_to_es: float
@@ -38,18 +39,18 @@ class Calibration(NamedTuple):
     depth_explained: float | None
 
     def __str__(self) -> str:
-        told = f"ed_to_es by {self.ed_to_es:.2f}"
+        text = f"ed_to_es by {self.ed_to_es:.2f}"
         if self.frame_to_frame is not None:
-            told += f", frame_to_frame by {self.frame_to_frame:.2f}"
+            text += f", frame_to_frame by {self.frame_to_frame:.2f}"
         if self.depth_explained is not None:
-            told += f"; {self.depth_explained:.0%} of how hearts differ in depth is foretold"
-        return told
+            text += f"; depth of each heart: cross-validated R² = {self.depth_explained:.2f}"
+        return text
 
 
 def calibrate(
     model: Model, fac_percent: float, hearts: int = 32, seed: int = 2**20
-) -> tuple[Model, Calibration]:
-    """Return the model with motion so long that hearts have this fractional area change.
+) -> tuple[LearnedMotion, Calibration]:
+    """Return the motion by which the model's hearts have this fractional area change.
 
     k_ED→ES comes first, for hearts start by it; then the models of a beat, all by the gain that
     the median heart needs by `frame-to-frame`; then what each heart needs more or less.
@@ -64,40 +65,33 @@ def calibrate(
         InputError: The model cannot measure hearts, or no gain gives what is wanted.
     """
     ws = [model.sample(each) for each in range(seed, seed + hearts)]
-    ed_to_es = learned(model.trajectories, "ed_to_es", "trajectories")
+    motion, ed_to_es = model.motion, model.motion.ed_to_es
     gains = jnp.asarray(GAINS, jnp.float32)[:, None, None, None]
 
     def starts_of(gain: float) -> Float[Array, "hearts num_ws w_dim"]:
-        known = {**model.trajectories, "ed_to_es": gain * ed_to_es}
-        return jnp.stack([at_ed(heart, known) for heart in ws])
+        scaled = motion.scaled(gain, 1.0)
+        return jnp.stack([scaled.at_ed(heart) for heart in ws])
 
     starts = jnp.stack([starts_of(gain) for gain in GAINS])
     found = _fac_percent(model, starts, starts + gains * ed_to_es[None, None])
     first = gain = _median_gain(found, fac_percent, "from ED to ES")
-    scaled = {**model.trajectories, "ed_to_es": first * ed_to_es}
-    scaled.pop("log_depth", None)
 
-    farthest, whole = ed_to_es, "frame_to_frame" in scaled
-    if whole:
-        offsets = latent_motion(scaled, Motion("frame-to-frame")).offsets
-        farthest = offsets[int(jnp.argmax(jnp.tensordot(offsets, ed_to_es, axes=2)))]
+    farthest, whole = ed_to_es, FRAME_TO_FRAME in motion.methods
     starts = starts_of(first)
+    if whole:
+        offsets = motion.offsets(starts[0], Motion(FRAME_TO_FRAME))
+        farthest = offsets[int(jnp.argmax(jnp.tensordot(offsets, ed_to_es, axes=2)))]
     found = _fac_percent(model, starts[None], starts[None] + gains * farthest[None, None])
     if whole:
         gain = _median_gain(found, fac_percent, "over the beat")
-    for name in ("frame_to_frame", "aligned", "conditioned"):
-        if name in scaled:
-            scaled[name] = gain * learned(scaled, name, "trajectories")
-
     depth, explained = _fit_log_depth(starts, found, fac_percent, gain)
-    if depth is not None:
-        scaled["log_depth"] = jnp.stack(depth)
+    scaled = dataclasses.replace(motion.scaled(first, gain), log_depth=depth)
     done = Calibration(
         ed_to_es=round(first, 4),
         frame_to_frame=round(gain, 4) if whole else None,
         depth_explained=None if explained is None else round(explained, 4),
     )
-    return dataclasses.replace(model, trajectories=scaled), done
+    return scaled, done
 
 
 def _fit_log_depth(

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.motion import Motion, beat_path
-from gancmri_jax.physiology.calibration import calibrate
+from gancmri_jax.fitting.calibration import calibrate
+from gancmri_jax.latents.motions import Aligned, EdToEs, MeanSteps
+from gancmri_jax.model.motion import LearnedMotion, Motion
 from tests.test_physiology_guidance_report import Hearts
 
 K = jnp.full((1, 2), -3.0)  # mm, to ES
@@ -15,14 +16,20 @@ K = jnp.full((1, 2), -3.0)  # mm, to ES
 def short_motion():
     """Two thirds of k, and back."""
     steps = jnp.stack([K / 30] * 20 + [-K / 45] * 29)
-    return {"ed_to_es": K, "frame_to_frame": steps}
+    return LearnedMotion((EdToEs(K), MeanSteps(steps)))
+
+
+def with_aligned():
+    """The same, and the whole of k and back."""
+    curve = Aligned(jnp.stack([jnp.zeros((1, 2)), K, K / 2]))
+    return LearnedMotion((*short_motion().kept, curve))
 
 
 @dataclasses.dataclass
 class Short(Hearts):
     """Ellipses of 20 by 24 mm whose motion falls short."""
 
-    trajectories: dict = dataclasses.field(default_factory=short_motion)
+    motion: LearnedMotion = dataclasses.field(default_factory=short_motion)
 
     def __post_init__(self):
         super().__init__()
@@ -35,41 +42,40 @@ def fac_percent(gain):
 
 
 def test_motion_is_lengthened_to_what_is_measured():
-    model, done = calibrate(Short(), fac_percent(2.25), hearts=1, seed=0)
+    motion, done = calibrate(Short(), fac_percent(2.25), hearts=1, seed=0)
     assert done.ed_to_es == pytest.approx(2.25, abs=0.15)
-    np.testing.assert_allclose(model.trajectories["ed_to_es"], done.ed_to_es * K, rtol=1e-5)
+    np.testing.assert_allclose(motion.ed_to_es, done.ed_to_es * K, rtol=1e-5)
     # The mean beat goes two thirds of k: to go as far it needs half as much gain again.
     assert done.frame_to_frame == pytest.approx(2.25 * 1.5, abs=0.25)
 
 
 def test_the_models_of_a_beat_have_one_gain():
-    start = Short()
-    start.trajectories["aligned"] = jnp.stack([jnp.zeros((1, 2)), K, K / 2])
-    model, done = calibrate(start, fac_percent(2.25), hearts=1, seed=0)
+    start = Short(with_aligned())
+    motion, done = calibrate(start, fac_percent(2.25), hearts=1, seed=0)
     assert done.frame_to_frame == pytest.approx(done.ed_to_es, abs=0.25)
-    for name in ("frame_to_frame", "aligned"):
-        scaled = done.frame_to_frame * start.trajectories[name]
-        np.testing.assert_allclose(model.trajectories[name], scaled, rtol=1e-5)
+    for kind in (MeanSteps, Aligned):
+        scaled = done.frame_to_frame * start.motion.of(kind)[0]
+        np.testing.assert_allclose(motion.of(kind)[0], scaled, rtol=1e-5)
 
 
 def test_pairs_alone_are_calibrated_too():
-    _, done = calibrate(Short({"ed_to_es": K}), fac_percent(1.75), hearts=2, seed=0)
+    _, done = calibrate(Short(LearnedMotion((EdToEs(K),))), fac_percent(1.75), hearts=2, seed=0)
     assert done.frame_to_frame is None and done.ed_to_es == pytest.approx(1.75, abs=0.15)
 
 
 def test_large_hearts_are_moved_farther_than_small_ones():
-    start = Short()
-    start.trajectories["aligned"] = jnp.stack([jnp.zeros((1, 2)), K, K / 2])
-    model, done = calibrate(start, fac_percent(2.25), hearts=10, seed=0)
+    start = Short(with_aligned())
+    motion, done = calibrate(start, fac_percent(2.25), hearts=10, seed=0)
     assert done.depth_explained > 0.9
+    model = Short(motion)
     for seed in (2, 8):  # ellipses of 20 by 28 mm and by 40
-        path = beat_path(model.at_ed(model.sample(seed)), model.trajectories, Motion())
+        path = model.motion.path(model.at_ed(model.sample(seed)), Motion())
         areas = path[:, 0, 0] * path[:, 0, 1]
         found = 100 * (1 - areas.min() / areas[0])
         assert float(found) == pytest.approx(fac_percent(2.25), abs=1.5)
     # Too few hearts teach none, and the one before does not stay.
     again, told = calibrate(model, fac_percent(2.25), hearts=2, seed=0)
-    assert "log_depth" not in again.trajectories and told.depth_explained is None
+    assert again.log_depth is None and told.depth_explained is None
 
 
 def test_what_no_gain_reaches_is_refused():

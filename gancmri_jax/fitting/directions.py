@@ -1,0 +1,88 @@
+"""What projected cines and a table of their phenotypes teach a model: directions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from gancmri_jax.errors import InputError
+from gancmri_jax.latents.codes import Codes
+from gancmri_jax.latents.directions import high_minus_low, orthogonalised, regression
+
+# Columns of phenotypes.csv that are no phenotypes of the ED frame.
+_NOT_PHENOTYPES = ("ed_frame", "es_frame")
+_UNITS = ("_ed_cm2", "_cm2", "_percent", "_bpm", "_ml", "_mm", "_ms")
+
+
+def fit_directions(
+    codes: Codes,
+    phenotypes: Mapping[str, Mapping[str, float]],
+    only: Sequence[str] = (),
+    how: Literal["means", "regression"] = "means",
+    orthogonal: bool = False,
+) -> tuple[dict[str, Array], dict[str, int]]:
+    """Learn a direction per phenotype from ED frames (GANcMRI, section 3.4).
+
+    Args:
+        codes: The study.
+        phenotypes: By subject, then by column of phenotypes.csv.
+        only: Names of the directions to learn; by default one for every column that has two values.
+        how: High minus low, as the paper, or the slope of w over the value.
+        orthogonal: Bring the directions to right angles with one another.
+
+    Returns:
+        Directions [num_ws w_dim] by name (`lv_area_ed_cm2` becomes `lv_area`), and the number of
+        videos behind each.
+
+    Raises:
+        InputError: No subject has phenotypes, or a name in `only` is unknown or has no two values,
+            or directions that are to be orthogonal are all but the same.
+    """
+    ws, valid = codes.at(codes.ed_frame)
+    known = [v for v, subject in enumerate(codes.subjects) if valid[v] and subject in phenotypes]
+    if not known:
+        raise InputError(
+            "no projected subject stands in the phenotype table; subjects must be named as in the "
+            "records (see phenotypes.csv beside them)"
+        )
+    rows = [phenotypes[codes.subjects[v]] for v in known]
+    names = {direction_name(c): c for c in rows[0] if c not in _NOT_PHENOTYPES}
+    if unknown := sorted(set(only) - names.keys()):
+        raise InputError(f"unknown phenotype {unknown[0]}; the table has {', '.join(names)}")
+    learn = {"means": high_minus_low, "regression": regression}[how]
+    directions, counts = {}, {}
+    for name in only or names:
+        values = np.array([row.get(names[name], np.nan) for row in rows])
+        present = np.isfinite(values)
+        if not only and len(set(values[present])) < 2:
+            continue
+        if present.sum() < 2:
+            raise InputError(
+                f"phenotype {name}: {present.sum()} of {len(rows)} projected subjects have a "
+                "value; a direction needs two at least"
+            )
+        videos = np.array(known)[present]
+        try:
+            directions[name] = learn(jnp.asarray(ws[videos]), values[present])
+        except ValueError as error:
+            raise InputError(f"phenotype {name}: {error}") from error
+        counts[name] = len(videos)
+    if orthogonal and directions:
+        try:
+            upright = orthogonalised(jnp.stack(list(directions.values())))
+        except ValueError as error:
+            raise InputError(
+                f"{', '.join(directions)}: {error}; name fewer, each with --phenotype"
+            ) from error
+        directions = dict(zip(directions, upright, strict=True))
+    return directions, counts
+
+
+def direction_name(column: str) -> str:
+    """Return the direction's name for a phenotype's column: without the unit it ends in."""
+    for unit in _UNITS:
+        if column.endswith(unit):
+            return column.removesuffix(unit)
+    return column

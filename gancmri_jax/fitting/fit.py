@@ -1,0 +1,181 @@
+"""Fit a model to latent stores: its motion, its phenotype directions, and how deep beats go."""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from gancmri_jax.cine.phenotypes import Phenotypes, read_phenotypes
+from gancmri_jax.cine.subject import hash_subject, subject_key
+from gancmri_jax.errors import InputError
+from gancmri_jax.fitting.calibration import Calibration, calibrate
+from gancmri_jax.fitting.directions import fit_directions
+from gancmri_jax.fitting.motion import Figures, fit_motion, motion_figures
+from gancmri_jax.latents.codes import Codes, concatenate
+from gancmri_jax.model.file import save_model
+from gancmri_jax.model.model import Model
+from gancmri_jax.model.motion import from_tensors, to_tensors
+from gancmri_jax.projection.store import read_latents
+
+
+@dataclasses.dataclass(frozen=True)
+class FitOptions:
+    """What is learned, and how.
+
+    Attributes:
+        phenotypes: phenotypes.csv, one line a subject; without it there are no directions.
+        only: Names of the directions to learn; by default all that the table gives.
+        how: High minus low, as the paper, or the slope of w over the phenotype.
+        orthogonal: Bring the directions to right angles with one another.
+        calibrate: Scale motion to the fractional area change of the projected subjects.
+        num_frames: Frames of a beat.
+    """
+
+    phenotypes: pathlib.Path | None = None
+    only: Sequence[str] = ()
+    how: Literal["means", "regression"] = "means"
+    orthogonal: bool = False
+    calibrate: bool = False
+    num_frames: int = 50
+
+
+class FitReport(NamedTuple):
+    """What came of a fit.
+
+    Attributes:
+        model: The model that was written, in full precision.
+        counts: How many videos each part of its motion was learned from.
+        whole_beats: How many videos have all their frames projected.
+        contraction_r2: Cross-validated R² of contraction, where it was learned; else None.
+        directions: How many videos each direction was learned from.
+        calibration: By how much motion was scaled, where it was.
+        fac_percent: What it was scaled to.
+        figures: How every motion goes in latent space.
+    """
+
+    model: Model
+    counts: dict[str, int]
+    whole_beats: int
+    contraction_r2: float | None
+    directions: dict[str, int]
+    calibration: Calibration | None
+    fac_percent: float | None
+    figures: dict[str, Figures]
+
+
+def fit(
+    model: Model,
+    stores: Sequence[pathlib.Path],
+    out: pathlib.Path,
+    options: FitOptions | None = None,
+) -> FitReport:
+    """Learn motion and phenotype directions from latent stores, and write the model with them.
+
+    What the model file keeps is rounded to half precision. Its card says what it was learned from.
+
+    Args:
+        model: The model that the codes are of; `calibrate` needs its segmenter and its spacing.
+        stores: Latent stores; a subject counts from the first that has it.
+        out: The model file to write.
+        options: What is learned, and how.
+
+    Raises:
+        InputError: A store holds codes of another model, the codes or phenotypes teach nothing, or
+            motion cannot be scaled as asked. Nothing is written then.
+    """
+    options = options or FitOptions()
+    codes, provenances = _read_codes(model, stores)
+    motion, counts, whole_beats, r2 = fit_motion(codes, options.num_frames)
+    note: dict[str, Any] = {
+        "latents": provenances,
+        "mean_distance": round(float(codes.distances[codes.valid].mean()), 5),
+    }
+    if motion.contraction is None:
+        r2 = None
+    else:
+        assert r2 is not None
+        note["contraction_explained"] = round(r2, 4)
+
+    directions: dict[str, Array] = {}
+    videos: dict[str, int] = {}
+    phenotypes: Phenotypes = {}
+    if options.phenotypes is not None:
+        phenotypes = _by_subject(read_phenotypes(options.phenotypes), codes)
+        directions, videos = fit_directions(
+            codes, phenotypes, options.only, options.how, options.orthogonal
+        )
+        note["directions"] = options.how + (", orthogonal" if options.orthogonal else "")
+    done, fac_percent = None, None
+    if options.calibrate:
+        fac_percent = _median_fac_percent(options.phenotypes, phenotypes, codes)
+        motion, done = calibrate(model.with_fit(motion, {}, {}), fac_percent)
+        note["calibrated"] = {"lv_fac_percent": fac_percent, **done._asdict()}
+
+    figures = motion_figures(motion, options.num_frames)
+    note["motions"] = {
+        name: {
+            "peak": round(figure.peak, 4),
+            "frame": figure.frame,
+            "closure": round(figure.closure, 3),
+            "roughness": round(figure.roughness, 3),
+        }
+        for name, figure in figures.items()
+    }
+    note = {"counts": {**counts, **videos}, **note}
+    rounded = from_tensors(to_float16(to_tensors(motion)))
+    save_model(model.with_fit(rounded, to_float16(directions), note), out)
+    fitted = model.with_fit(motion, directions, note)
+    return FitReport(fitted, counts, whole_beats, r2, videos, done, fac_percent, figures)
+
+
+def _read_codes(model: Model, stores: Sequence[pathlib.Path]) -> tuple[Codes, list[dict[str, Any]]]:
+    """Read the codes of several stores, and where each came from.
+
+    Raises:
+        InputError: A store cannot be read, or holds codes of another model.
+    """
+    parts, provenances = [], []
+    for store in stores:
+        codes, provenance = read_latents(store)
+        if provenance["model"] != model.fingerprint:
+            raise InputError(
+                f"{store}: holds codes of another model than the one to fit; project again"
+            )
+        parts.append(codes)
+        provenances.append(provenance)
+    return concatenate(parts), provenances
+
+
+def _by_subject(phenotypes: Phenotypes, codes: Codes) -> Phenotypes:
+    """Return phenotypes by the subjects' names in the codes, which may be hashes."""
+    if phenotypes.keys() & set(codes.subjects):
+        return phenotypes
+    key = subject_key()
+    return {hash_subject(subject, key): values for subject, values in phenotypes.items()}
+
+
+def to_float16(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Round to half the size, as a model file keeps what was learned of many noisy codes.
+
+    Rows that differ by less than that, as those learned from codes in W do, become alike.
+    """
+    rounded = {}
+    for name, array in arrays.items():
+        first = jnp.broadcast_to(array[..., :1, :], array.shape)
+        apart, size = (jnp.abs(x).max(axis=(-2, -1), keepdims=True) for x in (array - first, array))
+        rounded[name] = jnp.where(apart <= 2**-11 * size, first, array).astype(jnp.float16)
+    return rounded
+
+
+def _median_fac_percent(table: pathlib.Path | None, phenotypes: Phenotypes, codes: Codes) -> float:
+    known = phenotypes.keys() & set(codes.subjects)
+    values = [phenotypes[subject].get("lv_fac_percent", math.nan) for subject in known]
+    if not any(map(math.isfinite, values)):
+        where = f"{table}: has" if table else "no phenotype table is given, so there is"
+        raise InputError(f"{where} no lv_fac_percent of projected subjects to calibrate motion by")
+    return float(np.nanmedian(values))
