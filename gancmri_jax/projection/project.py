@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.closed_path import wave_basis, waves_of
@@ -40,8 +40,8 @@ class Projection(NamedTuple):
 
 def project(
     model: Model,
-    targets: Float[Array, "n h w c"],
-    keys: PRNGKeyArray,
+    targets: Float[Array, "..."],
+    keys: Key[Array, "n"],
     settings: Settings,
     statistics: WStatistics,
     on_steps: Callable[[int], object] = lambda _: None,
@@ -51,7 +51,7 @@ def project(
 
     Args:
         model: The generator.
-        targets: Images in [−1, 1].
+        targets: Images [n h w c] in [−1, 1].
         keys: One key an image [n].
         settings: How to search.
         statistics: Of the model's w: `w_statistics(model)`.
@@ -80,7 +80,7 @@ def project_beats(
     model: Model,
     targets: Float[Array, "v t h w c"],
     num_frames: Int[np.ndarray, "v"],
-    keys: PRNGKeyArray,
+    keys: Key[Array, "v"],
     settings: Settings,
     statistics: WStatistics,
     on_steps: Callable[[int], object] = lambda _: None,
@@ -111,7 +111,7 @@ def project_beats(
     basis = np.zeros((num_videos, longest, 2 * num_harmonics))
     weights = np.zeros((num_videos, longest))
     for video, frames in enumerate(num_frames):
-        basis[video, :frames] = wave_basis(frames, num_harmonics)
+        basis[video, :frames] = wave_basis(int(frames), num_harmonics)
         weights[video, :frames] = 1 / frames
     if settings.start == "encoder":
         w = start_w(model, flat, settings, statistics).reshape(num_videos, longest, 1, -1)
@@ -149,7 +149,7 @@ def problem_of(model: Model, settings: Settings, statistics: WStatistics) -> Pro
 
 def single_frames(
     targets: Float[Array, "n h w c"],
-    keys: PRNGKeyArray,
+    keys: Key[Array, "n"],
     identity: Float[Array, "n rows w_dim"],
     noise: Noise,
 ) -> tuple[Clip, Variables]:
@@ -165,7 +165,7 @@ def single_frames(
     return clips, Variables(identity, waves, noise)
 
 
-def _checked(model: Model, targets: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+def _checked(model: Model, targets: Float[Array, "..."]) -> Float[Array, "n h w c"]:
     expected = (model.resolution, model.resolution, model.generator.img_channels)
     if targets.ndim != 4 or not len(targets) or targets.shape[1:] != expected:
         raise InputError(
@@ -182,7 +182,7 @@ def _rows(model: Model, settings: Settings) -> int:
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _draw(keys: PRNGKeyArray, resolution: int) -> Noise:
+def _draw(keys: Key[Array, "n"], resolution: int) -> Noise:
     noise = jax.vmap(lambda key: draw_noise(jax.random.fold_in(key, 0), resolution))(keys)
     return tuple(level[:, 0] for level in noise)
 
