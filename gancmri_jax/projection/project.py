@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.closed_path import wave_basis, waves_of
@@ -41,7 +41,7 @@ class Projection(NamedTuple):
 def project(
     model: Model,
     targets: Float[Array, "n h w c"],
-    keys: PRNGKeyArray,
+    keys: Key[Array, "n"],
     settings: Settings,
     statistics: WStatistics,
     on_steps: Callable[[int], object] = lambda _: None,
@@ -80,7 +80,7 @@ def project_beats(
     model: Model,
     targets: Float[Array, "v t h w c"],
     num_frames: Int[np.ndarray, "v"],
-    keys: PRNGKeyArray,
+    keys: Key[Array, "v"],
     settings: Settings,
     statistics: WStatistics,
     on_steps: Callable[[int], object] = lambda _: None,
@@ -149,7 +149,7 @@ def problem_of(model: Model, settings: Settings, statistics: WStatistics) -> Pro
 
 def single_frames(
     targets: Float[Array, "n h w c"],
-    keys: PRNGKeyArray,
+    keys: Key[Array, "n"],
     identity: Float[Array, "n rows w_dim"],
     noise: Noise,
 ) -> tuple[Clip, Variables]:
@@ -182,7 +182,7 @@ def _rows(model: Model, settings: Settings) -> int:
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _draw(keys: PRNGKeyArray, resolution: int) -> Noise:
+def _draw(keys: Key[Array, "n"], resolution: int) -> Noise:
     noise = jax.vmap(lambda key: draw_noise(jax.random.fold_in(key, 0), resolution))(keys)
     return tuple(level[:, 0] for level in noise)
 
