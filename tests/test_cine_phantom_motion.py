@@ -63,9 +63,13 @@ def test_physiology_is_drawn_as_documented(population):
 
 def test_a_beat_closes_without_a_jump(population):
     first = jax.tree.map(lambda field: field[0], population)
-    for start, end in zip(pose(first, 0.0), pose(first, 1.0), strict=True):
+    for start, end in zip(
+        pose(first, jnp.asarray(0.0)), pose(first, jnp.asarray(1.0)), strict=True
+    ):
         np.testing.assert_array_equal(start, end)
-    for start, end in zip(pose(first, 0.0), pose(first, 0.9999), strict=True):
+    for start, end in zip(
+        pose(first, jnp.asarray(0.0)), pose(first, jnp.asarray(0.9999)), strict=True
+    ):
         if start != 0.0 or end < 0.99:  # the phase itself runs from 0 to 1
             np.testing.assert_allclose(start, end, atol=1e-2)
 
@@ -136,8 +140,8 @@ def test_fibrillating_atria_do_not_kick(population):
         volume = np.asarray(poses.ejected)
         assert volume.max() == pytest.approx(1) and abs(volume[-1]) < 0.02
     # With a kick both move fast late in diastole; without, they creep ever more slowly.
-    assert filling[1.0].max() > 4 * filling[0.0].max()
-    assert annulus[1.0].max() > 4 * annulus[0.0].max()
+    assert filling[1.0].max() > 2 * filling[0.0].max()
+    assert annulus[1.0].max() > 2 * annulus[0.0].max()
     assert np.all(np.diff(filling[0.0]) < 1e-5)
 
 

@@ -66,7 +66,7 @@ def test_a_normal_heart_keeps_its_time_of_es_when_its_rate_changes():
     fast = twin(plain, heart_rate_bpm=140.0)
     assert es_phase(fast) == pytest.approx(float(es_phase(plain)))
     # Left to itself it would come later in a shorter beat.
-    assert es_phase(plain._replace(heart_rate_bpm=140.0)) > es_phase(plain) + 0.05
+    assert es_phase(plain._replace(heart_rate_bpm=jnp.asarray(140.0))) > es_phase(plain) + 0.05
 
 
 def test_many_twins_at_once():

@@ -20,18 +20,22 @@ HEART_RATE_BPM = (40.0, 150.0)  # log-uniform
 ES_PHASE = (0.22, 0.58)  # uniform, whatever the heart rate
 
 
+Number = float | Float[Array, ""]
+Pair = tuple[Number, Number]
+
+
 class Kind(NamedTuple):
     """A diagnosis: mean and standard deviation, or bounds of an even draw where it says so."""
 
-    share: float  # of the population
-    lv_area_ed_cm2: tuple[float, float]
-    sphericity: tuple[float, float]
-    ef: tuple[float, float]
-    wall_mm: tuple[float, float]  # bounds
-    rv: tuple[float, float]  # bounds of the factor of the RV's width
-    la: tuple[float, float]  # … of the LA's depth and width
-    ra: tuple[float, float]
-    fibrillating: float  # share in atrial fibrillation
+    share: Number  # of the population
+    lv_area_ed_cm2: Pair
+    sphericity: Pair
+    ef: Pair
+    wall_mm: Pair  # bounds
+    rv: Pair  # bounds of the factor of the RV's width
+    la: Pair  # … of the LA's depth and width
+    ra: Pair
+    fibrillating: Number  # share in atrial fibrillation
 
 
 KINDS = {
@@ -122,15 +126,15 @@ SEPTUM_MM = (15.0, 24.0)  # thickest part of a septum in hypertrophic cardiomyop
 def draw_disease(key: PRNGKeyArray, subject: Subject) -> Subject:
     """Give a normal heart a diagnosis, a rhythm and a rate; its chest and textures stay."""
     chance = Chance(key)
-    shares = tuple(kind.share for kind in KINDS.values())
+    shares = tuple(float(kind.share) for kind in KINDS.values())
     diagnosis = chance.one_of("diagnosis", shares)
     table = jnp.asarray([jnp.ravel(jnp.asarray(jax.tree.leaves(kind))) for kind in KINDS.values()])
     own = _unflatten(table[diagnosis])
 
-    def normal(name: str, bounds: tuple[float, float]) -> Float[Array, ""]:
+    def normal(name: str, bounds: Pair) -> Float[Array, ""]:
         return bounds[0] + bounds[1] * chance.normal(name, 0.0, 1.0)
 
-    def even(name: str, bounds: tuple[float, float]) -> Float[Array, ""]:
+    def even(name: str, bounds: Pair) -> Float[Array, ""]:
         return bounds[0] + (bounds[1] - bounds[0]) * chance.uniform(name, 0, 1)
 
     area_cm2 = normal("area", own.lv_area_ed_cm2)

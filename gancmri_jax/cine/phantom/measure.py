@@ -7,7 +7,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from gancmri_jax.cine.geometry import polygon_area, sides_of_smallest_rectangle
 from gancmri_jax.cine.phantom.anatomy import EQUATOR, Subject
@@ -72,7 +72,7 @@ def _first_outside(
     """Return how far along each ray a star-shaped outline lies, by bisection."""
     inner, outer = jnp.zeros(len(far)), far
 
-    def halve(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Int[Array, ""], bounds: tuple[Array, Array]) -> tuple[Array, Array]:
         inner, outer = bounds
         middle = (inner + outer) / 2
         within = inside(middle)
