@@ -158,6 +158,6 @@ def test_it_is_measured_beside_real_beats(model, tmp_path):
 
     # Calibration scales it with the others.
     scaled, done = calibrate(moving, 60.0, hearts=1, seed=0)
-    before, after = (each.motion.of(Swing).skew for each in (moving, scaled))
+    before, after = (each.of(Swing).skew for each in (moving.motion, scaled))
     assert done.frame_to_frame > 1.05
     np.testing.assert_allclose(after, done.frame_to_frame * before, rtol=1e-3)

@@ -187,8 +187,9 @@ def test_label_maps_are_known_by_words_of_their_names_and_by_content(tmp_path):
     for name in ("sub-01_seg", "sub-01_label", "a_gt", "sub-01_dseg", "MaskLV", "roi_2"):
         nifti(tmp_path / f"{name}.nii.gz", NOISE % 3)
     nifti(tmp_path / "unnamed.nii.gz", NOISE % 3)
+    nifti(tmp_path / "flat.nii.gz", NOISE % 3 * 300)
     found, reasons, lines = read(tmp_path)
-    assert found == {"sub-01": 10, "damask01": 10, "segovia": 10}
+    assert found == {"sub-01": 10, "damask01": 10, "segovia": 10, "flat": 10}
     assert reasons == ["is a label map by its content, 3 integers"]
     assert "and 5 more: label maps, by their names; not taken" in lines
 

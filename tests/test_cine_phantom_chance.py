@@ -1,5 +1,6 @@
 import jax
 import numpy as np
+import pytest
 
 from gancmri_jax.cine.phantom.chance import Chance
 
@@ -12,13 +13,29 @@ def test_each_name_has_a_stream_of_its_own():
     assert Chance(jax.random.key(1)).uniform("a") != first
 
 
+def test_names_that_would_share_a_number_are_refused():
+    chance = Chance(jax.random.key(0))
+    chance.uniform("a", shape=(40_000,))
+    with pytest.raises(AssertionError, match="rename"):
+        chance.uniform("b", shape=(40_000,))
+
+
 def test_bounds_and_weights():
     keys = jax.random.split(jax.random.key(2), 500)
-    even = np.asarray(jax.vmap(lambda key: Chance(key).uniform("x", 3, 5))(keys))
+
+    @jax.jit
+    @jax.vmap
+    def draws(key):
+        chance = Chance(key)
+        return (
+            chance.uniform("even", 3, 5),
+            chance.normal("bell", 10, 2),
+            chance.happens("often", 0.8),
+            chance.one_of("which", (1.0, 3.0)),
+        )
+
+    even, bell, often, which = map(np.asarray, draws(keys))
     assert 3 <= even.min() < 3.05 and 4.95 < even.max() <= 5
-    bell = np.asarray(jax.vmap(lambda key: Chance(key).normal("x", 10, 2))(keys))
     assert 6 <= bell.min() and bell.max() <= 14 and abs(bell.mean() - 10) < 0.4
-    often = np.asarray(jax.vmap(lambda key: Chance(key).happens("x", 0.8))(keys))
     assert abs(often.mean() - 0.8) < 4 * (0.8 * 0.2 / 500) ** 0.5
-    which = np.asarray(jax.vmap(lambda key: Chance(key).one_of("x", (1.0, 3.0)))(keys))
     assert abs(which.mean() - 0.75) < 4 * (0.75 * 0.25 / 500) ** 0.5

@@ -142,7 +142,13 @@ def wide_subject():
         resolution_mm=jnp.full(2, 1.8),
         level=jnp.asarray(1.0),
     )
-    return subject._replace(imaging=imaging, noise=jnp.asarray(0.0))
+    upright = imaging._replace(
+        rotation_degrees=jnp.zeros(()),
+        mirrored=jnp.zeros((), bool),
+        aspect=jnp.full(2, 1.05),
+        centre_mm=subject.heart_mm,
+    )
+    return subject._replace(imaging=upright, noise=jnp.asarray(0.0), fov_mm=jnp.asarray(260.0))
 
 
 def test_what_lies_around_a_heart_never_covers_it(wide_subject):
@@ -164,17 +170,13 @@ def test_what_lies_around_a_heart_never_covers_it(wide_subject):
 
 def test_a_mirrored_picture_is_the_mirror_picture(wide_subject):
     def frame(mirrored):
-        imaging = wide_subject.imaging._replace(
-            mirrored=jnp.asarray(mirrored),
-            rotation_degrees=jnp.zeros(()),
-            centre_mm=wide_subject.heart_mm,
-        )
+        imaging = wide_subject.imaging._replace(mirrored=jnp.asarray(mirrored))
         subject = wide_subject._replace(imaging=imaging)
         pixels, masks = render_frames(jax.random.key(0), subject, SIZE, FRAMES)
         return np.asarray(pixels[0], float), np.asarray(masks[0])
 
     (pixels, masks), (mirror, mirror_masks) = frame(False), frame(True)
-    assert (masks != masks[:, ::-1]).sum() > 50
+    assert (masks != masks[:, ::-1]).sum() > 20
     np.testing.assert_array_equal(mirror_masks, masks[:, ::-1])
     # Half a pixel of the finer grid lies on the other side.
     assert np.corrcoef(mirror.ravel(), pixels[:, ::-1].ravel())[0, 1] > 0.95

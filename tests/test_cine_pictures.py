@@ -1,5 +1,7 @@
 import math
+from fractions import Fraction
 
+import av
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -92,3 +94,37 @@ def test_a_picture_bomb_is_refused(tmp_path, monkeypatch):
         Image.new("L", (11, 11)).save(tmp_path / f"{i}.png")
     with pytest.raises(InputError, match="DecompressionBomb"):
         read_pngs(tmp_path, "heart")
+
+
+def test_a_gif_keeps_equal_neighbours_and_merged_ones_are_told_apart_again(tmp_path, frames):
+    beat = frames[[0, 1, 2, 3, 3, 3, 3, 0]]
+    write_gif(tmp_path / "ours.gif", beat, 33.3)
+    first, *rest = [Image.fromarray(frame) for frame in beat]
+    first.save(tmp_path / "merged.gif", save_all=True, append_images=rest, duration=40, loop=0)
+    with Image.open(tmp_path / "merged.gif") as merged:
+        assert merged.n_frames == 5
+    for name, frame_ms in (("ours", 270 / 8), ("merged", 40)):
+        cine = read_video(tmp_path / f"{name}.gif", "heart")
+        np.testing.assert_array_equal(cine.pixels, beat)
+        assert cine.frame_ms == frame_ms and not cine.notes
+
+
+def test_uneven_videos_have_their_mean_time(tmp_path, frames):
+    pictures = [Image.fromarray(frame) for frame in frames]
+    durations = [20, 60, 20, 60]
+    pictures[0].save(
+        tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+    )
+    with av.open(str(tmp_path / "a.mp4"), "w") as film:
+        stream = film.add_stream("libx264", rate=50)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time_ms, frame in zip((0, 20, 80, 100), frames, strict=True):
+            picture = av.VideoFrame.from_ndarray(np.repeat(frame[..., None], 3, -1))
+            picture.pts, picture.time_base = time_ms, Fraction(1, 1000)
+            film.mux(stream.encode(picture))
+        film.mux(stream.encode())
+    for name, mean_ms in (("a.gif", 40), ("a.mp4", 100 / 3)):
+        cine = read_video(tmp_path / name, "heart")
+        assert cine.frame_ms == pytest.approx(mean_ms, rel=1e-3) and len(cine.pixels) == 4
+        assert cine.notes[0].startswith("frames are uneven in time: 20 to 60 ms")

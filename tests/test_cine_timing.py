@@ -21,7 +21,7 @@ def cine(num_frames, frame_ms):
         (np.round(np.arange(25) * 45.27), 45, None),  # rounded stamps
         (np.delete(np.arange(25) * 32.0, 10), 32, "1 phase is missing: steps of 32 ms, but 64 ms"),
         (np.delete(np.arange(25) * 32.0, [10, 11]), 32, "2 phases are missing"),
-        (np.cumsum([0, *[20, 60] * 8]), 40, "uneven in time: steps of 20 to 60 ms, 40 ms in"),
+        (np.cumsum([0.0, *[20, 60] * 8]), 40, "uneven in time: steps of 20 to 60 ms, 40 ms in"),
         (np.arange(25) * 32.0 - 16 * (np.arange(25) == 7), 32, "uneven in time"),
         ([0, 30, 60, 60, 120, 150], 30, None),  # two share one rounded time
         ([0, 0, 60, 90, 120, 150], 30, None),
@@ -30,7 +30,7 @@ def cine(num_frames, frame_ms):
     ],
 )
 def test_time_stamps(times, frame_ms, note):
-    timing = from_stamps(list(times))
+    timing = from_stamps([float(time) for time in times])
     assert timing.frame_ms == (frame_ms and pytest.approx(frame_ms, rel=1e-6))
     assert (note in timing.notes[0]) if note else not timing.notes
 

@@ -1,3 +1,9 @@
+import dataclasses
+import errno
+import os
+import pathlib
+
+import av
 import imageio.v3 as iio
 import nibabel
 import numpy as np
@@ -90,3 +96,45 @@ def test_what_needs_time_is_refused_without(tmp_path, cine, suffix):
 def test_another_suffix_is_refused(tmp_path, cine):
     with pytest.raises(InputError, match="must end in one of .mp4, .gif, .png, .nii.gz, .dcm"):
         write_cine(tmp_path / "a.webm", cine)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES.values())
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, cine, suffix, monkeypatch):
+    def full(path, *rest):
+        path.open("wb").close()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    monkeypatch.setattr(Image.Image, "save", lambda image, path, **rest: full(path))
+    with pytest.raises(OSError) as error:
+        write_cine(tmp_path / f"a{suffix}", cine)
+    assert error.value.filename == str(tmp_path / f"a{suffix}")
+    assert error.value.strerror == "No space left on device" and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES.values())
+def test_a_folder_that_is_not_there_is_named(tmp_path, cine, suffix):
+    with pytest.raises(OSError) as error:
+        write_cine(tmp_path / f"no/a{suffix}", cine)
+    assert error.value.filename == str(tmp_path / f"no/a{suffix}")
+
+
+def test_an_encoder_that_fails_is_one_line(tmp_path, cine, monkeypatch):
+    def fail(*_, **__):
+        raise av.error.ExternalError(1, "encoder broke")
+
+    monkeypatch.setattr("gancmri_jax.cine.video_file.av.open", fail)
+    with pytest.raises(InputError, match="a.mp4: cannot be encoded as H.264"):
+        write_cine(tmp_path / "a.mp4", cine)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".nii.gz", ".dcm"])
+def test_a_beat_with_equal_neighbours_reads_back_as_long(tmp_path, cine, suffix):
+    beat = dataclasses.replace(cine, pixels=cine.pixels[[0, 1, 2, 3, 3, 3, 4, 5] * 3])
+    write_cine(tmp_path / f"a{suffix}", beat)
+    (back,) = read_cines(tmp_path / f"a{suffix}")
+    assert len(back.pixels) == 24 and back.spacing_mm == (1.5, 1.25)
+    assert 24 * back.frame_ms == pytest.approx(24 * 33, abs=5)
+    means = back.pixels.mean((1, 2)), beat.pixels.mean((1, 2))
+    np.testing.assert_allclose(*means, atol=2)

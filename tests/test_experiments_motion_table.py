@@ -101,5 +101,5 @@ def test_a_model_without_motion_is_refused(monkeypatch, tmp_path):
     words = ["compare-motions", "--input", str(tmp_path), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(gancmri, words)
     assert isinstance(result.exception, InputError)
-    assert "has learned no motion; see `gancmri fit`" in str(result.exception)
+    assert "contains no motion; add it with `gancmri fit`" in str(result.exception)
     assert not (tmp_path / "out").exists()

@@ -42,20 +42,20 @@ def fac_percent(gain):
 
 
 def test_motion_is_lengthened_to_what_is_measured():
-    model, done = calibrate(Short(), fac_percent(2.25), hearts=1, seed=0)
+    motion, done = calibrate(Short(), fac_percent(2.25), hearts=1, seed=0)
     assert done.ed_to_es == pytest.approx(2.25, abs=0.15)
-    np.testing.assert_allclose(model.motion.ed_to_es, done.ed_to_es * K, rtol=1e-5)
+    np.testing.assert_allclose(motion.ed_to_es, done.ed_to_es * K, rtol=1e-5)
     # The mean beat goes two thirds of k: to go as far it needs half as much gain again.
     assert done.frame_to_frame == pytest.approx(2.25 * 1.5, abs=0.25)
 
 
 def test_the_models_of_a_beat_have_one_gain():
     start = Short(with_aligned())
-    model, done = calibrate(start, fac_percent(2.25), hearts=1, seed=0)
+    motion, done = calibrate(start, fac_percent(2.25), hearts=1, seed=0)
     assert done.frame_to_frame == pytest.approx(done.ed_to_es, abs=0.25)
     for kind in (MeanSteps, Aligned):
         scaled = done.frame_to_frame * start.motion.of(kind)[0]
-        np.testing.assert_allclose(model.motion.of(kind)[0], scaled, rtol=1e-5)
+        np.testing.assert_allclose(motion.of(kind)[0], scaled, rtol=1e-5)
 
 
 def test_pairs_alone_are_calibrated_too():
@@ -65,8 +65,9 @@ def test_pairs_alone_are_calibrated_too():
 
 def test_large_hearts_are_moved_farther_than_small_ones():
     start = Short(with_aligned())
-    model, done = calibrate(start, fac_percent(2.25), hearts=10, seed=0)
+    motion, done = calibrate(start, fac_percent(2.25), hearts=10, seed=0)
     assert done.depth_explained > 0.9
+    model = Short(motion)
     for seed in (2, 8):  # ellipses of 20 by 28 mm and by 40
         path = model.motion.path(model.at_ed(model.sample(seed)), Motion())
         areas = path[:, 0, 0] * path[:, 0, 1]
@@ -74,7 +75,7 @@ def test_large_hearts_are_moved_farther_than_small_ones():
         assert float(found) == pytest.approx(fac_percent(2.25), abs=1.5)
     # Too few hearts teach none, and the one before does not stay.
     again, told = calibrate(model, fac_percent(2.25), hearts=2, seed=0)
-    assert again.motion.log_depth is None and told.depth_explained is None
+    assert again.log_depth is None and told.depth_explained is None
 
 
 def test_what_no_gain_reaches_is_refused():

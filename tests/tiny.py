@@ -16,7 +16,7 @@ from gancmri_jax.networks.generator import Generator, draw_noise
 def tiny_model(seed: int = 0, resolution: int = 16) -> Model:
     """Return a random model whose noise and motion show in its images, drawn once a process."""
     model = _tiny_model(seed, resolution)
-    mutable = ("trajectories", "directions", "card")
+    mutable = ("directions", "card")
     return dataclasses.replace(model, **{name: dict(getattr(model, name)) for name in mutable})
 
 

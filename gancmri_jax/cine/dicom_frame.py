@@ -190,7 +190,7 @@ class _Pixels:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if not dataset.file_meta.get("TransferSyntaxUID"):
-                    dataset.file_meta.TransferSyntaxUID = self._syntax
+                    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(self._syntax)
                 array = dataset.pixel_array.reshape(self._shape)
         else:
             kind = f"<{'ui'[self._signed]}{self._bits // 8}"

@@ -67,19 +67,19 @@ class File:
 
 def disk_file(path: pathlib.Path) -> File:
     """Return a file that lies on disk by itself."""
-    return File(path, functools.partial(path.open, "rb"))
+    return File(path, lambda: path.open("rb"))
 
 
 def gunzipped(file: File) -> File:
     """Return a gzipped file as the file inside it, under the name without `.gz`."""
 
-    def open_inside() -> IO[bytes]:
+    def open_inside() -> io.BufferedIOBase:
         packed = file.open()
         inside = gzip.GzipFile(fileobj=packed)
         inside.myfileobj = packed  # type: ignore[assignment]  # closed with it
-        return inside  # type: ignore[return-value]
+        return inside
 
-    return File(file.path.with_suffix(""), open_inside, on_disk=False)
+    return File(file.path.with_suffix(""), open_inside, on_disk=False)  # type: ignore[arg-type]
 
 
 def list_files(path: pathlib.Path, deep: bool = True) -> Iterator[File | Refusal]:
@@ -153,7 +153,7 @@ def _members(file: File, levels: int) -> Iterator[File | Refusal]:
             yield from _opened(member, levels - 1)
 
 
-def _in_memory(file: File) -> IO[bytes]:
+def _in_memory(file: File) -> io.BytesIO:
     content = file.read()
     if len(content) > MOST_NESTED_BYTES:
         raise InputError(f"is a zip inside a zip of over {MOST_NESTED_BYTES >> 20} MiB; unpack it")

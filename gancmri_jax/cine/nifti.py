@@ -276,7 +276,8 @@ def _num_labels(pixels: Shaped[np.ndarray, "t h w"]) -> int:
     values = np.unique(pixels)
     if not 1 < len(values) <= MOST_LABELS or (values != np.round(values)).any() or values[0] < 0:
         return 0
-    return len(values) if values[-1] <= 2 * MOST_LABELS or len(values) <= 4 else 0
+    shown = len(values) == 2 or (len(values) <= 4 and pixels.dtype == np.uint8)  # as grey levels
+    return len(values) if values[-1] <= 2 * MOST_LABELS or shown else 0
 
 
 def _directions(affine: Float[np.ndarray, "4 4"]) -> tuple[Direction, Direction]:

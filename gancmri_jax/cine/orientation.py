@@ -13,6 +13,7 @@ from jaxtyping import Float, Shaped
 LEAST_GAIN = 0.1  # of summed cosines; below, two ways round are about equally right
 
 Pixels = Shaped[np.ndarray, "t h w"]
+Turned = Shaped[np.ndarray, "t H W"]  # rows and columns may have changed places
 
 
 def to_radiological(
@@ -20,7 +21,7 @@ def to_radiological(
     spacing_mm: tuple[float, float],
     right: Float[np.ndarray, "3"],
     down: Float[np.ndarray, "3"],
-) -> tuple[Pixels, tuple[float, float]]:
+) -> tuple[Turned, tuple[float, float]]:
     """Turn and mirror frames of a nearly axial plane to radiological display, by whole quarters.
 
     Args:

@@ -119,8 +119,8 @@ def _each(
         yield from ((path, cine) for cine in _open_records(path, options, split))
         return
     subjects = list_subjects(path)
-    for item in unused_files(path, subjects):
-        on_extra(item)
+    for left in unused_files(path, subjects):
+        on_extra(left)
     table = study_phenotypes(path)
     # Persons that are told apart by their files' headers alone are looked up by their own names.
     rows = table | match_rows(table, (subject.name for subject in subjects)).rows

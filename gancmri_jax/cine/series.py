@@ -127,7 +127,8 @@ def drop_odd_sizes(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:
     for frame in frames:
         sizes[_rough_place(frame)][frame.shape, frame.bits] += 1
     common = {place: counter.most_common(1)[0][0] for place, counter in sizes.items()}
-    kept, odd = [], []
+    kept: list[Frame] = []
+    odd: list[Frame] = []
     for frame in frames:
         same = (frame.shape, frame.bits) == common[_rough_place(frame)]
         (kept if same else odd).append(frame)
@@ -303,7 +304,7 @@ def _restarts(frames: Sequence[Frame]) -> list[list[Frame]]:
         return [frames]
     parts = [[frames[0]]]
     for before, frame in zip(frames, frames[1:], strict=False):
-        if frame.trigger_ms < before.trigger_ms:
+        if _trigger(frame) < _trigger(before):
             parts.append([])
         parts[-1].append(frame)
     spans = [_span([f.trigger_ms for f in part]) for part in parts]
@@ -313,6 +314,11 @@ def _restarts(frames: Sequence[Frame]) -> list[list[Frame]]:
     if len(parts) > 1 and overlapping and long_enough and min(map(len, parts)) > 1:
         return parts
     return [frames]
+
+
+def _trigger(frame: Frame) -> float:
+    assert frame.trigger_ms is not None
+    return frame.trigger_ms
 
 
 def _are_distinct(frames: Sequence[Frame]) -> bool:

@@ -145,7 +145,7 @@ def _mark_phases(cine: Cine, values: Mapping[str, float], path: pathlib.Path) ->
     frames = phase_frames(values, len(cine.pixels))
     if isinstance(frames, str):
         return Refusal(path, frames)
-    return dataclasses.replace(cine, **frames)
+    return dataclasses.replace(cine, **frames)  # type: ignore[arg-type]
 
 
 def phase_frames(values: Mapping[str, float], num_frames: int) -> dict[str, int] | str:

@@ -79,7 +79,7 @@ def from_beat(beat_ms: float | None, num_frames: int, num_phases: int | None = N
         num_phases: Frames the beat had on the scanner, where that is known.
     """
     phases = max(num_frames, num_phases or 0)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if phases > num_frames:
         missing = phases - num_frames
         notes = (f"{missing} of {phases} phases {'is' if missing == 1 else 'are'} missing",)

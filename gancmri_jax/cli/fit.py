@@ -85,7 +85,7 @@ def command(
     \b
     to ES      furthest point of the motion between ED (0 %) and ES (100 %)
     frame      frame number of that point
-    closure    step from the last frame back to the first, relative to the mean step
+    closure    step from the last frame to the first, relative to the mean step
     roughness  0 for a steady path, 1.7 for pure jitter
     """
     import dataclasses

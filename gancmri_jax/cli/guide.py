@@ -63,11 +63,11 @@ def command(
     for each phenotype:
 
     \b
-    r       Pearson's r of amount and measurement: median over hearts, 95 % interval, p value
+    r       Pearson's r: median over hearts, with 95 % interval and p value
     pooled  Pearson's r over all hearts together
     rise    share of steps that increase the phenotype
     range   lowest and highest measurement
-    c = 1   effect of an amount of 1 on each phenotype, in standard deviations over hearts
+    c = 1   effect of an amount of 1 on each phenotype, in SD over hearts
     """
     from gancmri_jax.atomic import atomic_write
     from gancmri_jax.model.file import load_model

@@ -17,7 +17,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.latents.linear import Linear, fit_linear
 from gancmri_jax.latents.motions import FRAME_TO_FRAME
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion
+from gancmri_jax.model.motion import LearnedMotion, Motion
 from gancmri_jax.physiology.guidance import measure_hearts
 
 GAINS = np.array([0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0])
@@ -49,8 +49,8 @@ class Calibration(NamedTuple):
 
 def calibrate(
     model: Model, fac_percent: float, hearts: int = 32, seed: int = 2**20
-) -> tuple[Model, Calibration]:
-    """Return the model with motion so long that hearts have this fractional area change.
+) -> tuple[LearnedMotion, Calibration]:
+    """Return the motion by which the model's hearts have this fractional area change.
 
     k_ED→ES comes first, for hearts start by it; then the models of a beat, all by the gain that
     the median heart needs by `frame-to-frame`; then what each heart needs more or less.
@@ -91,7 +91,7 @@ def calibrate(
         frame_to_frame=round(gain, 4) if whole else None,
         depth_explained=None if explained is None else round(explained, 4),
     )
-    return dataclasses.replace(model, motion=scaled), done
+    return scaled, done
 
 
 def _fit_log_depth(

@@ -113,8 +113,7 @@ def fit(
     done, fac_percent = None, None
     if options.calibrate:
         fac_percent = _median_fac_percent(options.phenotypes, phenotypes, codes)
-        scaled, done = calibrate(model.with_fit(motion, {}, {}), fac_percent)
-        motion = scaled.motion
+        motion, done = calibrate(model.with_fit(motion, {}, {}), fac_percent)
         note["calibrated"] = {"lv_fac_percent": fac_percent, **done._asdict()}
 
     figures = motion_figures(motion, options.num_frames)

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,8 @@ def movement(frames: UInt8[np.ndarray, "t h w"]) -> Movement:
     """Measure a video of at least three frames."""
     x = frames.astype(np.float64)
 
-    def size(differences: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.square(differences).mean(axis=(-2, -1)))
+    def size(differences: Float[np.ndarray, "*t h w"]) -> Float[np.ndarray, "*t"]:
+        return np.asarray(np.sqrt(np.square(differences).mean(axis=(-2, -1))))
 
     step = float(size(np.diff(x, axis=0)).mean())
     whole = max(step, 1e-12)  # a still video has no roughness, and closes

@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from gancmri_jax.latents.closed_path import closed_path
 from gancmri_jax.model.mesh import data_mesh, replicated, split
 from gancmri_jax.networks.generator import Generator
-from gancmri_jax.projection.distance import Features, in_bfloat16
+from gancmri_jax.projection.distance import in_bfloat16
 from gancmri_jax.projection.settings import Settings
 
 Maps = tuple[Float[Array, "_ _"], ...]  # one noise map a noisy layer, coarse to fine
@@ -37,14 +37,15 @@ class Problem(flax.struct.PyTreeNode):
         settings: How to search.
         params: The network's parameters.
         features: The distance's feature map.
-        deviation: w's root mean square distance from its mean.
+        deviation: w's root mean square distance from its mean, a scalar.
     """
 
     generator: Generator = flax.struct.field(pytree_node=False)
     settings: Settings = flax.struct.field(pytree_node=False)
+    # JAX puts placeholders into trees, so no shapes are promised here.
     params: Any
-    features: Features
-    deviation: Float[Array, ""]
+    features: Any
+    deviation: Any
 
 
 class Clip(NamedTuple):

@@ -80,7 +80,7 @@ def super_resolve(
 
 
 def dense_codes(
-    ws: Float[np.ndarray, "t num_ws w_dim"],
+    ws: Float[Array | np.ndarray, "t num_ws w_dim"],
     factor: int,
     *,
     closed: bool = False,

@@ -11,7 +11,7 @@ import mmap
 import pathlib
 import pickletools
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, runtime_checkable
+from typing import IO, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -180,7 +180,7 @@ def _name(key: Any) -> str:
 
 
 def _instructions(file: Readable, most: int) -> Iterator[tuple[str, Any]]:
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], file))):
         if count >= most:
             raise InputError(f"is a pickle of over {most} instructions, no weights")
         yield opcode.name, argument

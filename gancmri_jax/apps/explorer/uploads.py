@@ -22,7 +22,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.study import codes_of, project_study
 
-SUFFIXES = (".nii.gz", ".nii", ".zip", ".dcm", *VIDEO_SUFFIXES)
+SUFFIXES = (".nii.gz", ".nii", ".zip", ".dcm.gz", ".dcm", ".ima", *VIDEO_SUFFIXES)
 MOST_CINES = 8  # of a file, and kept
 MOST_FRAMES = 150
 

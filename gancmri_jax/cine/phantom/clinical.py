@@ -127,10 +127,10 @@ def draw_disease(key: PRNGKeyArray, subject: Subject) -> Subject:
     table = jnp.asarray([jnp.ravel(jnp.asarray(jax.tree.leaves(kind))) for kind in KINDS.values()])
     own = _unflatten(table[diagnosis])
 
-    def normal(name: str, bounds: tuple[Array, Array]) -> Float[Array, ""]:
+    def normal(name: str, bounds: tuple[float, float]) -> Float[Array, ""]:
         return bounds[0] + bounds[1] * chance.normal(name, 0.0, 1.0)
 
-    def even(name: str, bounds: tuple[Array, Array]) -> Float[Array, ""]:
+    def even(name: str, bounds: tuple[float, float]) -> Float[Array, ""]:
         return bounds[0] + (bounds[1] - bounds[0]) * chance.uniform(name, 0, 1)
 
     area_cm2 = normal("area", own.lv_area_ed_cm2)
@@ -163,7 +163,8 @@ def draw_disease(key: PRNGKeyArray, subject: Subject) -> Subject:
         infarct_wall_mm=chance.uniform("infarct wall", 3.0, 5.5),
     )
     fibrillating = chance.happens("fibrillation", own.fibrillating)
-    rate = jnp.exp(chance.uniform("heart rate", *map(math.log, HEART_RATE_BPM)))
+    slow, fast = map(math.log, HEART_RATE_BPM)
+    rate = jnp.exp(chance.uniform("heart rate", slow, fast))
     la, ra = even("la", own.la), even("ra", own.ra)
     return subject._replace(
         length_mm=length_mm,

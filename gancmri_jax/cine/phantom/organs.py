@@ -66,7 +66,8 @@ def paint_organs(
     liver = intersection(liver + 4.0 * mottle, room, 6.0)
     liver = jnp.where(imaging.liver[2] > 0, liver, 1e3)
     canvas = paint(canvas, liver, signal["liver"] * (1 + 0.03 * grain + 0.05 * mottle), 7.0)
-    return _paint_vessels(imaging, signal, canvas, x, y, liver)
+    # What bends the coarse texture bends the veins.
+    return _paint_vessels(imaging, signal, canvas, x + 7.0 * mottle, y + 5.0 * mottle, liver)
 
 
 def _paint_vessels(
@@ -87,7 +88,7 @@ def _paint_vessels(
         long = 8.0 + 40.0 * heading * size
         end = (start[0] + long * jnp.cos(homewards), start[1] + long * jnp.sin(homewards))
         wide = 1.0 + 4.0 * size**3
-        vein = jnp.maximum(taper(x, y, start, end, 0.6 * wide, wide), liver + 2.0)
+        vein = jnp.maximum(taper(x, y, start, end, 0.2 * wide, wide), liver + 3.0)
         # Thin veins are only partly in the slice.
         shown = (0.35 + 0.65 * size) * coverage(vein, 4.5)
         return canvas + shown * (signal["blood"] - canvas), None

@@ -73,7 +73,7 @@ def render_frames(
     finer = 2 if size < FINE_GRID else 1
     x, y = _grid_mm(subject, size, finer)
     edge_mm = subject.fov_mm / (size * finer)
-    level = BLOOD
+    level: float | Array = BLOOD
     if subject.imaging is None:
         chest = thorax(subject, x, y, edge_mm)
         sensitivity = coil(subject, x, y)

@@ -51,7 +51,8 @@ def draw_imaging(key: PRNGKeyArray, subject: Subject, width: float = 1.0) -> Sub
     anyhow = chance.happens("turned", 0.4 * far)
     rotation = jnp.where(anyhow, chance.uniform("turn", -180, 180), even("tilt", 25.0))
     mirrored = chance.happens("mirrored", 0.25 * far)
-    low, high = _box(subject, rotation, mirrored)
+    x, y, inside = _heart_at_ed(subject)
+    low, high = _box(x, y, inside, rotation, mirrored)
     extent_mm = jnp.max(high - low)
     narrow, broad = USUAL_SHARE - SHARES[0], SHARES[1] - USUAL_SHARE
     side = chance.uniform("share", -1, 1)
@@ -145,7 +146,7 @@ def draw_imaging(key: PRNGKeyArray, subject: Subject, width: float = 1.0) -> Sub
         effusion_mm=jnp.maximum(rare("effusion", 0.25, 3.0, 22.0), 0.0),
         effusion_degrees=chance.uniform("effusion at", -180, 180),
         lumps=lumps,
-        chest_scale=jnp.maximum(factor("chest", 0.15), _needed(subject)),
+        chest_scale=jnp.maximum(factor("chest", 0.15), _needed(subject, x, y, inside)),
         chest_warp_mm=width * chance.uniform("warp", 0, 5),
         liver=liver,
         liver_vessels=chance.uniform("liver vessels", 0, 1, (NUM_VEINS, 4)),
@@ -169,37 +170,42 @@ def draw_imaging(key: PRNGKeyArray, subject: Subject, width: float = 1.0) -> Sub
     )
 
 
+@jax.jit
 def heart_share(subject: Subject) -> Float[Array, ""]:
     """Return the share of the frame that the heart takes at ED, along its longer side."""
     assert subject.imaging is not None
-    low, high = _box(subject, subject.imaging.rotation_degrees, subject.imaging.mirrored)
+    plain = subject._replace(imaging=None)
+    imaging = subject.imaging
+    low, high = _box(*_heart_at_ed(plain), imaging.rotation_degrees, imaging.mirrored)
     return jnp.max(high - low) / subject.fov_mm
 
 
-def _box(
-    subject: Subject, rotation: Float[Array, ""], mirrored: Array
-) -> tuple[Float[Array, "2"], Float[Array, "2"]]:
-    """Return the lowest and highest corner of the heart at ED, in a turned frame's millimetres."""
+def _heart_at_ed(subject: Subject) -> tuple[Field, Field, Bool[Array, "..."]]:
+    """Return a grid about where the heart lies, in millimetres, and which of it is heart at ED."""
     at = jnp.linspace(-_REACH_MM, _REACH_MM, _SEARCH)
-    u, v = jnp.meshgrid(at, at)
-    x, y = turned(rotation, mirrored, u, v)
-    inside = _heart_at(subject._replace(imaging=None), x, y)
-    low = jnp.stack([jnp.min(jnp.where(inside, axis, _REACH_MM)) for axis in (u, v)])
-    high = jnp.stack([jnp.max(jnp.where(inside, axis, -_REACH_MM)) for axis in (u, v)])
+    x, y = jnp.meshgrid(at, at)
+    right, down = subject.heart_mm
+    return x, y, label(heart(subject, pose(subject, jnp.zeros(())), x + right, y + down)) > 0
+
+
+def _box(
+    x: Field,
+    y: Field,
+    inside: Bool[Array, "..."],
+    rotation: Float[Array, ""],
+    mirrored: Bool[Array, ""],
+) -> tuple[Float[Array, "2"], Float[Array, "2"]]:
+    """Return the lowest and the highest corner of what is inside, in a turned frame's axes."""
+    # Turning back and then mirroring undoes `turned`.
+    across, down = turned(-rotation, jnp.zeros((), bool), x, y)
+    axes = (jnp.where(mirrored, -across, across), down)
+    low = jnp.stack([jnp.min(jnp.where(inside, axis, jnp.inf)) for axis in axes])
+    high = jnp.stack([jnp.max(jnp.where(inside, axis, -jnp.inf)) for axis in axes])
     return low, high
 
 
-def _needed(subject: Subject) -> Float[Array, ""]:
+def _needed(subject: Subject, x: Field, y: Field, inside: Bool[Array, "..."]) -> Float[Array, ""]:
     """Return how large the chest must be for the heart to lie between its ribs."""
-    at = jnp.linspace(-_REACH_MM, _REACH_MM, _SEARCH)
-    x, y = jnp.meshgrid(at, at)
-    chest = chest_coordinates(subject, x + subject.heart_mm[0], y + subject.heart_mm[1])
-    return jnp.max(jnp.where(_heart_at(subject, x, y), 1 + inside_ribs(subject, *chest), 0.0))
-
-
-def _heart_at(subject: Subject, x: Field, y: Field) -> Bool[Array, "..."]:
-    """Return where the heart is at ED, in millimetres from where it lies."""
-    shapes = heart(
-        subject, pose(subject, jnp.zeros(())), x + subject.heart_mm[0], y + subject.heart_mm[1]
-    )
-    return label(shapes) > 0
+    right, down = subject.heart_mm
+    chest = chest_coordinates(subject, x + right, y + down)
+    return jnp.max(jnp.where(inside, 1 + inside_ribs(subject, *chest), 0.0))
