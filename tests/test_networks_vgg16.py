@@ -7,7 +7,7 @@ from gancmri_jax.benchmarks.count import multiply_adds
 from gancmri_jax.networks.vgg16 import MEAN, STD, VGG16, _normalised_conv
 from gancmri_jax.ops.conv import conv
 
-KERNEL = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype(np.float32)
+KERNEL = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3, 3, 4)), jnp.float32)
 
 
 def test_its_size_is_the_published_one():

@@ -5,7 +5,7 @@ import pytest
 
 from gancmri_jax.training.augmentation import Drawn, _move, augment, draw, next_p
 
-IMAGES = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 1)).astype(np.float32)
+IMAGES = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 1)), jnp.float32)
 
 
 def draws(p, num):
