@@ -1,15 +1,25 @@
-# `make demo` makes videos, `make test` runs all checks; each sets up .venv first.
+# `make demo` makes videos, `make test` runs the checks before a commit, `make test-slow` the tests
+# that take long; each sets up .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint
+# A file's tests stay in one worker, which shares what they make; conftest.py begins with the longest.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Bytecode is written whatever the user's shell says: without it, each worker compiles every test.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test test-slow lint
 
 demo: .venv/.installed
 	$(BIN)/python synthesize.py --out demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-slow: .venv/.installed-test
+	$(PYTEST) -m slow
 
 # What pre-commit runs before every commit.
 lint: .venv/.installed-test

@@ -15,14 +15,10 @@ from gancmri_jax.model.file import load_model
 from tests.browser import served
 from tests.tiny import tiny_model
 
-pytest_plugins = ["tests.browser"]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") or shutil.which("chromium-browser")),
-        reason="needs chromium; on Debian, apt-get install chromium",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromium") or shutil.which("chromium-browser")),
+    reason="needs chromium; on Debian, apt-get install chromium",
+)
 
 DRAWN = "#canvas-a[data-frame]"
 PIXELS = """id => {
@@ -73,6 +69,7 @@ def paused(page, url):
     settled(page)
 
 
+@pytest.mark.slow
 def test_a_heart_beats_on_first_paint(page, demo):
     page.goto(demo)
     page.wait_for_selector(DRAWN)
@@ -84,6 +81,7 @@ def test_a_heart_beats_on_first_paint(page, demo):
     assert page.locator("#motion-b").input_value() == "ed-to-es"
 
 
+@pytest.mark.slow
 def test_sliders_move_the_heart_and_what_is_measured_of_it(page, demo):
     paused(page, demo)
     readout = page.locator("#readout-a")
@@ -107,6 +105,7 @@ def test_sliders_move_the_heart_and_what_is_measured_of_it(page, demo):
     assert page.locator("#direction-lv_area + output").inner_text() == "0.0"
 
 
+@pytest.mark.slow
 def test_a_heart_is_made_to_measure_what_is_asked_for(page, demo):
     page.goto(f"{demo}/#view=one&paused=0.0000")
     page.wait_for_selector(DRAWN)
@@ -122,6 +121,7 @@ def test_a_heart_is_made_to_measure_what_is_asked_for(page, demo):
     page.expected.append("status of 400")
 
 
+@pytest.mark.slow
 def test_dragging_shows_the_last_value_in_the_end(page, demo):
     paused(page, demo)
     slider = page.locator("#direction-lv_area")
@@ -135,6 +135,7 @@ def test_dragging_shows_the_last_value_in_the_end(page, demo):
     np.testing.assert_array_equal(pixels(page), dragged)
 
 
+@pytest.mark.slow
 def test_a_link_brings_everything_back(page, demo, browser):
     paused(page, demo)
     page.locator("[data-edit=a]").click()
@@ -163,6 +164,7 @@ def test_a_link_brings_everything_back(page, demo, browser):
     elsewhere.close()
 
 
+@pytest.mark.slow
 def test_a_link_of_nonsense_shows_the_first_heart(page, demo):
     nonsense = "a.seed=-1&a.motion=<b>&a.adjust.lv_area=99&b.truncation=x&view=no&speed=1e9&c.d=1"
     page.goto(f"{demo}/#{nonsense}")
@@ -172,6 +174,7 @@ def test_a_link_of_nonsense_shows_the_first_heart(page, demo):
     assert page.locator("#motion-a").input_value() == "frame-to-frame"
 
 
+@pytest.mark.slow
 def test_all_goes_by_keyboard(page, demo):
     paused(page, demo)
     assert page.locator("#position").inner_text() == "1 / 50"
@@ -209,6 +212,7 @@ def test_all_goes_by_keyboard(page, demo):
     assert not page.locator("#keys").is_visible()
 
 
+@pytest.mark.slow
 def test_without_loop_a_beat_ends_at_its_last_frame(page, demo):
     page.goto(f"{demo}/#loop=false&speed=2")
     page.wait_for_selector("#canvas-a[data-frame='49']")
@@ -217,6 +221,7 @@ def test_without_loop_a_beat_ends_at_its_last_frame(page, demo):
     page.wait_for_selector("#canvas-a:not([data-frame='49'])")
 
 
+@pytest.mark.slow
 def test_downloads_are_what_is_shown(page, demo, tmp_path):
     paused(page, demo)
     page.locator("#seed").fill("3")
@@ -242,6 +247,7 @@ def test_downloads_are_what_is_shown(page, demo, tmp_path):
     assert "--motion ed-to-es" in said and "--seed 3" in said and "--truncation 0.7" in said
 
 
+@pytest.mark.slow
 def test_views_set_both_hearts(page, demo):
     paused(page, demo)
     view = page.locator("#view")
@@ -256,6 +262,7 @@ def test_views_set_both_hearts(page, demo):
     assert "Open a cine first" in page.locator("#status").inner_text()
 
 
+@pytest.mark.slow
 def test_what_people_need_who_cannot_see_or_point_is_there(page, demo):
     paused(page, demo)
     assert page.evaluate("document.documentElement.lang") == "en"
@@ -310,6 +317,7 @@ def cine(tmp_path) -> pathlib.Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["chosen", "dropped"])
 def test_a_cine_is_loaded_super_resolved_and_guided(page, tiny, cine, how):
     page.goto(f"{tiny}/#paused=0.0000")
@@ -372,6 +380,7 @@ def test_files_that_are_no_cines_are_refused_on_the_page(page, tiny, tmp_path, n
     assert page.locator("#motion-a").input_value() == "frame-to-frame"
 
 
+@pytest.mark.slow
 def test_a_cine_that_is_gone_while_it_is_searched_for_says_so(page, tiny, cine):
     searched = {"frames": 4, "state": "projecting", "share": 0.1, "spacing": True, "error": ""}
     asked = []
@@ -402,6 +411,7 @@ def test_a_link_to_a_cine_that_is_gone_says_so(page, tiny):
     page.expected.append("status of 400")
 
 
+@pytest.mark.slow
 def test_the_picture_in_the_documents(page, demo, request):
     folder = request.config.getoption("--screenshots")
     if folder is None:

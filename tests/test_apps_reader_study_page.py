@@ -115,6 +115,7 @@ def test_a_reader_completes_a_study(study, page):
     assert progress(connection)["reader-2"] == (0, 3)
 
 
+@pytest.mark.slow
 def test_hearts_are_there_and_beat_and_stop(study, page):
     _, url, tokens = study
     page.goto(f"{url}/#{tokens[0]}")
@@ -134,6 +135,7 @@ def test_hearts_are_there_and_beat_and_stop(study, page):
     assert any(page.evaluate(PIXELS) != moved for _ in range(100))
 
 
+@pytest.mark.slow
 def test_a_reload_loses_nothing(study, page):
     connection, url, tokens = study
     page.goto(f"{url}/#{tokens[0]}")
@@ -156,6 +158,7 @@ def test_a_reload_loses_nothing(study, page):
     assert page.locator("input:checked").count() == 0 and len(read_answers(connection)) == 1
 
 
+@pytest.mark.slow
 def test_a_pause_ends_the_clock(study, page):
     """Paused and played again at once, it still tells of one phase a frame."""
     page.goto(study[1])
@@ -176,6 +179,7 @@ def test_a_pause_ends_the_clock(study, page):
     page.expected.append("status of 401")  # no link was given
 
 
+@pytest.mark.slow
 def test_the_next_hearts_are_not_answered_before_they_are_shown(study, page):
     connection, url, tokens = study
     asked, held, released = [], [], []
@@ -203,6 +207,7 @@ def test_the_next_hearts_are_not_answered_before_they_are_shown(study, page):
     assert [answer.places.index(answer.chosen) for answer in read_answers(connection)] == [0, 1]
 
 
+@pytest.mark.slow
 def test_what_is_marked_while_an_answer_is_on_its_way_is_not_sent(study, page):
     connection, url, tokens = study
     first = []
@@ -224,6 +229,7 @@ def test_what_is_marked_while_an_answer_is_on_its_way_is_not_sent(study, page):
     page.expected.append("ERR_FAILED")  # the answer that was lost
 
 
+@pytest.mark.slow
 def test_a_browser_that_stores_nothing_can_answer(study, page):
     _, url, tokens = study
     page.add_init_script(
@@ -235,6 +241,7 @@ def test_a_browser_that_stores_nothing_can_answer(study, page):
     wait_for_count(page, "1 of 3")
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone(study, page):
     connection, url, tokens = study
     page.goto(f"{url}/#{tokens[0]}")
@@ -259,6 +266,7 @@ def test_by_keyboard_alone(study, page):
     assert page.get_by_role("radiogroup", name="Rank of B").get_by_label("2").is_checked()
 
 
+@pytest.mark.slow
 def test_a_killed_server_loses_nothing_and_another_machine_goes_on(hearts, tmp_path, page, browser):
     path = tmp_path / "study.db"
     first, second = new_study(hearts, path, items=2, repeats=0, readers=2)
@@ -287,6 +295,7 @@ def test_a_killed_server_loses_nothing_and_another_machine_goes_on(hearts, tmp_p
         assert progress(connection) == {"reader-1": (0, 2), "reader-2": (2, 2)}
 
 
+@pytest.mark.slow
 def test_pairs_by_a_click_on_the_picture(hearts, tmp_path, page):
     path = tmp_path / "study.db"
     make_study(path, hearts / "real", {"ed": hearts / "ed"}, kind="pairs", readers=0)
@@ -301,6 +310,7 @@ def test_pairs_by_a_click_on_the_picture(hearts, tmp_path, page):
         assert answer.chosen == answer.places[1] and answer.ranks == {}
 
 
+@pytest.mark.slow
 def test_a_code_is_asked_for_and_a_wrong_one_refused(study, page):
     _, url, tokens = study
     page.goto(url)
@@ -314,6 +324,7 @@ def test_a_code_is_asked_for_and_a_wrong_one_refused(study, page):
     page.expected.append("status of 401")
 
 
+@pytest.mark.slow
 def test_what_was_answered_in_another_window_stands(study, page, tmp_path):
     connection, url, tokens = study
     page.goto(f"{url}/#{tokens[0]}")
@@ -328,6 +339,7 @@ def test_what_was_answered_in_another_window_stands(study, page, tmp_path):
     page.expected.append("status of 400")  # the refusal
 
 
+@pytest.mark.slow
 def test_the_page_can_be_used_by_all(study, page):
     _, url, tokens = study
     page.goto(f"{url}/#{tokens[0]}")
@@ -346,6 +358,7 @@ def test_the_page_can_be_used_by_all(study, page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
+@pytest.mark.slow
 def test_hearts_stand_still_for_who_wants_no_motion(study, browser):
     _, url, tokens = study
     with browser.new_context(reduced_motion="reduce") as context:
@@ -354,6 +367,7 @@ def test_hearts_stand_still_for_who_wants_no_motion(study, browser):
         page.get_by_role("button", name="Play").wait_for()
 
 
+@pytest.mark.slow
 def test_a_browser_is_given_nothing_that_tells(study, page):
     """All that it asked for and holds: addresses, markup, storage; the kinds' names are in none."""
     _, url, tokens = study

@@ -6,9 +6,6 @@ import time
 import httpx
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_predict
 
 from gancmri_jax.apps.reader_study.answers import read_answers
 from gancmri_jax.apps.reader_study.server import study_app
@@ -182,6 +179,10 @@ def features(seen):
 
 def told_apart(table, real):
     """Return the area under the curve of a forest that guesses what it was not trained on."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import cross_val_predict
+
     forest = RandomForestClassifier(100, min_samples_leaf=5, random_state=0)
     guessed = cross_val_predict(forest, table, real, cv=5, method="predict_proba")[:, 1]
     return roc_auc_score(real, guessed)
@@ -330,6 +331,7 @@ def test_twenty_readers_at_once(hearts, tmp_path, request):
     )
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_has_lost_nothing_it_acknowledged(hearts, tmp_path):
     path = tmp_path / "study.db"
     pairs = {"kind": "pairs", "items": 200, "repeats": 0, "readers": 4}

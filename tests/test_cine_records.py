@@ -61,6 +61,10 @@ def test_frame_counts_are_found_without_metadata(tmp_path):
     write_records(tmp_path / "out", {"train": make_cines(3)})
     (tmp_path / "out/metadata.json").unlink()
     assert Records(tmp_path / "out", "train").num_frames == [3, 4, 5]
+    first = Records(tmp_path / "out", "train", most=2)
+    assert first.num_frames == [3, 4] and [len(cine.pixels) for cine in first] == [3, 4]
+    with pytest.raises(IndexError):
+        first[2]
 
 
 def test_what_fails_leaves_nothing(tmp_path):

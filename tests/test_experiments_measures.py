@@ -8,7 +8,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.experiments import measures
 from gancmri_jax.metrics.backbones import BACKBONES, Backbone
 from gancmri_jax.metrics.sets import CineSet
-from tests.test_model_fit import make_codes
+from tests.test_fitting_motion import make_codes
 from tests.tiny import tiny_model
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -62,7 +63,9 @@ def test_regression_instead_of_means():
     table = {f"s{v}": {"lv_area_ed_cm2": a} for v, a in enumerate((20.0, 22.0, 30.0, 60.0))}
     directions, _ = fit_directions(codes, table, how="regression")
     values = np.array([20.0, 22.0, 30.0, 60.0])
-    np.testing.assert_allclose(directions["lv_area"], regression(codes.ws[:, 0], values))
+    np.testing.assert_allclose(
+        directions["lv_area"], regression(jnp.asarray(codes.ws[:, 0]), values)
+    )
 
 
 def test_orthogonal_directions():

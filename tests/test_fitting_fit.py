@@ -10,7 +10,7 @@ from tests.tiny import tiny_model
 
 
 def test_the_fit_stands_on_the_card():
-    model = tiny_model().with_fit(LearnedMotion(), {"ef": np.zeros((6, 8))}, {"counts": {"ef": 3}})
+    model = tiny_model().with_fit(LearnedMotion(), {"ef": jnp.zeros((6, 8))}, {"counts": {"ef": 3}})
     assert model.card == {"note": "for tests", "fit": {"counts": {"ef": 3}}}
     assert set(model.directions) == {"lv_area", "ef"}
 
@@ -23,7 +23,7 @@ def test_half_the_size():
 
 
 def test_a_new_fit_leaves_no_motion_of_the_last_one():
-    model = tiny_model().with_fit(LearnedMotion((EdToEs(np.zeros((6, 8))),)), {}, {})
+    model = tiny_model().with_fit(LearnedMotion((EdToEs(jnp.zeros((6, 8))),)), {}, {})
     assert list(model.trajectories) == ["ed_to_es"] and list(model.directions) == ["lv_area"]
 
 

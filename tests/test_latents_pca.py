@@ -1,12 +1,13 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
 
 from gancmri_jax.latents.pca import pca_residual
 
 
 def test_equals_scikit_learns_full_solver():
+    from sklearn.decomposition import PCA
+
     steps = np.random.default_rng(0).normal(size=(49, 14, 24)).astype(np.float32)
     flat = steps.reshape(49, -1)
     pca = PCA(32, svd_solver="full").fit(flat)

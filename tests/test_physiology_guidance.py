@@ -42,7 +42,7 @@ class Discs:
 
 
 def heart(a=20.0, b=30.0):
-    return jnp.array([[a, b]])
+    return jnp.array([[a, b]], jnp.float32)
 
 
 def test_an_ellipse_is_measured_by_hand():
@@ -52,8 +52,8 @@ def test_an_ellipse_is_measured_by_hand():
 
 
 def test_a_heart_is_the_same_in_any_company():
-    together = measure_hearts(Discs(), jnp.stack([heart(15 + i, 30) for i in range(11)]))
-    alone = measure_hearts(Discs(), heart(18, 30)[None])
+    together = measure_hearts(Discs(), jnp.stack([heart(15.0 + i) for i in range(11)]))
+    alone = measure_hearts(Discs(), heart(18.0)[None])
     for column, values in together.items():
         assert values[3] == pytest.approx(alone[column][0], rel=1e-5)
 

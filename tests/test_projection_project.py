@@ -12,6 +12,7 @@ import pytest
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.closed_path import wave_basis, waves_of
+from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.projection.project import project, project_beats
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.start import start_provenance, w_statistics
@@ -124,8 +125,11 @@ def test_a_frame_that_is_near_enough_stops_and_its_batch_goes_on(model, statisti
 
 
 def test_an_encoder_says_where_to_start(model, statistics, targets, monkeypatch):
-    class Guess:
+    class Guess(Encoder):
         fingerprint = "a guess"
+
+        def __init__(self):
+            """It has no network."""
 
         def __call__(self, images):
             assert images.shape == targets.shape
@@ -190,8 +194,11 @@ def test_an_encoders_guesses_begin_a_path(model, statistics, targets):
     waves = jax.random.normal(jax.random.key(0), (6, 1, 8))
     path = 1 + jnp.tensordot(basis, waves, axes=1)[:, 0]
 
-    class Guess:
+    class Guess(Encoder):
         fingerprint = ""
+
+        def __init__(self):
+            """It has no network."""
 
         def __call__(self, images):
             return path

@@ -1,3 +1,4 @@
+import functools
 import json
 
 import jax
@@ -37,8 +38,62 @@ def quick_random_numbers():
         yield
 
 
+@functools.cache
+def drawn(channel_base, inversion_learning_rate):
+    """Draw a state once: tracing that takes seconds."""
+    own = {"channel_base": channel_base, "channel_max": channel_base // 8}
+    return init_state(tiny_config(**own, inversion_learning_rate=inversion_learning_rate))
+
+
+def fresh(config, mesh=None):
+    """Return a configuration's first state, with buffers of its own."""
+    return jax.tree.map(jnp.copy, drawn(config.channel_base, config.inversion_learning_rate))
+
+
+def stand_in(config, mesh):
+    """Make a step that compiles at once: what is trained moves, each time by another number."""
+
+    @jax.jit
+    def number(step, images):
+        key = jax.random.fold_in(jax.random.key(config.seed), step)
+        return jax.random.uniform(key) + jnp.mean(images) / 255
+
+    def step(state, images, *, train_g, train_d, invert, **_):
+        by = number(state.step, images)
+
+        def moved(tree):
+            return jax.tree.map(lambda leaf: leaf + 0.01 * by, tree)
+
+        metrics, changes = {}, {"step": state.step + 1}
+        if train_g or invert:
+            names = ("g_params", "g_ema", "w_avg", "pl_mean")
+            changes |= {name: moved(getattr(state, name)) for name in names}
+        if train_g:
+            metrics["loss/g"] = by
+        if train_d:
+            changes["d_params"] = moved(state.d_params)
+            metrics["loss/d"] = 2 * by
+        if invert:
+            own = {name: moved(getattr(state.inversion, name)) for name in ("params", "ema")}
+            changes["inversion"] = state.inversion.replace(**own)
+            metrics |= {"inversion/reconstruction": by, "inversion/w_unlike": by}
+        return state.replace(**changes), metrics
+
+    return step
+
+
+@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.slow)])
+def steps(request):
+    """Train with a stand-in for the step, and where time allows with the real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "init_state", fresh)
+        if request.param == "stand-in":
+            patch.setattr(loop, "make_step", stand_in)
+        yield
+
+
 @pytest.fixture(scope="module")
-def runs(records, tmp_path_factory):
+def runs(steps, records, tmp_path_factory):
     """A run of four steps, and one that broke off after the second step's checkpoint."""
     whole, broken = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("broken")
     train(tiny_config(data=str(records)), whole)
@@ -56,7 +111,7 @@ def read_metrics(run):
 
 def read_checkpoint(run):
     with Checkpoints(run / "checkpoints") as checkpoints:
-        return checkpoints.load_latest(init_state(tiny_config()))
+        return checkpoints.load_latest(fresh(tiny_config()))
 
 
 def test_a_resumed_run_is_the_same_bit_for_bit(runs):
@@ -73,15 +128,15 @@ def test_the_discriminator_catches_up_alone(runs, records, tmp_path):
     config = tiny_config(data=str(records), **start)
     train(config, tmp_path)  # one step, all of it warm-up
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
-        after, _ = checkpoints.load_latest(init_state(config))
-    before = start_from(config, init_state(config))
+        after, _ = checkpoints.load_latest(fresh(config))
+    before = start_from(config, fresh(config))
     jax.tree.map(np.testing.assert_array_equal, before.g_params, after.g_params)
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), before.d_params, after.d_params)
     assert all(jax.tree.leaves(changed))
 
 
 def test_both_networks_learn(runs):
-    state, after = jax.device_get((init_state(tiny_config()), read_checkpoint(runs[0])[0]))
+    state, after = jax.device_get((fresh(tiny_config()), read_checkpoint(runs[0])[0]))
     for name in ("g_params", "d_params", "g_ema"):
         before_and_after = jax.tree.map(
             lambda a, b: bool((a != b).any()), getattr(state, name), getattr(after, name)
@@ -139,19 +194,18 @@ def test_a_run_that_diverges_stops_and_says_where(records, tmp_path, monkeypatch
 
 def test_a_model_file_can_be_trained_on_from(runs, records):
     config = tiny_config(data=str(records), init_from=str(runs[0]))
-    fresh = init_state(config)
-    state = loop.start_from(config, fresh)
+    own = fresh(config)
+    state = loop.start_from(config, own)
     model = load_model(runs[0])
     jax.tree.map(np.testing.assert_array_equal, state.g_params, model.params)
     jax.tree.map(np.testing.assert_array_equal, state.g_ema, model.params)
     np.testing.assert_array_equal(state.w_avg, model.w_avg)
-    jax.tree.map(np.testing.assert_array_equal, state.d_params, fresh.d_params)
+    jax.tree.map(np.testing.assert_array_equal, state.d_params, own.d_params)
     wide = tiny_config(init_from=str(runs[0]), channel_base=128, channel_max=16)
     with pytest.raises(InputError, match="g_params have other shapes than the configuration's"):
-        loop.start_from(wide, init_state(wide))
+        loop.start_from(wide, fresh(wide))
 
 
-@pytest.mark.slow
 def test_training_goes_on_from_a_model_file(runs, records, tmp_path):
     config = tiny_config(data=str(records), init_from=str(runs[0]), total_kimg=0.004)
     model = train(config, tmp_path)
@@ -198,7 +252,7 @@ def test_regularisers_are_lazy_and_ticks_are_means(records, tmp_path, monkeypatc
 
 
 @pytest.fixture(scope="module")
-def inverted(records, tmp_path_factory):
+def inverted(steps, records, tmp_path_factory):
     """A run of two steps, one without an adversary and one with."""
     run = tmp_path_factory.mktemp("inverted")
     stages = {"inversion_learning_rate": 0.01, "inversion_kimg": 0.004, "total_kimg": 0.008}
@@ -218,7 +272,7 @@ def test_an_encoder_that_is_trained_along_comes_with_the_model(inverted):
 
 def test_a_models_encoder_is_trained_on(inverted, runs):
     config = tiny_config(init_from=str(inverted), inversion_learning_rate=0.01)
-    model, found = load_model(inverted), start_from(config, init_state(config))
+    model, found = load_model(inverted), start_from(config, fresh(config))
     jax.tree.map(np.testing.assert_array_equal, found.inversion.params, model.encoder.params)
     jax.tree.map(np.testing.assert_array_equal, found.inversion.ema, model.encoder.params)
     own = model.map_w(jax.random.normal(jax.random.key(0), (512, 8)))
@@ -226,7 +280,7 @@ def test_a_models_encoder_is_trained_on(inverted, runs):
 
     bare = tiny_config(init_from=str(runs[0]), inversion_learning_rate=0.01)
     with pytest.raises(InputError, match="no encoder of the sizes .*channel_base.: 64"):
-        start_from(bare, init_state(bare))
+        start_from(bare, fresh(bare))
     later = tiny_config(**{**bare, "inversion_kimg": 1.0})
-    fresh = start_from(later, init_state(later)).inversion
-    jax.tree.map(np.testing.assert_array_equal, fresh.params, init_state(later).inversion.params)
+    started, own = start_from(later, fresh(later)).inversion, fresh(later).inversion
+    jax.tree.map(np.testing.assert_array_equal, started.params, own.params)

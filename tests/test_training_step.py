@@ -19,6 +19,13 @@ from gancmri_jax.training.step import (
 from tests.tiny import tiny_config
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_random_numbers():
+    """Draw random numbers that compile in a fraction of the time."""
+    with jax.default_prng_impl("unsafe_rbg"):
+        yield
+
+
 @pytest.fixture(scope="module")
 def state():
     """Shapes of a training state."""
@@ -61,7 +68,7 @@ def test_rates_fall_to_nothing_over_the_last_of_a_run():
     assert annealed({"a": 2.0}, jnp.asarray(9), tiny_config()) == {"a": 2.0}
 
 
-@pytest.mark.parametrize("inverts", [False, True])
+@pytest.mark.parametrize("inverts", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_step_after_the_end_moves_no_network(inverts):
     learned = {"inversion_learning_rate": 0.002} if inverts else {}
     config = tiny_config(total_kimg=0.004, anneal_kimg=0.004, **learned)

@@ -54,7 +54,7 @@ def fit_directions(
     learn = {"means": high_minus_low, "regression": regression}[how]
     directions, counts = {}, {}
     for name in only or names:
-        values = np.array([row.get(names[name], np.nan) for row in rows])
+        values = np.array([row.get(names[name], np.nan) for row in rows], np.float64)
         present = np.isfinite(values)
         if not only and len(set(values[present])) < 2:
             continue

@@ -17,7 +17,7 @@ from gancmri_jax.metrics.names import MetricName
 from gancmri_jax.metrics.protocol import OnStart, Protocol
 from gancmri_jax.metrics.samples import clip_count, frame_counts, video_pairs, whole_videos
 from gancmri_jax.metrics.sets import GeneratedSet, ImageSet
-from gancmri_jax.metrics.table import BOOTSTRAP
+from gancmri_jax.metrics.table import BOOTSTRAP, FakeFeatures, RealFeatures
 
 
 class Evaluation:
@@ -87,7 +87,7 @@ class Evaluation:
         return self._distance(asked, backbone, real, fake)
 
     def _distance(
-        self, asked: MetricName, backbone: Backbone, real: Features, fake: Features
+        self, asked: MetricName, backbone: Backbone, real: RealFeatures, fake: FakeFeatures
     ) -> Card:
         metric, rng = asked.metric, np.random.default_rng(self._protocol.seed)
         estimate, by = self._estimate(asked, real, fake, rng)
@@ -117,12 +117,12 @@ class Evaluation:
         )
 
     def _estimate(
-        self, asked: MetricName, real: Features, fake: Features, rng: np.random.Generator
+        self, asked: MetricName, real: RealFeatures, fake: FakeFeatures, rng: np.random.Generator
     ) -> tuple[Estimate, str]:
         """Return the value with its error, and how the interval comes about."""
         metric = asked.metric
 
-        def measure(a: Features, b: Features) -> Estimate:
+        def measure(a: RealFeatures, b: FakeFeatures) -> Estimate:
             return _estimate(metric.function(a, b, self._protocol))
 
         estimate = measure(real, fake)

@@ -14,7 +14,8 @@ from gancmri_jax.metrics.names import MetricName
 from gancmri_jax.metrics.protocol import OnStart, Protocol
 from gancmri_jax.metrics.sets import GeneratedSet, ImageSet, clips
 
-Features = Float[np.ndarray, "n d"]
+# The two sets that a metric compares may differ in size.
+Features = Float[np.ndarray, "_ d"]
 
 
 def clip_features(

@@ -22,6 +22,7 @@ from gancmri_jax.metrics.neighbours import nearest
 from gancmri_jax.version import __version__
 
 Frames = UInt8[np.ndarray, "n h w"]
+AnyFrames = UInt8[np.ndarray, "_ _ _"]  # sets differ in number; that sizes agree is checked
 Space = Callable[[Frames], Float[np.ndarray, "n d"]]
 
 _PERCENTILE = 1.0
@@ -66,7 +67,10 @@ class Memorisation:
 
 
 def audit_memorisation(
-    train: Callable[[], Iterable[Frames]], held_out: Frames, fake: Frames, spaces: dict[str, Space]
+    train: Callable[[], Iterable[AnyFrames]],
+    held_out: AnyFrames,
+    fake: AnyFrames,
+    spaces: dict[str, Space],
 ) -> list[Memorisation]:
     """Look for copies in each space, among all training frames.
 
@@ -86,7 +90,7 @@ def audit_memorisation(
 
 
 def _audit_in(
-    name: str, space: Space, train: Iterable[Frames], held_out: Frames, fake: Frames
+    name: str, space: Space, train: Iterable[AnyFrames], held_out: AnyFrames, fake: AnyFrames
 ) -> Memorisation:
     of_fake, of_held_out = space(fake), space(held_out)
     fake_to_train = np.full(len(fake), np.inf)

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ def movement(frames: UInt8[np.ndarray, "t h w"]) -> Movement:
     """Measure a video of at least three frames."""
     x = frames.astype(np.float64)
 
-    def size(differences: np.ndarray) -> np.ndarray:
+    def size(differences: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, "n"]:
         return np.sqrt(np.square(differences).mean(axis=(-2, -1)))
 
     step = float(size(np.diff(x, axis=0)).mean())
@@ -36,6 +36,6 @@ def movement(frames: UInt8[np.ndarray, "t h w"]) -> Movement:
     return Movement(
         step=step,
         roughness=float(size(np.diff(x, 2, axis=0)).mean() / whole),
-        closure=float(size(x[0] - x[-1]) / whole),
+        closure=float(size(x[:1] - x[-1:])[0] / whole),
         excursion=float(size(x - x[:1]).max()),
     )

@@ -36,11 +36,11 @@ def ssim(a: Real[np.ndarray, "*n h w"], b: Real[np.ndarray, "*n h w"]) -> Float[
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (var_x + var_y + c2)
     inner = slice(_RADIUS, -_RADIUS)
-    return (luminance * structure)[..., inner, inner].mean(axis=(-2, -1))
+    return np.asarray((luminance * structure)[..., inner, inner].mean(axis=(-2, -1)))
 
 
 def psnr(a: Real[np.ndarray, "*n h w"], b: Real[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n"]:
     """Return the peak signal-to-noise ratio of each pair in dB; infinite where they are equal."""
     error = np.square(a.astype(np.float64) - b.astype(np.float64)).mean(axis=(-2, -1))
     with np.errstate(divide="ignore"):
-        return 10 * np.log10(_RANGE**2 / error)
+        return np.asarray(10 * np.log10(_RANGE**2 / error))

@@ -21,8 +21,8 @@ from gancmri_jax.metrics.protocol import Protocol
 from gancmri_jax.metrics.similarity import psnr, ssim
 
 Kind = Literal["frames", "clips", "pairs", "videos", "models", "tables"]
-Real = Float[np.ndarray, "n d"]
-Fake = Float[np.ndarray, "m d"]
+RealFeatures = Float[np.ndarray, "n d"]
+FakeFeatures = Float[np.ndarray, "m d"]
 Video = UInt8[np.ndarray, "t h w"]
 
 BOOTSTRAP = "bootstrap"
@@ -68,19 +68,19 @@ class Metric:
     details: str = ""
 
 
-def _frechet(real: Real, fake: Fake, protocol: Protocol) -> float:
+def _frechet(real: RealFeatures, fake: FakeFeatures, protocol: Protocol) -> float:
     return frechet_distance_of(real, fake, protocol.ddof)
 
 
-def _kernel(real: Real, fake: Fake, protocol: Protocol) -> Estimate:
+def _kernel(real: RealFeatures, fake: FakeFeatures, protocol: Protocol) -> Estimate:
     return Estimate(*kernel_distance(real, fake, protocol.seed))
 
 
-def _precision(real: Real, fake: Fake, protocol: Protocol) -> Estimate:
+def _precision(real: RealFeatures, fake: FakeFeatures, protocol: Protocol) -> Estimate:
     return share(within_manifold(fake, real))
 
 
-def _recall(real: Real, fake: Fake, protocol: Protocol) -> Estimate:
+def _recall(real: RealFeatures, fake: FakeFeatures, protocol: Protocol) -> Estimate:
     return share(within_manifold(real, fake))
 
 

@@ -217,7 +217,7 @@ def _worst(
     values: Float[np.ndarray, "*n k"], wanted: Float[np.ndarray, "k"]
 ) -> Float[np.ndarray, "*n"]:
     """Return how far the farther of the values is from what is wanted, as a part of it."""
-    return np.abs(values / wanted - 1).max(axis=-1)
+    return np.asarray(np.abs(values / wanted - 1).max(axis=-1))
 
 
 def _insist_found(values: Float[np.ndarray, "*n"]) -> None:

@@ -40,7 +40,7 @@ class Projection(NamedTuple):
 
 def project(
     model: Model,
-    targets: Float[Array, "n h w c"],
+    targets: Float[Array, "..."],
     keys: Key[Array, "n"],
     settings: Settings,
     statistics: WStatistics,
@@ -51,7 +51,7 @@ def project(
 
     Args:
         model: The generator.
-        targets: Images in [−1, 1].
+        targets: Images in [−1, 1] [n h w c].
         keys: One key an image [n].
         settings: How to search.
         statistics: Of the model's w: `w_statistics(model)`.
@@ -110,7 +110,7 @@ def project_beats(
     flat = _checked(model, targets.reshape(-1, *targets.shape[2:]))
     basis = np.zeros((num_videos, longest, 2 * num_harmonics))
     weights = np.zeros((num_videos, longest))
-    for video, frames in enumerate(num_frames):
+    for video, frames in enumerate(num_frames.tolist()):
         basis[video, :frames] = wave_basis(frames, num_harmonics)
         weights[video, :frames] = 1 / frames
     if settings.start == "encoder":
@@ -165,7 +165,7 @@ def single_frames(
     return clips, Variables(identity, waves, noise)
 
 
-def _checked(model: Model, targets: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+def _checked(model: Model, targets: Float[Array, "..."]) -> Float[Array, "n h w c"]:
     expected = (model.resolution, model.resolution, model.generator.img_channels)
     if targets.ndim != 4 or not len(targets) or targets.shape[1:] != expected:
         raise InputError(

@@ -249,7 +249,7 @@ def averaged_model(state: TrainState, config: ConfigDict, origin: Mapping[str, A
     return Model(
         generator=generator,
         params=on_host(state.g_ema),
-        w_avg=on_host(state.w_avg),
+        w_avg=jnp.asarray(on_host(state.w_avg)),
         encoder=_averaged_encoder(state, generator, config),
         noise=draw_noise(noise_key, config.resolution),
         card={
