@@ -37,7 +37,7 @@ def test_annotations_are_checked_while_tests_run():
     with pytest.raises(TypeCheckError, match="'kernel'"):
         conv(jnp.zeros((1, 8, 8, 3)), jnp.zeros((3, 3, 2, 4)))  # beneath another decorator
     with pytest.raises(TypeCheckError, match="'pixels'"):
-        Cine(np.zeros((8, 8), np.uint8))  # a dataclass
+        Cine(np.zeros((8, 8), np.uint8), (1.0, 1.0), None, "s")  # a dataclass
 
 
 def test_annotations_are_checked_in_every_module():

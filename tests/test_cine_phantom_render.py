@@ -134,7 +134,7 @@ def test_the_normal_population_stays_what_it_was(rendered):
 
 @pytest.fixture(scope="module")
 def wide_subject():
-    """A wide subject with nothing in front of its heart: no wires, bands or jets."""
+    """A wide subject, upright, with a large liver, no wires and no noise."""
     subject = draw(jax.random.key(4), "wide")
     imaging = subject.imaging._replace(
         liver=jnp.asarray([-75.0, 0.0, 80.0, 90.0]),
