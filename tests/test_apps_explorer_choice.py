@@ -21,6 +21,7 @@ from gancmri_jax.latents.motions import EdToEs
 from gancmri_jax.model.file import save_model
 from gancmri_jax.model.motion import LearnedMotion
 from tests.tiny import tiny_model
+from tests.tiny_encoder import tiny_encoder
 
 ADJUSTED = Choice("ed-to-es", 7, 0.7, (("lv_area", -1.23456789),))
 
@@ -75,7 +76,7 @@ def test_only_superresolution_of_a_cine_has_a_command(model):
 
 
 def test_a_search_begins_where_the_command_says(model):
-    guessing = dataclasses.replace(model, encoder=object())
+    guessing = dataclasses.replace(model, encoder=tiny_encoder(model))
     for searched, start in ((model, "mean"), (guessing, "encoder")):
         assert projection(searched).start == start
         words = shlex.split(command_line(Choice("x2", cine="name"), "demo", searched, 20))

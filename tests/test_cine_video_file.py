@@ -29,6 +29,16 @@ def test_mp4_holds_every_frame_at_its_time(tmp_path, frames):
     assert np.abs(video[..., 0].mean(axis=(1, 2)) - frames.mean(axis=(1, 2))).max() < 2
 
 
+def test_mp4_of_a_whole_beat_keeps_its_time(tmp_path):
+    """An encoder holds the first forty frames back, and writes the header before the others."""
+    path = tmp_path / "a.mp4"
+    means = np.arange(50, dtype=np.uint8) * 4
+    write_mp4(path, np.broadcast_to(means[:, None, None], (50, 64, 64)), 18.5)
+    video = iio.imread(path, plugin="pyav")
+    assert np.abs(video.mean(axis=(1, 2, 3)) - means).max() < 2
+    assert iio.immeta(path, plugin="pyav")["fps"] == pytest.approx(1000 / 18.5, rel=1e-4)
+
+
 def test_odd_sides_gain_a_row_and_a_column(tmp_path):
     path = tmp_path / "a.mp4"
     write_mp4(path, np.zeros((2, 257, 301), np.uint8), 20.0)

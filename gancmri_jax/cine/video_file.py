@@ -49,10 +49,11 @@ def _encode(rgb: UInt8[np.ndarray, "t h w 3"], frame_ms: float, comment: str) ->
         stream = film.add_stream("libx264", rate=fps)
         stream.height, stream.width = rgb.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        stream.time_base = (1 / fps).limit_denominator(_MOST_DENOMINATOR)
+        # The stream's own time base changes as soon as the file's header is written.
+        stream.time_base = time_base = (1 / fps).limit_denominator(_MOST_DENOMINATOR)
         for index, picture in enumerate(rgb):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = index, stream.time_base
+            frame.pts, frame.time_base = index, time_base
             film.mux(stream.encode(frame))
         film.mux(stream.encode())
     return buffer.getvalue()

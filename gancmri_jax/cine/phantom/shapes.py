@@ -46,7 +46,9 @@ def superellipse(
     return sides ** (1 / power) - 1
 
 
-def egg(x: Field, y: Field, below: Field, above: Field, semi_y: Field) -> Field:
+def egg(
+    x: Field, y: Field, below: Field | float, above: Field | float, semi_y: Field | float
+) -> Field:
     """Describe two half ellipses joined at x = 0: semi-axis `below` for x < 0, else `above`."""
     return ellipse(x, y, jnp.where(x < 0, below, above), semi_y)
 
