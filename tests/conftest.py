@@ -84,6 +84,32 @@ def backbone(request: pytest.FixtureRequest) -> Callable[[str], tuple[Any, Any]]
     return load
 
 
+# Files that take longest, so that no worker begins one when the other has nothing left to do.
+LONGEST = (
+    "test_chain",
+    "test_training_resume",
+    "test_apps_explorer_page",
+    "test_training_loop",
+    "test_training_sharding",
+    "test_segmentation_training",
+    "test_training_step",
+    "test_projection_modes",
+    "test_projection_distance",
+    "test_apps_explorer_app",
+    "test_cine_phantom_wide",
+    "test_cine_phantom_render",
+    "test_cine_phantom_clinical",
+    "test_training_inversion",
+    "test_segmentation_augmentation",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their argument: what they hold (a time stamp, say) may differ by worker."""
     return argname if isinstance(val, bytes) else None

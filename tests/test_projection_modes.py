@@ -96,6 +96,7 @@ def test_a_neighbour_needs_fewer_steps(found):
     assert neighbour.distances[neighbour.valid].mean() < np.nanmean(after_20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["neighbour", "joint"])
 def test_videos_do_not_depend_on_those_beside_them(model, beats, tmp_path, mode):
     for name, batch_size in (("one", 1), ("all", 27)):
