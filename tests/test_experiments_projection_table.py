@@ -27,6 +27,7 @@ from gancmri_jax.experiments.projection_table import (
     ways,
 )
 from gancmri_jax.latents.truncation import broadcast_w
+from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.video.render import render_uint8
 from tests.tiny_encoder import encoding_model
 
@@ -62,13 +63,16 @@ def cines(model, square):
 def knowing(model, square):
     """Return the model with an encoder that knows the codes of `cines`."""
 
-    class Knowing:
-        fingerprint = "knowing"
+    class Knowing(Encoder):
+        fingerprint = "knowing"  # type: ignore[assignment]
+
+        def __init__(self):
+            pass
 
         def __call__(self, images):
             return square
 
-    return dataclasses.replace(model, encoder=Knowing())  # type: ignore[arg-type]
+    return dataclasses.replace(model, encoder=Knowing())
 
 
 def test_what_is_found_exactly_measures_so(model, square, cines, tmp_path):

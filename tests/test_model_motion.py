@@ -148,7 +148,7 @@ def test_what_is_kept_in_half_the_size_is_added_up_in_full(model):
     [("aligne", "aligned"), ("frame-by-frame", "frame-to-frame"), ("splines", "spline")],
 )
 def test_an_unknown_motion_is_refused_with_the_nearest(name, near):
-    said = f"unknown motion {name}; did you mean {near}? There are frame-to-frame, ed-to-es, pub"
+    said = f"unknown motion {name}; did you mean {near}? Motions are frame-to-frame, ed-to-es, pub"
     with pytest.raises(InputError, match=re.escape(said)) as caught:
         Motion(name)
     assert "\n" not in str(caught.value)

@@ -10,12 +10,13 @@ import errno
 import io
 import itertools
 import math
+import operator
 import os
 import pathlib
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import overload
+from typing import SupportsIndex, overload
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -137,12 +138,13 @@ class Records(Sequence[Cine]):
         return self._length
 
     @overload
-    def __getitem__(self, index: int) -> Cine: ...
+    def __getitem__(self, index: SupportsIndex) -> Cine: ...
     @overload
     def __getitem__(self, index: slice) -> list[Cine]: ...
-    def __getitem__(self, index: int | slice) -> Cine | list[Cine]:
+    def __getitem__(self, index: SupportsIndex | slice) -> Cine | list[Cine]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         example = self._source[index % len(self)]

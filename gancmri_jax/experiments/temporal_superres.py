@@ -131,8 +131,8 @@ def recover_all(model: Model, cines: Iterable[Cine], codes: Codes) -> list[Recov
 def recover(
     model: Model,
     subject: str,
-    kept: Frames,
-    removed: Frames,
+    kept: UInt8[np.ndarray, "t h w"],
+    removed: UInt8[np.ndarray, "removed h w"],
     ws: Float[np.ndarray, "t num_ws w_dim"],
 ) -> Recovery:
     """Find the frames between `kept`, whose codes are `ws`, by each method, and score them."""

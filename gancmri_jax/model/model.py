@@ -136,8 +136,8 @@ class Model:
             maps = {"const": self.noise, "none": None}[noise]
         return _synthesize(self.generator, self.params, jnp.asarray(ws), maps)
 
-    def encode(self, images: Float[Array | np.ndarray, "n h w c"]) -> Float[Array, "n w_dim"]:
-        """Guess the w of images in [−1, 1], in one pass through the encoder.
+    def encode(self, images: Float[Array | np.ndarray, "..."]) -> Float[Array, "n w_dim"]:
+        """Guess the w of images [n h w c] in [−1, 1], in one pass through the encoder.
 
         Raises:
             InputError: The model has no encoder, or the images are not of its size.
@@ -194,7 +194,8 @@ class Model:
     ) -> Float[np.ndarray, "t h w c"]:
         """Render a path with the model's constant noise.
 
-        All batches have one shape, so a frame is the same bits in any request.
+        All batches have one shape, so a frame is the same in any request. On some processors the
+        last bit of a float depends on the frame's place in its batch.
 
         Args:
             path: Codes, frame by frame.

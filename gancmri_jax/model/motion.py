@@ -61,11 +61,9 @@ class Motion:
     def __post_init__(self) -> None:
         known = (*METHODS, *MOTIONS)
         if self.method not in known:
-            near = difflib.get_close_matches(self.method, known, 1, 0.0)
-            raise InputError(
-                f"unknown motion {self.method}; did you mean {near[0]}? There are "
-                f"{', '.join(known)}"
-            )
+            near = difflib.get_close_matches(self.method, known, 1)
+            guess = f"; did you mean {near[0]}?" if near else "."
+            raise InputError(f"unknown motion {self.method}{guess} Motions are {', '.join(known)}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import csv
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax.numpy as jnp
 import numpy as np
@@ -203,8 +203,8 @@ def _rendered(
     model: Model,
     store: pathlib.Path,
     ws: Float[np.ndarray, "num_ws w_dim"],
-    video: int,
-    frame: int,
+    video: SupportsIndex,
+    frame: SupportsIndex,
 ) -> UInt8[np.ndarray, "h w"]:
     noise = tuple(jnp.asarray(level[frame : frame + 1]) for level in read_noise(store, video))
     image = np.asarray(model.synthesize(jnp.asarray(ws)[None], noise))[0, ..., 0]

@@ -11,7 +11,7 @@ float16, with one frame for all where a video shares them, and by video `subject
 import dataclasses
 import os
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import zarr
@@ -218,7 +218,7 @@ def read_latents(path: pathlib.Path) -> tuple[Codes, dict[str, Any]]:
     return Codes(subjects=subjects[done].tolist(), **arrays), group.attrs["provenance"]
 
 
-def read_noise(path: pathlib.Path, video: int) -> list[Float[np.ndarray, "frame h w"]]:
+def read_noise(path: pathlib.Path, video: SupportsIndex) -> list[Float[np.ndarray, "frame h w"]]:
     """Read the noise maps of one video, counted among those that `read_latents` returns."""
     group = _open(path)
     row = np.flatnonzero(group["done"][:])[video]

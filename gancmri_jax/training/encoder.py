@@ -92,7 +92,7 @@ def train_encoder(
     if frames is None:
         frames = np.zeros((0, model.resolution, model.resolution), np.uint8)
     try:
-        network = network_for(model.generator, config)
+        network = network_for(model.generator, config.to_dict())
     except ValueError as error:
         raise InputError(f"{error}; raise --channel-base") from error
     try:
