@@ -30,10 +30,11 @@ class Reference:
         take = lambda prefix: {  # noqa: E731
             name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)
         }
-        self.g_state, self.d_state, self.out = take("G/"), take("D/"), take("out/")
+        self.g_state, self.d_state = take("G/"), take("D/")
+        self.out = {name: jnp.asarray(array) for name, array in take("out/").items()}
         self.g = network_params(self.g_state)
         self.d = network_params(self.d_state)
-        self.noise = generator_noise(self.g_state)
+        self.noise = tuple(map(jnp.asarray, generator_noise(self.g_state)))
         self.grad_r1, self.grad_g = take("grad_r1/"), take("grad_g/")
         self.grad_pl = take("grad_pl_sq_0.3/")
 

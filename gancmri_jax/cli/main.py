@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -64,7 +65,7 @@ def gancmri() -> None:
     """
 
 
-def run(command: click.Command) -> None:
+def run(command: Callable[..., object]) -> None:
     """Run a click command; bad input becomes one line on standard error and status 2."""
     keep_compiled_programs()
     try:

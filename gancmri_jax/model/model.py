@@ -118,7 +118,10 @@ class Model:
     def synthesize(
         self,
         ws: Float[Array | np.ndarray, "n num_ws w_dim"],
-        noise: Literal["const", "none"] | Noise | PRNGKeyArray = "const",
+        noise: Literal["const", "none"]
+        | Noise
+        | tuple[Float[np.ndarray, "_ _ _"], ...]
+        | PRNGKeyArray = "const",
     ) -> Float[Array, "n h w c"]:
         """Render ws; images are nominally in [−1, 1] and unclipped.
 

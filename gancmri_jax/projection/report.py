@@ -206,7 +206,7 @@ def _rendered(
     video: SupportsIndex,
     frame: SupportsIndex,
 ) -> UInt8[np.ndarray, "h w"]:
-    noise = tuple(jnp.asarray(level[frame : frame + 1]) for level in read_noise(store, video))
+    noise = tuple(jnp.asarray(level[frame][None]) for level in read_noise(store, video))
     image = np.asarray(model.synthesize(jnp.asarray(ws)[None], noise))[0, ..., 0]
     return to_uint8(np.nan_to_num(image, nan=-1))
 
