@@ -127,7 +127,8 @@ def test_the_latest_w_come_first(inverted):
     np.testing.assert_array_equal(queue[240:], before.inversion.w_queue[:-240])
     # Each step's are of the parameters before it, so the last step's are all but the same.
     latest = encoder_network(inverting_config()).apply(
-        {"params": after.inversion.params}, to_model_range(IMAGES)
+        {"params": jax.tree.map(jnp.asarray, after.inversion.params)},
+        jnp.asarray(to_model_range(IMAGES)),
     )
     far = [np.abs(queue[i : i + 4] - latest).max() for i in (0, 4, 236)]
     assert far[0] < far[1] < far[2] and far[0] < 0.1 * far[2]

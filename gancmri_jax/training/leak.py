@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 
-def leak(real: UInt8[np.ndarray, "n h w"], fake: UInt8[np.ndarray, "n h w"]) -> float:
+def leak(real: UInt8[np.ndarray, "real h w"], fake: UInt8[np.ndarray, "fake h w"]) -> float:
     """Return how much more generated images vary in grey level or in place than real ones.
 
     Of mean, contrast, and row and column of the centre of brightness: the largest ratio of the
