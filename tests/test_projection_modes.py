@@ -1,5 +1,6 @@
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -79,7 +80,7 @@ def test_a_joint_path_is_smoother_and_near(found):
     frames, joint = (codes[mode] for mode in ("frames", "joint"))
     assert joint.distances[joint.valid].mean() < 1.5 * frames.distances[frames.valid].mean()
     for video, length in enumerate((7, 5, 9)):
-        rough = [roughness(c.ws[video, :length], closed=True) for c in (frames, joint)]
+        rough = [roughness(jnp.asarray(c.ws[video, :length]), closed=True) for c in (frames, joint)]
         assert rough[1] < rough[0]
     levels = read_noise(found[0] / "joint", 0)
     np.testing.assert_array_equal(levels[0][0], levels[0][3])
