@@ -132,7 +132,7 @@ class Model:
         """
         maps: Noise | None
         if isinstance(noise, tuple):
-            maps = noise
+            maps = tuple(map(jnp.asarray, noise))
         elif isinstance(noise, jax.Array):
             maps = draw_noise(noise, self.resolution, len(ws))
         else:
