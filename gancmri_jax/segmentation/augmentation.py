@@ -284,7 +284,7 @@ def add_noise(
 
 
 def window(key: PRNGKeyArray, pictures: Float[Array, "p h w"]) -> Float[Array, "p h w"]:
-    """Make two percentiles of all pictures 0 and 1 and clip, as cines are windowed, a little varied."""
+    """Make two percentiles of all pictures 0 and 1 and clip, much as cines are windowed."""
     low, high = jax.random.uniform(key, [2])
     # Every ninth pixel: sorting them all would take longer than everything else.
     ends = jnp.stack([2.5 * low, 99.7 - 3 * high])
