@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"experiments"},
     "cli": {"apps", "benchmarks", "privacy"},
 }
-OPEN_TO_ALL = {"atomic", "cache", "errors", "version"}
+OPEN_TO_ALL = {"atomic", "cache", "errors", "tables", "version"}
 JAX_FREE = {"cine": {"phantom", "pipeline"}}  # room -> its files that may use jax
 
 

@@ -5,7 +5,6 @@ stayed, the last one between the last and the first, and is scored apart. Scores
 that are not rounded: rounding halves costs a blend as much SSIM as good methods differ by.
 """
 
-import csv
 import dataclasses
 import math
 import pathlib
@@ -266,8 +265,5 @@ def draw_strangest(path: pathlib.Path, recoveries: Sequence[Recovery]) -> None:
 
 def write_rows(path: pathlib.Path, rows: Sequence[Row]) -> None:
     """Write the table as CSV; what is not known stays empty."""
-    with atomic_write(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(Row._fields)
-        for row in rows:
-            writer.writerow([row.method, *("" if math.isnan(v) else f"{v:.6g}" for v in row[1:])])
+    with atomic_write(path) as part:
+        write_table(part, Row._fields, [(row.method, *map(rounded, row[1:])) for row in rows])

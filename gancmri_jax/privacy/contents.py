@@ -6,7 +6,6 @@ strings of Zarr arrays. What is packed in another way shows as its bytes alone.
 
 import base64
 import bz2
-import csv
 import dataclasses
 import io
 import json
@@ -24,6 +23,7 @@ from array_record.python.array_record_module import ArrayRecordReader
 from PIL import Image
 
 from gancmri_jax.cine.files import MOST_BYTES
+from gancmri_jax.tables import loose_rows
 
 MOST_LEVELS = 4
 CHUNK = 2**24
@@ -140,8 +140,13 @@ def _names(content: bytes, place: str, name: str) -> Iterator[Layer]:
         found = [n for d in documents if d.strip() for n in _json_names(json.loads(d))]
         yield Layer(f"{place}/subjects", names=tuple(found))
     elif name.endswith(".csv"):
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace")))
-        cells = [str(row[key]) for row in rows for key in row if _is_subject_key(key)]
+        header, *rows = loose_rows(content.decode("utf-8-sig", "replace")) or [[]]
+        cells = [
+            cell
+            for row in rows
+            for column, cell in zip(header, row, strict=False)
+            if _is_subject_key(column)
+        ]
         yield Layer(f"{place}/subjects", names=tuple(cells))
 
 

@@ -67,7 +67,7 @@ def open_kinds(
     """
     opened = {}
     for kind, path in plan.paths.items():
-        cines = draw_cines(path, rng, on_refusal)
+        cines = draw_cines(path, rng, on_refusal, plan.keep_ids)
         first = next(cines, None)
         if first is None:
             raise InputError(f"{path}: nothing in it can be read")
@@ -156,7 +156,8 @@ def _write_videos(connection, study, plan, kind, cines, say, progress) -> Writte
             try:
                 pixels = alike(cine, study.size, study.num_frames)
             except InputError as error:
-                say(f"{error}; skipped")
+                said = str(error).removeprefix(f"{cine.subject}: ")
+                say(f"{_stored_name(plan, kind, cine.subject)}: {said}; skipped")
                 continue
             name = _stored_name(plan, kind, cine.subject)
             number = add_stimulus(connection, kind, name, None, pixels)

@@ -1,6 +1,5 @@
 """The report of a reader study: a folder with Markdown, HTML, JSON, CSV and plots."""
 
-import csv
 import json
 import math
 import pathlib
@@ -15,6 +14,7 @@ from gancmri_jax.apps.reader_study.store import REAL, Study, open_study, progres
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.experiments.report import write_report as write_pages
+from gancmri_jax.tables import write_table
 
 
 def write_report(path: pathlib.Path, out: pathlib.Path) -> list[str]:
@@ -57,20 +57,22 @@ def _about(study: Study) -> Finding:
 
 def _write_answers(path: pathlib.Path, study: Study, answers: Sequence[Answer]) -> None:
     kinds = study.kinds if study.kind == "videos" else ()
-    with atomic_write(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["reader", "position", "item", "repeat", "places", "subjects", "chosen", "right"]
-            + [f"rank_{kind}" for kind in kinds]
-            + ["response_ms", "answered_at"]
+    columns = (
+        *("reader", "position", "item", "repeat", "places", "subjects", "chosen", "right"),
+        *(f"rank_{kind}" for kind in kinds),
+        *("response_ms", "answered_at"),
+    )
+    rows = [
+        (
+            *(a.reader, a.position, a.item, int(a.repeat), " ".join(a.places)),
+            *(";".join(a.subjects), a.chosen, int(a.chosen == REAL)),
+            *(a.ranks[kind] for kind in kinds),
+            *(round(a.response_ms), a.answered_at),
         )
-        for a in answers:
-            writer.writerow(
-                [a.reader, a.position, a.item, int(a.repeat), " ".join(a.places)]
-                + [";".join(a.subjects), a.chosen, int(a.chosen == REAL)]
-                + [a.ranks[kind] for kind in kinds]
-                + [round(a.response_ms), a.answered_at]
-            )
+        for a in answers
+    ]
+    with atomic_write(path) as part:
+        write_table(part, columns, rows)
 
 
 def _nulls(value: Any) -> Any:
