@@ -230,12 +230,17 @@ def serve(
     insist_packages()
     from gancmri_jax.apps.reader_study.create import LOCAL_READER
     from gancmri_jax.apps.reader_study.server import study_app
-    from gancmri_jax.apps.reader_study.store import open_study, progress, reader_of
+    from gancmri_jax.apps.reader_study.store import damage, open_study, progress, reader_of
     from gancmri_jax.apps.serve import is_loopback
     from gancmri_jax.apps.serve import serve as serve_app
     from gancmri_jax.errors import InputError
 
     with open_study(path) as connection:
+        if broken := damage(connection):
+            raise InputError(
+                f"{path}: is damaged ({broken[0]}); restore a copy, or see by `gancmri study "
+                "report` which answers can still be read"
+            )
         local = reader_of(connection, "") is not None
         if local and not is_loopback(host):
             raise InputError(

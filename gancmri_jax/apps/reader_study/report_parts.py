@@ -1,15 +1,27 @@
 """What the report of a reader study says, as headings, paragraphs, tables and plots."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gancmri_jax.apps.reader_study.analysis import ALL, Finding
 from gancmri_jax.apps.reader_study.store import REAL, Study
 from gancmri_jax.experiments.report import Block, Figure, Heading, Table, Text
 
 
-def report_parts(study: Study, found: Finding, done: Mapping[str, tuple[int, int]]) -> list[Block]:
-    """Return the report of a study, of what was found and how many screens each has answered."""
+def report_parts(
+    study: Study,
+    found: Finding,
+    done: Mapping[str, tuple[int, int]],
+    trouble: Sequence[str] = (),
+) -> list[Block]:
+    """Return the report of a study.
+
+    Args:
+        study: What it is.
+        found: See `analyse`.
+        done: How many screens each reader has answered, and of how many.
+        trouble: What is damaged or left out, a line each.
+    """
     if study.kind == "pairs":
         shown = "pairs of frames, one real"
     else:
@@ -24,6 +36,10 @@ def report_parts(study: Study, found: Finding, done: Mapping[str, tuple[int, int
     ]
     if waiting:
         parts.append(Text(f"Not complete: {', '.join(waiting)}."))
+    if trouble:
+        parts.append(Heading(2, "Garbled rows"))
+        parts += [Text(f"{line}.") for line in trouble]
+    parts += _blinding_parts(study)
     parts += [
         Heading(2, "Taken for real"),
         Text(

@@ -128,6 +128,15 @@ def open_study(path: pathlib.Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def damage(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite's `quick_check` finds wrong with a study's file, a line each."""
+    try:
+        said = [line for (line,) in connection.execute("PRAGMA quick_check(20)")]
+    except sqlite3.DatabaseError as error:
+        said = [str(error)]
+    return [] if said == ["ok"] else [" ".join(str(line).split()) for line in said]
+
+
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Write all that is inside, or nothing of it."""

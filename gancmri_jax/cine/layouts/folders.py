@@ -86,7 +86,8 @@ def read(subject: Subject, options: ReadOptions, deep: bool = True) -> Iterator[
     known = {id(file) for file in (*niftis, *videos, *pictures)}
     rest = [file for file in files if id(file) not in known and not is_paired_image(file.path)]
     dicoms = [file for file in rest if is_dicom(file)]
-    others = [file for file in rest if file not in dicoms]
+    readable = {id(file) for file in dicoms}
+    others = [file for file in rest if id(file) not in readable]
     labels = [file for file in niftis if is_label_map(stem(file.path))]
     niftis = [file for file in niftis if file not in labels]
     named = [file for file in niftis if stem(file.path).lower() == FOUR_CHAMBER]
