@@ -112,6 +112,13 @@ def _kinds(
     type=click.FloatRange(100, 10_000),
     help="Duration of a heartbeat on screen, in ms.",
 )
+@click.option(
+    "--match",
+    is_flag=True,
+    help="Make all hearts as noisy and blurred as the worst, with equal shares of black and white "
+    "and similar first-to-last steps, so that these give nothing away. Videos keep nine tenths of "
+    "their frames.",
+)
 @click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes.")
 @click.option(
     "--out",
@@ -123,7 +130,8 @@ def _kinds(
 def create(out: pathlib.Path, readers: int, seed: int | None, **asked) -> None:
     """Draw hearts at random and write a study to one file.
 
-    All hearts are shown at the same size, contrast, number of frames and speed. With --readers, the
+    All hearts are shown at the same size, contrast, number of frames and speed. Warns where simple
+    image statistics, such as noise, distinguish real from generated hearts. With --readers, the
     readers' links are printed once and stored nowhere: save them.
     """
     import secrets

@@ -38,6 +38,7 @@ class Plan:
         num_frames: Of a video; None for the fewest of the kinds' first.
         beat_ms: Time in which a video is played.
         keep_ids: Whether subjects' names are kept instead of keyed hashes.
+        match: Whether clips are evened out (`matching`).
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Plan:
     num_frames: int | None = None
     beat_ms: float = 1000.0
     keep_ids: bool = False
+    match: bool = False
 
     @property
     def paths(self) -> dict[str, pathlib.Path]:

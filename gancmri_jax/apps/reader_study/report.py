@@ -70,7 +70,7 @@ def write_report(path: pathlib.Path, out: pathlib.Path) -> list[str]:
 def _about(study: Study) -> Finding:
     """Return what a study is, but for what only its server needs."""
     names = ("kind", "kinds", "items", "repeats", "size", "num_frames", "beat_ms", "seed")
-    return {name: getattr(study, name) for name in (*names, "sources", "created")}
+    return {name: getattr(study, name) for name in (*names, "sources", "created", "blinding")}
 
 
 def _write_answers(path: pathlib.Path, study: Study, answers: Sequence[Answer]) -> None:
