@@ -60,6 +60,8 @@ class Reader:
         with tempfile.TemporaryDirectory(prefix="gancmri-explore-") as folder:
             out = pathlib.Path(folder) / "read.npz"
             status = self._run([str(path), str(size), str(out)])
+            if self._closed:
+                raise InputError("was ended, since the explorer is closed")
             if not out.is_file():
                 raise InputError(_why_ended(status))
             with np.load(out) as file:
