@@ -119,7 +119,9 @@ def _kinds(
     "and similar first-to-last steps, so that these give nothing away. Videos keep nine tenths of "
     "their frames.",
 )
-@click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes.")
+@click.option(
+    "--keep-ids", is_flag=True, help="Show and write subjects' names instead of keyed hashes."
+)
 @click.option(
     "--out",
     default=pathlib.Path("study.db"),
