@@ -30,7 +30,7 @@ def client():
 
     @app.post("/sent")
     def sent(what: Sent):
-        return {"text": what.text}
+        return {"text": what.text, **what.ranks}
 
     with served(app) as url, httpx.Client(base_url=url) as opened:
         opened.headers[TOKEN_HEADER] = "secret"

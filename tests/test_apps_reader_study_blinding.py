@@ -16,20 +16,21 @@ from gancmri_jax.apps.reader_study.blinding import (
     statistics,
     step_sizes,
 )
+from gancmri_jax.apps.reader_study.create import _new_file
 from gancmri_jax.apps.reader_study.matching import match
 from gancmri_jax.apps.reader_study.store import Study, add_stimulus, open_study, write_study
-from gancmri_jax.apps.reader_study.create import _new_file
 
-SIDE, FRAMES, EACH = 32, 12, 24
+SIDE, FRAMES, EACH = 32, 20, 24
 
 
 def heart(rng, closed):
-    """A smooth disc that beats; open ones end elsewhere than they began."""
+    """A smooth disc that beats; open ones lack two frames at the end."""
     row, column = np.indices((SIDE, SIDE))
     centre = SIDE * rng.uniform(0.4, 0.6, 2)
     radius = np.hypot(row - centre[0], column - centre[1])
-    phase = 2 * np.pi * np.arange(FRAMES) / FRAMES * (1.0 if closed else 0.6)
-    sizes = SIDE * (0.28 + 0.06 * np.cos(phase + rng.uniform(-0.2, 0.2)) + rng.normal(0, 0.01))
+    phase = 2 * np.pi * np.arange(FRAMES) / (FRAMES + (0 if closed else 2))
+    beat = 0.06 if closed else 0.066  # so that each step is as large
+    sizes = SIDE * (0.28 + beat * np.cos(phase + rng.uniform(-0.2, 0.2)) + rng.normal(0, 0.01))
     disc = 1 / (1 + np.exp(radius - sizes[:, None, None]))
     wall = np.exp(-((radius - 1.6 * sizes[:, None, None]) ** 2) / 12)
     return disc + 0.4 * wall + 0.15 * rng.random() + 0.1 * np.sin(column / 5 + rng.uniform(0, 6))
@@ -78,7 +79,7 @@ def test_what_gives_kinds_away_is_named_and_evened_out(tmp_path, kind):
     assert before.auc > 0.99 and before.is_telling
     assert {"black share", "fine detail"} & set(list(before.single)[:4])
     matched, target = match(connection, study, lambda steps, _: steps)
-    assert matched.num_frames == (11 if kind == "videos" else 1)
+    assert matched.num_frames == (18 if kind == "videos" else 1)
     lengths = connection.execute("SELECT DISTINCT length(pixels) FROM stimulus").fetchall()
     assert lengths == [(matched.num_frames * SIDE**2,)]
     after = check(connection, matched)["fake"]
@@ -160,22 +161,25 @@ def test_verdicts_are_kept_in_the_study(tmp_path):
 def test_create_warns_and_match_is_recorded(tmp_path):
     from gancmri_jax.apps.reader_study.create import create_study
     from gancmri_jax.apps.reader_study.items import Plan
-    from gancmri_jax.cine.video_file import write_gif
+    from gancmri_jax.cine.nifti import write_nifti
 
     rng = np.random.default_rng(0)
     for kind in (REAL, "fake"):
         (tmp_path / kind).mkdir()
         for number in range(12):
-            write_gif(tmp_path / kind / f"{number}.gif", clip(rng, kind), 40.0)
+            path = tmp_path / kind / f"{kind}{number}.nii.gz"
+            write_nifti(path, clip(rng, kind), (2.0, 2.0), 40.0)
     said = []
     for asked in ({}, {"match": True}):
         out = tmp_path / f"study{len(said)}.db"
         plan = Plan("videos", tmp_path / REAL, {"fake": tmp_path / "fake"}, 12, 2, 0, **asked)
         study, _ = create_study(out, plan, 1, say=said.append, progress=lambda steps, _: steps)
         with open_study(out) as connection:
-            (length,) = connection.execute("SELECT DISTINCT length(pixels) FROM stimulus").fetchone()
+            (length,) = connection.execute(
+                "SELECT DISTINCT length(pixels) FROM stimulus"
+            ).fetchone()
         assert length == study.num_frames * study.size**2
     assert said[0].startswith("warning: image statistics alone distinguish real hearts from fake")
     assert "`--match` evens out window, black level, noise" in said[0]
     assert any("before --match" in line and "after" in line for line in said[1:])
-    assert set(study.blinding) == {"before", "after", "target"} and study.num_frames == 11
+    assert set(study.blinding) == {"before", "after", "target"} and study.num_frames == 18

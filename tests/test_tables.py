@@ -10,7 +10,9 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.tables import Row, loose_rows, read_table, rounded, write_table
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-LOADED = st.builds(str.__add__, st.sampled_from(["=", "+", "-", "@", "\t", "\r", "'", "''="]), WORDS)
+LOADED = st.builds(
+    str.__add__, st.sampled_from(["=", "+", "-", "@", "\t", "\r", "'", "''="]), WORDS
+)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
 
 
@@ -92,5 +94,5 @@ def test_a_byte_order_mark_and_windows_lines_are_read(tmp_path):
 
 
 def test_loose_rows_are_read_as_far_as_they_go():
-    assert loose_rows('a,b\n1\n"x,2,\'-3') == [["a", "b"], ["1"], ["x,2,'-3"]]
+    assert loose_rows("a,b\n1\n\"x,2,'-3") == [["a", "b"], ["1"], ["x,2,'-3"]]
     assert loose_rows("'-3,'b") == [["-3", "'b"]]

@@ -3,7 +3,8 @@
 A page on this machine can be reached by any other page in the same browser. So the `Host` header
 must name this server (a name that some page rebinds to 127.0.0.1 does not), what changes anything
 must come from a page of this server and hold its token, and a body that is too large is refused
-before it is read. Whatever goes wrong behind it is answered in one line, with the same headers. See OWASP's cheat sheets on cross-site request forgery and on HTTP headers.
+before it is read. Whatever goes wrong behind that is answered in one line, with the same headers.
+See OWASP's cheat sheets on cross-site request forgery and on HTTP headers.
 """
 
 import dataclasses
@@ -138,7 +139,7 @@ def error_answer(
     reason: str, status: int, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """Return an error as JSON, `{"error": "one line"}`, whatever the line repeats of a request."""
-    # A lone surrogate, which JSON can hold, cannot be encoded.
+    # A lone surrogate cannot be encoded.
     line = " ".join(reason.encode("utf-8", "backslashreplace").decode().split())
     return JSONResponse({"error": line}, status, headers)
 
@@ -148,6 +149,8 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in FULL:
         LOG.error("the disk is full: %s", error)
         return "the disk of the server is full, so nothing was saved; free some space", 507
+    if isinstance(error, UnicodeEncodeError):  # of a lone surrogate, which JSON can hold
+        return "holds characters that are no text", 400
     LOG.error("a request failed", exc_info=error)
     return "the server made an error, which its terminal shows", 500
 

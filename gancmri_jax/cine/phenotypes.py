@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from gancmri_jax.errors import InputError
 from gancmri_jax.tables import MISSING, Row, read_table, rounded, write_table
 
 FRAME_COLUMNS = ("ed_frame", "es_frame")

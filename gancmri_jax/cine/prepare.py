@@ -19,8 +19,8 @@ import numpy as np
 
 from gancmri_jax.cine.duplicates import find_duplicates, one_heart
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cine.not_taken import Remark, count_by_kind
 from gancmri_jax.cine.naming import Naming
+from gancmri_jax.cine.not_taken import Remark, count_by_kind
 from gancmri_jax.cine.phenotypes import Phenotypes, match_rows, write_phenotypes
 from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.pool import ProcessKilledError, stage_all

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
@@ -142,11 +142,8 @@ def _each(
         on_extra(Remark(path, f"phenotypes: {said}"))
 
 
-def tell_mismatch(
-    table: PhenotypeTable, matched: Matched, naming: Naming, keep_ids: bool
-) -> str:
-    """Say which rows and subjects have no counterpart: rows by their lines, unless names are kept.
-    """
+def tell_mismatch(table: PhenotypeTable, matched: Matched, naming: Naming, keep_ids: bool) -> str:
+    """Say which rows, by their lines, and which subjects have no counterpart."""
     rows = {name: name for name in table} if keep_ids else table.lines
     subjects = {name: naming.name(name) for name in matched.subjects_without_row}
     return mismatch(matched, rows, subjects)

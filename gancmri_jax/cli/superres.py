@@ -94,8 +94,9 @@ def command(
     without = sum(math.isnan(cine.spacing_mm[0]) for cine in cines)
     if without and (wanted := [f for f in formats if f in NEED_SPACING]):
         raise InputError(
-            f"{input_path(source, keep_ids)}: {without} of {len(cines)} cines do not know their spacing, which "
-            f"{' and '.join(wanted)} need; give it by --spacing-mm, or choose another --format"
+            f"{input_path(source, keep_ids)}: {without} of {len(cines)} cines do not know their "
+            f"spacing, which {' and '.join(wanted)} need; give it by --spacing-mm, or choose "
+            "another --format"
         )
     settings = Settings(steps, distance=distance, start=chosen_start(model, start))  # type: ignore[arg-type]
     with progress(settings) as told:

@@ -23,6 +23,7 @@ from gancmri_jax.projection.study import codes_of, project_study
 
 SUFFIXES = (".nii.gz", ".nii", ".zip", ".dcm.gz", ".dcm", ".ima", *VIDEO_SUFFIXES)
 
+
 @dataclasses.dataclass
 class Loaded:
     """A cine, and what is known of it so far.

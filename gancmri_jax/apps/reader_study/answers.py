@@ -8,7 +8,6 @@ import sqlite3
 from gancmri_jax.apps.reader_study.store import Study, next_screens, read_study
 from gancmri_jax.errors import InputError
 
-
 MOST_MS = 1e9
 
 

@@ -116,7 +116,7 @@ def _check_blinding(
     if plan.match:
         study, target = match(connection, study, progress)
         after = check(connection, study)
-        kept |= {"after": as_json(after), "target": target._asdict()}
+        kept |= {"after": as_json(after), "target": target.described()}
     for kind, verdict in after.items():
         if plan.match:
             say(f"{kind}: {before[kind]} before --match, {verdict} after")

@@ -1,9 +1,10 @@
 """Evening out what trivial image statistics show of a study's clips: `study create --match`.
 
-Every clip is brought to what the clips have in common: frames are left out so that the step from
-the last to the first is alike, sharp clips are blurred, noise is added to quiet ones, and the
-window is set anew so that equal shares are black and white. Only worse can be made alike: noise
-cannot be taken away without a trace, nor sharpness added.
+Every clip is brought to what the clips have in common. Successive frames are chosen so that the
+step from the last to the first is alike; sharp clips are blurred; noise is added to quiet ones;
+and a curve of grey levels for each clip, which keeps their order, makes all histograms alike: a
+window, and the black level with it. Noise and blur are made alike by making clips worse, since
+neither can be taken away without a trace.
 """
 
 import dataclasses
@@ -20,27 +21,42 @@ from gancmri_jax.apps.reader_study.items import Track
 from gancmri_jax.apps.reader_study.store import Study
 
 KEPT = 0.9  # of the frames of a video, so that some can be left out
-MOST_BLACK, MOST_WHITE = 0.5, 0.2  # shares of a clip
 MOST_BLUR = 3.0  # pixels, a standard deviation
+MOST_GAIN = 3.0  # of grey levels: what is flat stays nearly so
 ROUNDS = 4  # of setting the window and measuring the noise in it
 HALVINGS = 8
+GRAIN = 0.7  # pixels, a standard deviation: noise of scanners is resampled, and so no longer white
+DARK = 0.2  # share of clips that are darker than the target
+SPREAD = 0.2  # of the targets of single clips, so that nothing small distinguishes kinds
+SHARES = np.linspace(0, 1, 257)
+SAMPLE = 200_000  # pixels of a clip, of which quantiles are taken
 
 
 class Target(NamedTuple):
     """What every clip is brought to.
 
     Attributes:
-        black, white: Shares of its pixels.
+        levels: Grey levels below which the shares of pixels lie that are in `SHARES`.
         fine_detail: See `blinding.detail`.
         noise: Standard deviation, in grey levels.
         step: From the last frame to the first, in medians of the others; NaN of single frames.
     """
 
-    black: float
-    white: float
+    levels: Float[np.ndarray, "q"]
     fine_detail: float
     noise: float
     step: float
+
+    def described(self) -> dict[str, float]:
+        """Return it as a study keeps it: of the levels, the quartiles."""
+        quarters = self.levels[[64, 128, 192]]
+        names = ("lower_quartile", "median", "upper_quartile")
+        levels = dict(zip(names, map(float, quarters), strict=True))
+        return levels | {
+            "fine_detail": self.fine_detail,
+            "noise": self.noise,
+            "step": self.step,
+        }
 
 
 def match(connection: sqlite3.Connection, study: Study, progress: Track) -> tuple[Study, Target]:
@@ -63,56 +79,69 @@ def match(connection: sqlite3.Connection, study: Study, progress: Track) -> tupl
 def even_out(
     clip: UInt8[np.ndarray, "t h w"], num_frames: int, target: Target, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "n h w"]:
-    """Return a clip of `num_frames` successive frames, as near to a target as can be."""
+    """Return a clip of `num_frames` successive frames, as near to a target as can be.
+
+    Were all clips brought to the very same numbers, the least remainder would distinguish kinds. So
+    the target of each clip is drawn from a narrow range, the same for all kinds.
+    """
+    target = _varied(target, rng)
     frames = clip.astype(np.float32)
     if num_frames < len(frames):
         steps = [relative_step(s) for s in _windows(frames, num_frames)]
         start = int(np.argmin(np.abs(np.log(np.maximum(steps, 1e-3) / max(target.step, 1e-3)))))
         frames = frames[start : start + num_frames]
-    frames = _blurred(frames, target.fine_detail)
-    grain = rng.standard_normal(frames.shape, dtype=np.float32)
-    variance = 0.0  # of what is added, in the units of the frames
-    for _ in range(ROUNDS):
-        shown, gain = _windowed(frames + np.float32(variance**0.5) * grain, target)
-        lacking = target.noise**2 - noise(shown) ** 2
-        variance = max(0.0, variance + lacking / gain**2)
-    shown, _ = _windowed(frames + np.float32(variance**0.5) * grain, target)
+    frames = _blurred(frames + rng.uniform(-0.5, 0.5, frames.shape), target.fine_detail)
+    grain = _gaussian(rng.standard_normal(frames.shape), GRAIN)
+    grain /= grain.std()
+    shown = own = _windowed(frames, target.levels)
+    lacking = target.noise**2 - noise(own) ** 2
+    variance = max(lacking, 0.0)  # of what is added
+    for _ in range(ROUNDS if lacking > 0 else 0):
+        shown = _windowed(frames + variance**0.5 * grain, target.levels)
+        added = noise(shown) ** 2 - noise(own) ** 2
+        variance *= float(np.clip(lacking / max(added, 1e-6), 0.25, 4))
     return np.round(shown).astype(np.uint8)
+
+
+def _varied(target: Target, rng: np.random.Generator) -> Target:
+    """Draw the target of one clip: a little noisier, more blurred, darker or brighter."""
+    noisier, softer = rng.uniform(0, SPREAD, 2)
+    gamma, contrast = np.exp(rng.uniform(-SPREAD, SPREAD, 2))
+    shown = (np.clip(target.levels, 0, 255) / 255) ** gamma * min(contrast, 1.0)
+    return target._replace(
+        levels=255 * shown,
+        fine_detail=target.fine_detail * (1 - softer),
+        noise=target.noise * (1 + noisier),
+    )
 
 
 def _target(connection: sqlite3.Connection, study: Study, num_frames: int) -> Target:
     """Choose what nearly all clips can be brought to by making them worse."""
-    black, white, fine_detail, noises = [], [], [], []
+    levels, fine_detail, noises = [], [], []
     steps: dict[str, list[float]] = {}
     for _, kind, _, clip in clips(connection, study):
         frames = clip.astype(np.float32)
-        black.append(float((clip == 0).mean()))
-        white.append(float((clip == 255).mean()))
+        levels.append(_levels(frames))
         fine_detail.append(detail(frames))
         noises.append(noise(frames))
         if num_frames < len(frames):
             least = min(relative_step(s) for s in _windows(frames, num_frames))
             steps.setdefault(kind, []).append(least)
     return Target(
-        min(float(np.quantile(black, 0.9)), MOST_BLACK),
-        min(float(np.quantile(white, 0.9)), MOST_WHITE),
+        np.quantile(levels, DARK, axis=0),  # what is black cannot be lifted: nothing is in it
         float(np.quantile(fine_detail, 0.1)),
         float(np.quantile(noises, 0.9)),
         max((float(np.median(own)) for own in steps.values()), default=np.nan),
     )
 
 
-def _windows(
-    frames: Float[np.ndarray, "t h w"], num_frames: int
-) -> list[Float[np.ndarray, "n"]]:
+def _windows(frames: Float[np.ndarray, "t h w"], num_frames: int) -> list[Float[np.ndarray, "n"]]:
     """Return the steps of every run of so many successive frames."""
     starts = range(len(frames) - num_frames + 1)
     return [step_sizes(frames[start : start + num_frames]) for start in starts]
 
 
-def _blurred(
-    frames: Float[np.ndarray, "t h w"], fine_detail: float
-) -> Float[np.ndarray, "t h w"]:
+def _blurred(frames: Float[np.ndarray, "t h w"], fine_detail: float) -> Float[np.ndarray, "t h w"]:
     """Blur frames until their detail is no finer than a target."""
     some = frames[:: -(-len(frames) // 4)]
     if detail(some) <= fine_detail:
@@ -129,10 +158,19 @@ def _gaussian(frames: Float[np.ndarray, "t h w"], sigma: float) -> Float[np.ndar
     return scipy.ndimage.gaussian_filter(frames, (0, sigma, sigma), mode="nearest")
 
 
+def _levels(frames: Float[np.ndarray, "t h w"]) -> Float[np.ndarray, "q"]:
+    return np.quantile(frames.ravel()[:: -(-frames.size // SAMPLE)], SHARES)
+
+
 def _windowed(
-    frames: Float[np.ndarray, "t h w"], target: Target
-) -> tuple[Float[np.ndarray, "t h w"], float]:
-    """Set the window by shares of pixels that become black and white; return the gain too."""
-    low, high = np.quantile(frames, (target.black, 1 - target.white)).tolist()
-    gain = 255 / max(high - low, 1e-3)
-    return np.clip((frames - low) * gain, 0, 255), gain
+    frames: Float[np.ndarray, "t h w"], levels: Float[np.ndarray, "q"]
+) -> Float[np.ndarray, "t h w"]:
+    """Change grey levels, their order kept, so that shares of pixels lie below those of a target.
+
+    Where that would stretch what is nearly flat, it is stretched less, and the rest more.
+    """
+    own = np.maximum.accumulate(_levels(frames) + 1e-6 * SHARES)
+    rises = np.minimum(np.diff(levels), MOST_GAIN * np.diff(own))
+    curve = np.concatenate([[0.0], np.cumsum(rises)])
+    curve = levels[0] + curve * ((levels[-1] - levels[0]) / max(curve[-1], 1e-6))
+    return np.interp(frames, own, curve)

@@ -107,9 +107,10 @@ def _blinding_parts(study: Study) -> list[Block]:
         _table(rows),
     ]
     if target := study.blinding.get("target"):
+        quartiles = (target[name] for name in ("lower_quartile", "median", "upper_quartile"))
         said = (
-            f"{target['black']:.3f} of pixels black and {target['white']:.3f} white, noise of "
-            f"{target['noise']:.2f} grey levels, fine detail {target['fine_detail']:.3f}"
+            f"grey levels with quartiles {', '.join(f'{level:.0f}' for level in quartiles)}, noise "
+            f"of {target['noise']:.2f} grey levels, fine detail {target['fine_detail']:.3f}"
         )
         if not math.isnan(target["step"]):
             said += f", a first-to-last step of {target['step']:.2f} median steps"

@@ -67,8 +67,8 @@ class Study:
         page_token: What pages send back with their answers, over restarts of the server.
         sources: Where each kind came from.
         created: Date, time and version.
-        blinding: What statistics say of real and synthetic clips (`blinding.as_json`), `before` and,
-            with `--match`, `after`; and the `target` that clips were brought to.
+        blinding: What statistics say of real and synthetic clips (`blinding.as_json`), `before`
+            and, with `--match`, `after`; and the `target` that clips were brought to.
     """
 
     kind: Kind
