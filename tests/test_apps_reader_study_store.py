@@ -1,4 +1,6 @@
 import json
+import pathlib
+import shutil
 import sqlite3
 
 import pytest
@@ -23,16 +25,21 @@ def hearts(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def study(hearts, tmp_path):
-    """A study whose one reader has answered all five screens; its file, and the reader's token."""
-    path = tmp_path / "study.db"
+@pytest.fixture(scope="module")
+def answered(hearts):
+    """A study whose one reader has answered all five screens."""
+    path = hearts / "study.db"
     (token,) = make_study(path, hearts / "real", {"fake": hearts / "fake"}).values()
     with open_study(path) as connection, served(study_app(connection)) as url:
         with client(url, path, token) as reader:
             while (view := reader.get("/next").json())["screens"]:
                 assert reader.post("/answer", json=some_answer(view)).is_success
-    return path, token
+    return path
+
+
+@pytest.fixture
+def path(answered, tmp_path):
+    return pathlib.Path(shutil.copy(answered, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -48,8 +55,7 @@ def study(hearts, tmp_path):
         ("answered_at = CAST(x'ff41' AS TEXT)", "screen 2: "),
     ],
 )
-def test_a_garbled_row_is_named_and_left_out(study, tmp_path, change, said):
-    path, _ = study
+def test_a_garbled_row_is_named_and_left_out(path, tmp_path, change, said):
     with open_study(path) as connection:
         connection.execute(
             f"UPDATE answer SET {change} WHERE screen = (SELECT id FROM screen WHERE position = 1)"
@@ -63,8 +69,7 @@ def test_a_garbled_row_is_named_and_left_out(study, tmp_path, change, said):
     assert "## Garbled rows" in (tmp_path / "out/report.md").read_text()
 
 
-def test_a_sound_study_has_no_garbled_rows(study, tmp_path):
-    path, _ = study
+def test_a_sound_study_has_no_garbled_rows(path, tmp_path):
     with open_study(path) as connection:
         assert damage(connection) == [] and read_all(connection)[1] == []
         connection.execute("PRAGMA foreign_keys=OFF")
@@ -81,8 +86,7 @@ def overwrite(path, offset, content):
         file.write(content)
 
 
-def test_a_damaged_file_is_not_served_and_what_can_be_read_is_reported(study, tmp_path):
-    path, _ = study
+def test_a_damaged_file_is_not_served_and_what_can_be_read_is_reported(path, tmp_path):
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (page,) = connection.execute(
@@ -103,8 +107,7 @@ def test_a_damaged_file_is_not_served_and_what_can_be_read_is_reported(study, tm
         write_report(path, tmp_path / "out")
 
 
-def test_a_description_that_is_garbled_is_one_line(study):
-    path, _ = study
+def test_a_description_that_is_garbled_is_one_line(path):
     for value in ("{", "{}", "[]", '{"synthetic": 1}'):
         with open_study(path) as connection:
             connection.execute("UPDATE study SET value = ? WHERE key = 'study'", (value,))

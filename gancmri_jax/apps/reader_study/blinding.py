@@ -20,7 +20,7 @@ from gancmri_jax.apps.reader_study.store import REAL, Study
 BLACK, WHITE = 2, 253
 BLOCKS = 16  # on a side, in whose means movement is seen without noise
 FOLDS = 5
-SHUFFLES = 199
+SHUFFLES = 99
 CONFIDENCE = 0.95
 SHRINKAGE = 0.1  # of the covariance, towards the diagonal
 CLEAR = 0.7  # the least AUC of a single statistic that is named
