@@ -201,8 +201,8 @@ def _grey(image: Image.Image) -> Shaped[np.ndarray, "h w"]:
 
 def _luma(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
     # ITU-R BT.601; integers, so that grey stays exactly what it was.
-    weighted = picture.astype(np.uint32) * np.array([299, 587, 114], np.uint32)
-    return ((weighted.sum(-1) + 500) // 1000).astype(np.uint8)
+    red, green, blue = (picture[..., i].astype(np.uint32) for i in range(3))
+    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 
 
 def _by_numbers(path: pathlib.Path) -> list[tuple[int, str]]:
