@@ -77,7 +77,9 @@ def test_messages_name_no_subject(tmp_path):
     (study / "Anna Smith/Anna Smith.txt").write_text("notes")
     (study / "Anna Smith.txt").write_text("notes")
     write_nifti(study / "Bob Jones.nii.gz", frames, (1.5, 1.25), 30.0)  # without contrast
-    write_nifti(study / "Carl.nii.gz", frames * np.int16([0, 1, 2])[:, None, None], (1.5, 1.25), 30.0)
+    write_nifti(
+        study / "Carl.nii.gz", frames * np.int16([0, 1, 2])[:, None, None], (1.5, 1.25), 30.0
+    )
     table = "subject,es_frame\nCarl,1\nDora Black,2\n\nEve White,3\n"
     (study / "phenotypes.csv").write_text(table)
     said = []

@@ -25,6 +25,7 @@ from gancmri_jax.latents.codes import Codes
 from gancmri_jax.metrics.similarity import WINDOW, psnr, ssim
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.study import codes_of
+from gancmri_jax.tables import rounded, write_table
 from gancmri_jax.video.superres import dense_codes, residual_frames
 
 Frames = UInt8[np.ndarray, "n h w"]
