@@ -145,17 +145,17 @@ def _num_members(path: pathlib.Path) -> int:
 def _stored_size(path: pathlib.Path, name: str) -> tuple[int, int, int, int]:
     """Return frames, rows, columns and bytes of a pixel, as headers say; zeros of other files."""
     if name.endswith(".gif"):
-        with Image.open(path, formats=["GIF"]) as image:
-            return getattr(image, "n_frames", 1), image.height, image.width, 1
+        with Image.open(path, formats=["GIF"]) as picture:
+            return getattr(picture, "n_frames", 1), picture.height, picture.width, 1
     if name.endswith(VIDEO_SUFFIXES):
         with av.open(str(path)) as film:
             stream = film.streams.video[0]
             # Decoded in colour, and turned grey in 32 bits: a single frame may be too large.
             return max(stream.frames, 4), stream.height, stream.width, 1
     if name.endswith(NIFTI_SUFFIXES):
-        image = nibabel.load(path)
-        columns, rows, *others = image.shape
-        return math.prod(others), rows, columns, image.get_data_dtype().itemsize
+        volume: Any = nibabel.load(path)
+        columns, rows, *others = volume.shape
+        return math.prod(others), rows, columns, volume.get_data_dtype().itemsize
     return 0, 0, 0, 0
 
 

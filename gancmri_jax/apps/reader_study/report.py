@@ -22,7 +22,7 @@ from gancmri_jax.apps.reader_study.store import (
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.experiments.report import write_report as write_pages
-from gancmri_jax.tables import write_table
+from gancmri_jax.tables import Cell, write_table
 
 
 def write_report(path: pathlib.Path, out: pathlib.Path) -> list[str]:
@@ -80,7 +80,7 @@ def _write_answers(path: pathlib.Path, study: Study, answers: Sequence[Answer]) 
         *(f"rank_{kind}" for kind in kinds),
         *("response_ms", "answered_at"),
     )
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (
             *(a.reader, a.position, a.item, int(a.repeat), " ".join(a.places)),
             *(";".join(a.subjects), a.chosen, int(a.chosen == REAL)),
