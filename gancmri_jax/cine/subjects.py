@@ -19,7 +19,7 @@ from gancmri_jax.cine.layouts import dsb2015, folders, mnms2, uk_biobank
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.layouts.walk import walk
 from gancmri_jax.cine.nifti import is_label_map, is_nifti, stem
-from gancmri_jax.cine.not_taken import NotTaken
+from gancmri_jax.cine.not_taken import NotTaken, no_cine
 from gancmri_jax.cine.phenotypes import FRAME_COLUMNS, PhenotypeTable, read_phenotypes
 from gancmri_jax.cine.pictures import MOST_FRAMES
 from gancmri_jax.cine.refusal import Refusal
@@ -112,7 +112,7 @@ def _kind_of_unused(file: pathlib.Path) -> str | None:
         return "label maps, by their names" if labels else "NIfTI files that no subject uses"
     if is_dicom(disk_file(file)):
         return "DICOM files beside the subjects' folders"
-    return f"files that hold no cine ({file.suffix.lower() or 'no suffix'})"
+    return no_cine(file)
 
 
 def study_phenotypes(path: pathlib.Path) -> PhenotypeTable:

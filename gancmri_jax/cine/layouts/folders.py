@@ -23,7 +23,7 @@ from gancmri_jax.cine.nifti import (
     read_nifti,
     stem,
 )
-from gancmri_jax.cine.not_taken import NotTaken
+from gancmri_jax.cine.not_taken import NotTaken, no_cine
 from gancmri_jax.cine.pictures import blank, is_png, is_video, read_pngs, read_video
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.series import groups, sort_frames
@@ -122,15 +122,7 @@ def read(subject: Subject, options: ReadOptions, deep: bool = True) -> Iterator[
         left += pictures if open_videos else [f for f in pictures if not f.on_disk]
     yield from _not_taken(labels, "label maps, by their names")
     yield from _not_taken(left, "files of another kind than the cine beside them")
-    yield from unused(others)
-
-
-def unused(files: Sequence[File]) -> Iterator[NotTaken]:
-    """Yield files that hold no cine, by their suffix."""
-    for file in files:
-        name = file.path.name
-        suffix = file.path.suffix.lower() if "." in name[1:] else ""
-        yield NotTaken(file.path, f"files that hold no cine ({suffix or 'no suffix'})")
+    yield from (NotTaken(file.path, no_cine(file.path)) for file in others)
 
 
 def _beside_dicoms(
