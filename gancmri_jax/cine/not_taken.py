@@ -5,10 +5,11 @@ import pathlib
 from collections.abc import Iterable
 
 KNOWN_SUFFIXES = frozenset(
-    ".avi .bak .bat .bin .bmp .bval .bvec .css .csv .cvs .dat .db .dcm .dll .doc .docx .exe .gif .gz "
-    ".h5 .hdr .htm .html .ima .img .inf .ini .jpeg .jpg .js .json .jsonl .lnk .log .m .mat .md .mha "
-    ".mhd .mov .mp4 .nii .npy .npz .nrrd .ods .odt .old .par .pdf .pkl .png .ppt .pptx .py .raw .rec "
-    ".rtf .sh .sql .sqlite .stl .tif .tiff .tsv .txt .url .vtk .xls .xlsx .xml .yaml .yml .zip".split()
+    ".avi .bak .bat .bin .bmp .bval .bvec .css .csv .cvs .dat .db .dcm .dll .doc .docx .exe "
+    ".gif .gz .h5 .hdr .htm .html .ima .img .inf .ini .jpeg .jpg .js .json .jsonl .lnk .log "
+    ".m .mat .md .mha .mhd .mov .mp4 .nii .npy .npz .nrrd .ods .odt .old .par .pdf .pkl .png "
+    ".ppt .pptx .py .raw .rec .rtf .sh .sql .sqlite .stl .tif .tiff .tsv .txt .url .vtk .xls "
+    ".xlsx .xml .yaml .yml .zip".split()
 )
 
 
