@@ -61,36 +61,33 @@ class Target(NamedTuple):
 
 def match(connection: sqlite3.Connection, study: Study, progress: Track) -> tuple[Study, Target]:
     """Bring all stimuli of a study to a common target; return the study as it is then."""
-    num_frames = study.num_frames if study.num_frames < 3 else math.ceil(KEPT * study.num_frames)
-    target = _target(connection, study, num_frames)
-    numbers = [number for (number,) in connection.execute("SELECT id FROM stimulus ORDER BY id")]
+    target = _target(connection, study)
+    numbers = [number for number, *_ in _numbers(connection)]
     for number in progress(numbers, "match"):
-        (content,) = connection.execute(
-            "SELECT pixels FROM stimulus WHERE id = ?", (number,)
-        ).fetchone()
-        clip = np.frombuffer(content, np.uint8).reshape(-1, study.size, study.size)
-        matched = even_out(clip, num_frames, target, np.random.default_rng((study.seed, number)))
-        connection.execute(
-            "UPDATE stimulus SET pixels = ? WHERE id = ?", (matched.tobytes(), number)
-        )
-    return dataclasses.replace(study, num_frames=num_frames), target
+        clip = _read(connection, study, number)
+        _write(connection, number, even_out(clip, target, _rng(study, number)))
+    if study.num_frames < 3:
+        return study, target
+    # Of the clips as they are now, since noise makes all steps larger.
+    num_frames = math.ceil(KEPT * study.num_frames)
+    step = _common_step(connection, study, num_frames)
+    for number in progress(numbers, "close"):
+        clip = _read(connection, study, number)
+        _write(connection, number, cut(clip, num_frames, step, _rng(study, -number)))
+    return dataclasses.replace(study, num_frames=num_frames), target._replace(step=step)
 
 
 def even_out(
-    clip: UInt8[np.ndarray, "t h w"], num_frames: int, target: Target, rng: np.random.Generator
-) -> UInt8[np.ndarray, "n h w"]:
-    """Return a clip of `num_frames` successive frames, as near to a target as can be.
+    clip: UInt8[np.ndarray, "t h w"], target: Target, rng: np.random.Generator
+) -> UInt8[np.ndarray, "t h w"]:
+    """Return a clip whose grey levels, noise and blur are as near to a target as can be.
 
     Were all clips brought to the very same numbers, the least remainder would distinguish kinds. So
     the target of each clip is drawn from a narrow range, the same for all kinds.
     """
     target = _varied(target, rng)
-    frames = clip.astype(np.float32)
-    if num_frames < len(frames):
-        steps = [relative_step(s) for s in _windows(frames, num_frames)]
-        start = int(np.argmin(np.abs(np.log(np.maximum(steps, 1e-3) / max(target.step, 1e-3)))))
-        frames = frames[start : start + num_frames]
-    frames = _blurred(frames + rng.uniform(-0.5, 0.5, frames.shape), target.fine_detail)
+    frames = clip + rng.uniform(-0.5, 0.5, clip.shape)
+    frames = _blurred(frames, target.fine_detail)
     grain = _gaussian(rng.standard_normal(frames.shape), GRAIN)
     grain /= grain.std()
     shown = own = _windowed(frames, target.levels)
@@ -101,6 +98,39 @@ def even_out(
         added = noise(shown) ** 2 - noise(own) ** 2
         variance *= float(np.clip(lacking / max(added, 1e-6), 0.25, 4))
     return np.round(shown).astype(np.uint8)
+
+
+def cut(
+    clip: UInt8[np.ndarray, "t h w"], num_frames: int, step: float, rng: np.random.Generator
+) -> UInt8[np.ndarray, "n h w"]:
+    """Return successive frames of a clip whose step from the last to the first is near a target.
+
+    The target is drawn from a range above the one that is given.
+    """
+    wanted = step * np.exp(rng.uniform(0, 2 * SPREAD))
+    steps = np.maximum(_closing_steps(clip, num_frames), 1e-3)
+    start = int(np.argmin(np.abs(np.log(steps / wanted))))
+    return clip[start : start + num_frames]
+
+
+def _numbers(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+    return connection.execute("SELECT id, kind FROM stimulus ORDER BY id").fetchall()
+
+
+def _read(connection: sqlite3.Connection, study: Study, number: int) -> UInt8[np.ndarray, "t h w"]:
+    (content,) = connection.execute(
+        "SELECT pixels FROM stimulus WHERE id = ?", (number,)
+    ).fetchone()
+    return np.frombuffer(content, np.uint8).reshape(-1, study.size, study.size)
+
+
+def _write(connection: sqlite3.Connection, number: int, clip: UInt8[np.ndarray, "t h w"]) -> None:
+    content = np.ascontiguousarray(clip).tobytes()
+    connection.execute("UPDATE stimulus SET pixels = ? WHERE id = ?", (content, number))
+
+
+def _rng(study: Study, number: int) -> np.random.Generator:
+    return np.random.default_rng((study.seed, abs(number), number < 0))
 
 
 def _varied(target: Target, rng: np.random.Generator) -> Target:
@@ -115,30 +145,35 @@ def _varied(target: Target, rng: np.random.Generator) -> Target:
     )
 
 
-def _target(connection: sqlite3.Connection, study: Study, num_frames: int) -> Target:
+def _target(connection: sqlite3.Connection, study: Study) -> Target:
     """Choose what nearly all clips can be brought to by making them worse."""
     levels, fine_detail, noises = [], [], []
-    steps: dict[str, list[float]] = {}
-    for _, kind, _, clip in clips(connection, study):
+    for _, _, _, clip in clips(connection, study):
         frames = clip.astype(np.float32)
         levels.append(_levels(frames))
         fine_detail.append(detail(frames))
         noises.append(noise(frames))
-        if num_frames < len(frames):
-            least = min(relative_step(s) for s in _windows(frames, num_frames))
-            steps.setdefault(kind, []).append(least)
     return Target(
         np.quantile(levels, DARK, axis=0),  # what is black cannot be lifted: nothing is in it
         float(np.quantile(fine_detail, 0.1)),
         float(np.quantile(noises, 0.9)),
-        max((float(np.median(own)) for own in steps.values()), default=np.nan),
+        np.nan,
     )
 
 
-def _windows(frames: Float[np.ndarray, "t h w"], num_frames: int) -> list[Float[np.ndarray, "n"]]:
-    """Return the steps of every run of so many successive frames."""
+def _common_step(connection: sqlite3.Connection, study: Study, num_frames: int) -> float:
+    """Return the least step that about half of each kind's clips can have."""
+    least: dict[str, list[float]] = {}
+    for _, kind, _, clip in clips(connection, study):
+        least.setdefault(kind, []).append(min(_closing_steps(clip, num_frames)))
+    return max(float(np.median(own)) for own in least.values())
+
+
+def _closing_steps(clip: UInt8[np.ndarray, "t h w"], num_frames: int) -> list[float]:
+    """Return the step from the last to the first of every run of so many successive frames."""
+    frames = clip.astype(np.float32)
     starts = range(len(frames) - num_frames + 1)
-    return [step_sizes(frames[start : start + num_frames]) for start in starts]
+    return [relative_step(step_sizes(frames[start : start + num_frames])) for start in starts]
 
 
 def _blurred(frames: Float[np.ndarray, "t h w"], fine_detail: float) -> Float[np.ndarray, "t h w"]:
