@@ -114,7 +114,7 @@ def read_staged(path: pathlib.Path) -> tuple[list[Staged], list[Refusal], list[N
 def _load(path: pathlib.Path, name: str) -> np.ndarray:
     """Read an array; the file, a zip, holds a checksum of each."""
     try:
-        with np.load(path) as file:
+        with path.open("rb") as opened, np.load(opened) as file:
             return file[name]
     except Exception as error:  # whatever a reader of a damaged file stumbles over
         raise InputError(

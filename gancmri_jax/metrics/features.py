@@ -53,7 +53,7 @@ def features_of(
     path = cache_folder() / "features" / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
     if keep and path.exists():
         with contextlib.suppress(Exception):  # whatever damage does; they are computed again
-            with np.load(path) as file:
+            with path.open("rb") as opened, np.load(opened) as file:
                 return file["features"]
     features = extract(backbone, items, on_start(f"{backbone.name} of {images.name}", count))
     if not np.isfinite(features).all():

@@ -133,7 +133,7 @@ def _first_broken(group: zarr.Group, name: str) -> int | None:
     array: Any = group[name]
     if array.chunks[0] != 1:
         return None
-    for video in range(len(array)):
+    for video in range(array.shape[0]):
         try:
             array[video]
         except Exception:  # as above
