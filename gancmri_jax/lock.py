@@ -48,8 +48,8 @@ def one_run(
     Raises:
         InputError: Another run holds the output, or it cannot be written to.
     """
-    folder = output.parent if beside else output
-    place = folder.resolve() / (f".{output.resolve().name}.lock" if beside else ".lock")
+    full = output.resolve()  # "." has no name of its own
+    place = full.with_name(f".{full.name}.lock") if beside else full / ".lock"
     with _guard:
         holder = _held.get(place)
         if holder is None:
