@@ -178,8 +178,9 @@ def _prepare(
                 on_extra(Remark(source, f"phenotypes: {said}"))
         records = _write(part / "records", card, staged, written, matched.rows)
         sync_tree(records)
-        os.replace(records, out.resolve())
-        sync(out.resolve().parent)
+        place = out.resolve()  # which "." can no longer tell once it is replaced
+        os.replace(records, place)
+        sync(place.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise InputError(

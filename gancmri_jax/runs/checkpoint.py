@@ -5,6 +5,7 @@ They are written in the background, each under another name until it is whole.
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import pathlib
@@ -189,15 +190,18 @@ def _reason(error: BaseException | None) -> str:
     return said
 
 
+@functools.cache  # once a process
 def _silence() -> None:
-    """Keep Orbax from logging what is raised here in one line, with all its tracebacks."""
-    logger = logging.getLogger("absl")
-    if _no_orbax not in logger.filters:
-        logger.addFilter(_no_orbax)
+    """Keep Orbax and TensorStore from printing tracebacks of what is raised here in one line."""
+    logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+    before = sys.unraisablehook
 
+    def hook(unraisable: Any) -> None:
+        # TensorStore's writes that a failed save no longer waits for.
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
 
-def _no_orbax(record: logging.LogRecord) -> bool:
-    return "orbax" not in record.pathname
+    sys.unraisablehook = hook
 
 
 def _say(line: str) -> None:
