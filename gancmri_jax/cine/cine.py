@@ -50,8 +50,6 @@ class Cine:
         known = not all(math.isnan(mm) for mm in self.spacing_mm)
         if known and not all(math.isfinite(mm) and mm > 0 for mm in self.spacing_mm):
             raise InputError(f"{self.subject}: spacing must be positive, got {self.spacing_mm} mm")
-        if self.frame_ms is not None and not (math.isfinite(self.frame_ms) and self.frame_ms > 0):
-            raise InputError(f"{self.subject}: frame time must be positive, got {self.frame_ms} ms")
         num_frames = len(self.pixels)
         for name, frame in (("ED", self.ed_frame), ("ES", self.es_frame)):
             if frame is not None and not 0 <= frame < num_frames:

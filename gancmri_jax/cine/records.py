@@ -184,6 +184,8 @@ class Records(Sequence[Cine]):
             example = self._source[index % len(self)]
             row_mm, column_mm = (float(mm) for mm in example["spacing_mm"])
             frame_ms, es_frame = float(example["frame_ms"]), int(example["es_frame"])
+            if math.isinf(frame_ms) or frame_ms <= 0:
+                raise InputError(f"frame time must be positive, got {frame_ms} ms")
             return Cine(
                 pixels=example["frames"],
                 spacing_mm=(row_mm, column_mm),
