@@ -131,7 +131,7 @@ def test_a_redirection_leads_to_the_same_bytes_or_to_a_refusal(site, tmp_path):
     download(f"{site.url}/g", tmp_path / "f", SHA256, Access())
     assert (tmp_path / "f").read_bytes() == CONTENT
     for path in ("round", "disk"):
-        with pytest.raises(InputError, match="^127.0.0.1: .*redirect"):
+        with pytest.raises(InputError, match="^127.0.0.1: [^\n]*redirect[^\n]*$"):
             download(f"{site.url}/{path}", tmp_path / "h", SHA256, Access())
     site.files["/f"] = bytes(len(CONTENT))
     with pytest.raises(InputError, match="another SHA-256"):

@@ -105,7 +105,8 @@ class _RefusedError(Exception):
 def unreachable(url: str, error: Exception) -> str:
     """Say in a few words which server does not give what is asked for, and why."""
     reason = getattr(error, "reason", None) or error
-    return f"{urllib.parse.urlsplit(url).hostname or 'a local index'}: {reason}"
+    said = " ".join(str(reason).split())
+    return f"{urllib.parse.urlsplit(url).hostname or 'a local index'}: {said}"
 
 
 def check_sha256(path: pathlib.Path, sha256: str | None) -> None:
