@@ -18,7 +18,7 @@ import pathlib
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import SupportsIndex, overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -66,7 +66,7 @@ class Cines(tfds.core.GeneratorBasedBuilder):
         for key, cine in enumerate(self._cines[split]):
             assert cine.pixels.dtype == np.uint8, cine.pixels.dtype
             num_frames.append(len(cine.pixels))
-            example = {
+            example: dict[str, Any] = {
                 "frames": np.ascontiguousarray(cine.pixels),
                 "subject": cine.subject,
                 "spacing_mm": np.asarray(cine.spacing_mm, np.float32),

@@ -334,8 +334,12 @@ def _create(
     with zarr.config.set({"array.write_empty_chunks": True}):
         for field in _OF_ALL:
             values = np.array([getattr(video, field) for video in videos])
-            dtype = str if values.dtype.kind == "U" else "i4"
-            array = group.create_array(field, shape=values.shape, dtype=dtype, compressors=CODECS)
+            array: Any = group.create_array(
+                field,
+                shape=values.shape,
+                dtype=str if values.dtype.kind == "U" else "i4",
+                compressors=CODECS,
+            )
             array[:] = values
     describe(path, group, format=FORMAT, provenance=provenance)
 

@@ -85,7 +85,7 @@ def download(url: str, path: pathlib.Path, sha256: str | None, access: Access) -
             if not before:  # else the first half may have been another file's
                 raise InputError(f"{path.name} came with another SHA-256 than {sha256}") from error
         except (OSError, HTTPException) as error:
-            if getattr(error, "errno", None) in _OWN_FAULTS:
+            if isinstance(error, OSError) and error.errno in _OWN_FAULTS:
                 raise OSError(error.errno, error.strerror, str(part)) from error
             if _size(part) <= before:  # an attempt that brought something is worth another
                 raise InputError(unreachable(url, error)) from error
