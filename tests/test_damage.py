@@ -205,7 +205,7 @@ KINDS = {
         lambda f: write_records(f / "records", {"train": make_cines(3), "test": make_cines(1)}),
         read_records,
     ),
-    "latent store": Kind(write_store, read_store),
+    "latent store": Kind(write_store, read_store, trials=25),
     "checkpoints": Kind(
         write_checkpoints, read_checkpoints, trials=12, older=read_checkpoints_before
     ),
