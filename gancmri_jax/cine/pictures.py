@@ -7,7 +7,9 @@ import collections
 import dataclasses
 import pathlib
 import re
+import struct
 import warnings
+import zlib
 from collections.abc import Sequence
 
 import av
@@ -24,7 +26,9 @@ from gancmri_jax.errors import InputError
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".gif")
 PNG_SUFFIX = ".png"
 MOST_FRAMES = 1000
+MOST_PIXELS = 2**24  # of a frame: twice as many as on a screen of 3,840 × 2,160
 GIF_TICK_MS = 10.0
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right; bottom and right lie outside
 Film = tuple[list[UInt8[np.ndarray, "h w"]], Timing, tuple[float, float]]
@@ -65,6 +69,7 @@ def read_pngs(folder: pathlib.Path, subject: str) -> Cine:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
+                _check_png(path)
                 with Image.open(path, formats=["PNG"]) as image:
                     frames.append(_grey(image))
         except Exception as error:
@@ -86,6 +91,21 @@ def read_pngs(folder: pathlib.Path, subject: str) -> Cine:
     if len(frames) < 2:
         raise InputError(f"{folder}: holds a single picture, no cine")
     return Cine(np.stack(frames), UNKNOWN_MM, None, subject)
+
+
+def _check_png(path: pathlib.Path) -> None:
+    """See that each chunk of a PNG has its CRC-32, which Pillow compares of few of them."""
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError("too large")
+    content = path.read_bytes()
+    at = len(_PNG_SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", content, at)
+        (crc,) = struct.unpack_from(">I", content, at + 8 + length)
+        if zlib.crc32(content[at + 4 : at + 8 + length]) != crc:
+            raise ValueError("a chunk has another CRC-32")
+        at += 12 + length
 
 
 def is_video(path: pathlib.Path) -> bool:
@@ -156,7 +176,7 @@ def _read_film(path: pathlib.Path) -> Film:
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
         comment = film.metadata.get("comment", "")
-        _check_size(1, (stream.height, stream.width))
+        _check_size(max(stream.frames, 1), (stream.height, stream.width))
         for picture in film.decode(stream):
             frames.append(_luma(picture.to_ndarray(format="rgb24")))
             if picture.pts is not None and picture.time_base:
@@ -185,6 +205,8 @@ def _mean_step(steps_ms: Sequence[float], tick_ms: float = 0.0) -> Timing:
 def _check_size(num_frames: int, shape: tuple[int, ...]) -> None:
     if num_frames > MOST_FRAMES or num_frames * shape[0] * shape[1] > MOST_BYTES:
         raise InputError(f"has over {num_frames - 1} frames of {shape}, no heartbeat")
+    if shape[0] * shape[1] > MOST_PIXELS:
+        raise InputError(f"has frames of {shape}, too large for a heart's; scale it down")
 
 
 def _grey(image: Image.Image) -> Shaped[np.ndarray, "h w"]:
@@ -198,8 +220,8 @@ def _grey(image: Image.Image) -> Shaped[np.ndarray, "h w"]:
 
 def _luma(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
     # ITU-R BT.601; integers, so that grey stays exactly what it was.
-    weighted = picture.astype(np.uint32) * np.array([299, 587, 114], np.uint32)
-    return ((weighted.sum(-1) + 500) // 1000).astype(np.uint8)
+    red, green, blue = (picture[..., i].astype(np.uint32) for i in range(3))
+    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 
 
 def _by_numbers(path: pathlib.Path) -> list[tuple[int, str]]:

@@ -17,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from gancmri_jax.atomic import sync, sync_tree
 from gancmri_jax.cine.duplicates import find_duplicates, one_heart
-from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cine.layouts.found import ReadOptions, Subject
+from gancmri_jax.cine.naming import Naming
 from gancmri_jax.cine.not_taken import Remark, count_by_kind
-from gancmri_jax.cine.phenotypes import Phenotypes, match_rows, mismatch, write_phenotypes
+from gancmri_jax.cine.phenotypes import Phenotypes, match_rows, write_phenotypes
 from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.pool import ProcessKilledError, stage_all
 from gancmri_jax.cine.preprocess import Fit, check_percentiles
-from gancmri_jax.cine.read import Extra, ignore, names_as_written
-from gancmri_jax.cine.records import write_records
+from gancmri_jax.cine.read import Extra, ignore, tell_mismatch
+from gancmri_jax.cine.records import check_records, seal, write_records
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.report import make_report, write_report
 from gancmri_jax.cine.split import SPLITS, Split, split_subjects
@@ -38,6 +40,7 @@ from gancmri_jax.cine.subjects import (
     unused_files,
 )
 from gancmri_jax.errors import InputError
+from gancmri_jax.lock import one_run
 from gancmri_jax.version import __version__
 
 CARD = "prepare.json"
@@ -96,7 +99,7 @@ def prepare(
         videos and frames by split, and why files were refused. A report lies there too.
 
     Raises:
-        InputError: Nothing can be read, or `out` holds something else.
+        InputError: Nothing can be read, or `out` holds something else or is being made.
     """
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{out}: lies inside the input; write the records somewhere else")
@@ -109,6 +112,28 @@ def prepare(
     }
     if earlier := _earlier(out, card):
         return earlier
+    with one_run(out, "prepare", beside=True):
+        if earlier := _earlier(out, card):  # another run has just finished
+            return earlier
+        return _prepare(
+            source, out, options, subjects, key, card, on_refusal, on_subject, on_extra, workers
+        )
+
+
+def _prepare(
+    source: pathlib.Path,
+    out: pathlib.Path,
+    options: Options,
+    subjects: Sequence[Subject],
+    key: bytes | None,
+    card: Card,
+    on_refusal: Callable[[Refusal], None],
+    on_subject: Callable[[int, int], None],
+    on_extra: Callable[[Extra], None],
+    workers: int | None,
+) -> Card:
+    """Do what `prepare` says, of subjects whose names are hashed with a key or kept."""
+    naming = Naming(source, subjects, options.keep_ids)
     phenotypes = study_phenotypes(source)
     part = _workshop(out, card)
     reading = ReadOptions(
@@ -125,18 +150,24 @@ def prepare(
     not_taken = list(unused_files(source, subjects))
     try:
         for item in not_taken:
-            on_extra(item)
-        staged, refused, left = stage_all(tasks, workers, on_refusal, on_subject, on_extra)
+            on_extra(naming.extra(item))
+        staged, refused, left = stage_all(
+            tasks,
+            workers,
+            lambda refusal: on_refusal(naming.refusal(refusal)),
+            on_subject,
+            lambda extra: on_extra(naming.extra(extra)),
+        )
         if not staged:
-            raise InputError(f"{source}: nothing in it can be read")
+            raise InputError(f"{naming.path(source)}: nothing in it can be read")
         names = {cine.subject for cine in staged} | {task.subject.name for task in tasks}
         written = {name: hash_subject(name, key) if key else name for name in names}
         matched = match_rows(phenotypes, {cine.subject for cine in staged})
         staged, impossible = _mark_phases(staged, tasks, matched.rows)
         for _, refusal in impossible:
-            on_refusal(refusal)
+            on_refusal(naming.refusal(refusal))
         if not staged:
-            raise InputError(f"{source}: nothing in it can be read")
+            raise InputError(f"{naming.path(source)}: nothing in it can be read")
         card["refused"] = [
             {"subject": written[name], "reason": refusal.reason}
             | ({"path": str(refusal.path)} if options.keep_ids else {})
@@ -146,14 +177,17 @@ def prepare(
             kind: item.count for kind, item in count_by_kind((*not_taken, *left)).items()
         }
         if phenotypes:
-            naming = names_as_written(phenotypes, names, options.keep_ids)
             card["phenotypes"] = {
-                "rows_without_subject": [naming[n] for n in matched.rows_without_subject],
-                "subjects_without_row": [naming[n] for n in matched.subjects_without_row],
+                "rows_without_subject": [naming.name(n) for n in matched.rows_without_subject],
+                "subjects_without_row": [naming.name(n) for n in matched.subjects_without_row],
             }
-            if said := mismatch(matched, naming):
+            if said := tell_mismatch(phenotypes, matched, naming, options.keep_ids):
                 on_extra(Remark(source, f"phenotypes: {said}"))
-        os.replace(_write(part / "records", card, staged, written, matched.rows), out.resolve())
+        records = _write(part / "records", card, staged, written, matched.rows)
+        sync_tree(records)
+        place = out.resolve()  # which "." can no longer tell once it is replaced
+        os.replace(records, place)
+        sync(place.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise InputError(
@@ -207,11 +241,12 @@ def _write(
     assigned = _split(staged, equal + alike, card["options"]["seed"])
     write_records(records, {split: _cines(staged, assigned, split, written) for split in SPLITS})
     if known := {written[n]: phenotypes[n] for n in sorted(assigned) if n in phenotypes}:
-        write_phenotypes(records / "phenotypes.csv", known)
+        write_phenotypes(records / "phenotypes.csv", known, digits=None)
     card |= _counts(staged, assigned)
     card["duplicates"] = {"equal": len(equal), "alike": len(alike)}
     write_report(records, make_report(card, staged, assigned, written, equal, alike), staged)
     (records / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    seal(records)
     return records
 
 
@@ -265,10 +300,11 @@ def _earlier(out: pathlib.Path, card: Card) -> Card | None:
         return None
     try:
         earlier = json.loads((out / CARD).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise InputError(
             f"{out}: is there already and holds no finished records; remove it or choose another"
         ) from None
+    check_records(out)
     defaults = json.loads(json.dumps(dataclasses.asdict(Options())))  # older cards lack some
     before, now = ({**defaults, **c["options"], "input": c["input"]} for c in (earlier, card))
     if changed := [name for name in now if before.get(name) != now[name]]:

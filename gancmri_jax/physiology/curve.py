@@ -1,6 +1,5 @@
 """The left ventricle's area over the beat, as a plot and as numbers."""
 
-import csv
 import math
 import pathlib
 
@@ -10,17 +9,22 @@ from jaxtyping import Float
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.physiology.phenotypes import Findings
+from gancmri_jax.tables import rounded, write_table
 
 
 def write_curve(path: pathlib.Path, areas: Float[np.ndarray, "t"], cine: Cine) -> None:
     """Write a table of frame, time and area; times and areas that are not known stay empty."""
     unknown = math.isnan(cine.spacing_mm[0])
-    with atomic_write(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["frame", "time_ms", "lv_area_cm2"])
-        for frame, area in enumerate(areas):
-            time_ms = "" if cine.frame_ms is None else f"{frame * cine.frame_ms:.6g}"
-            writer.writerow([frame, time_ms, "" if unknown or not area else f"{area:.6g}"])
+    rows = [
+        (
+            frame,
+            None if cine.frame_ms is None else rounded(frame * cine.frame_ms),
+            None if unknown or not area else rounded(area),
+        )
+        for frame, area in enumerate(areas)
+    ]
+    with atomic_write(path) as part:
+        write_table(part, ("frame", "time_ms", "lv_area_cm2"), rows)
 
 
 def plot_curve(path: pathlib.Path, findings: Findings, cine: Cine) -> None:
