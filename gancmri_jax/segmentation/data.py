@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Integer, UInt8
 
 from gancmri_jax.cine.phantom.population import POPULATIONS, Population, draw
 from gancmri_jax.cine.phantom.render import render_frames
@@ -60,7 +60,7 @@ def replace(pool: Pool, seed: int, index: int) -> Pool:
 
 
 @functools.partial(jax.jit, donate_argnums=0)
-def _put(pool: Pool, new: Pool, slot: int) -> Pool:
+def _put(pool: Pool, new: Pool, slot: Integer[Array, ""] | int) -> Pool:
     return jax.tree.map(lambda old, part: old.at[slot].set(part), pool, new)
 
 
