@@ -18,7 +18,7 @@ def tensors_of(path):
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
 
 
-def test_it_renders_the_same():
+def test_it_renders_the_same(threefry):
     model = load_model(FILE)
     names = list(MOTIONS)[:8]
     assert model.motion.names[:8] == names

@@ -43,8 +43,8 @@ def test_a_frame_is_the_same_in_any_request(model):
     frames = model.render(path)
     assert frames.shape == (23, 16, 16, 1)
     np.testing.assert_array_equal(model.render(path[:3]), frames[:3])
-    # At another place in the batch, some processors round the last bit otherwise.
-    np.testing.assert_allclose(model.render(path[20:]), frames[20:], rtol=0, atol=2e-6)
+    # At another place in the batch, some processors round the last bits otherwise.
+    np.testing.assert_allclose(model.render(path[20:]), frames[20:], rtol=1e-5, atol=4e-6)
 
 
 def test_a_video_is_a_beat_of_the_seeds_heart(model):

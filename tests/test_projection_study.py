@@ -243,7 +243,7 @@ def version_0_1(tmp_path):
     return tmp_path, load_model(str(tmp_path / "model.safetensors")), cines
 
 
-def test_a_store_of_version_0_1_is_read_and_resumed(version_0_1):
+def test_a_store_of_version_0_1_is_read_and_resumed(version_0_1, threefry):
     folder, model, cines = version_0_1
     assert read_videos(folder / "begun.zarr") == [
         Video("a", 3, 0, 2, "records"),
@@ -268,7 +268,7 @@ def test_a_store_of_version_0_1_is_read_and_resumed(version_0_1):
 
 
 @pytest.mark.parametrize("mode", ["frames", "joint"])
-def test_a_whole_store_of_version_0_1_is_found_again(version_0_1, tmp_path, mode):
+def test_a_whole_store_of_version_0_1_is_found_again(version_0_1, tmp_path, mode, threefry):
     folder, model, cines = version_0_1
     held, provenance = read_latents(folder / f"{mode}.zarr")
     project_study(model, cines, tmp_path / "new", Settings(num_steps=4), mode=mode, batch_size=2)
