@@ -2,7 +2,8 @@
 
 `subject,ed_frame,es_frame,lv_area_ed_cm2,lv_area_es_cm2,sphericity_index,lv_fac_percent,…`: frames
 count from 0, an empty cell is a missing value, further columns are welcome. A column of words
-(a diagnosis) is for people to read: it is written, and passed over when numbers are read.
+(a diagnosis) is for people to read: it is written, and passed over when numbers are read. The
+column `flags` says, in words joined by `;`, why a subject's numbers are not to be trusted.
 """
 
 import csv
@@ -16,7 +17,9 @@ from collections.abc import Iterable, Mapping
 from gancmri_jax.errors import InputError
 
 FRAME_COLUMNS = ("ed_frame", "es_frame")
+FLAGS = "flags"  # the column that says why a subject's numbers are not to be trusted
 _NUMBERS = ("_frame", "_index", "_cm2", "_ml", "_mm", "_ms", "_bpm", "_percent", "_degrees")
+_NUMBERS += ("_phase_frames", "_cm2_low", "_cm2_high")
 
 Phenotypes = dict[str, dict[str, float]]  # subject -> column -> value
 
@@ -114,6 +117,16 @@ def read_phenotypes(path: pathlib.Path) -> Phenotypes:
     return phenotypes
 
 
+def read_flags(path: pathlib.Path) -> dict[str, str]:
+    """Read the flags of a table's flagged subjects, `curve;scale`; an older table has none."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a phenotype table: {error}") from error
+    return {row["subject"]: text for row in rows if (text := (row.get(FLAGS) or "").strip())}
+
+
 def _columns_of_words(rows: list[dict[str, str]]) -> set[str]:
     """Return the columns without a single number, empty ones apart; a unit's name promises some."""
 
@@ -124,7 +137,7 @@ def _columns_of_words(rows: list[dict[str, str]]) -> set[str]:
             return False
         return True
 
-    found = set()
+    found = {FLAGS}
     for column in rows[0]:
         if not isinstance(column, str) or column.endswith(_NUMBERS):
             continue

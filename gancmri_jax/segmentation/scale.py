@@ -1,0 +1,23 @@
+"""How large a heart is in a 4-chamber view, and what that says of a spacing that is not known."""
+
+import numpy as np
+from jaxtyping import UInt8
+
+from gancmri_jax.networks.cardiac_fcn import CLASSES
+from gancmri_jax.segmentation.whole import heart_size
+
+# Square root of the area of all four chambers and the LV's wall at ED, of 200 normal phantoms,
+# whose chambers have the sizes of UK Biobank's reference ranges; the spread is that of 200 clinical
+# ones about it. `docs/segmentation.md` gives the command.
+HEART_MM, HEART_SPREAD = 105.0, 0.12
+HEART_RANGE_MM = (70.0, 160.0)  # outside of it the spacing is doubtful
+
+
+def estimate_spacing_mm(mask: UInt8[np.ndarray, "h w"]) -> float | None:
+    """Return the spacing that gives the heart in an ED mask its typical size.
+
+    None where a chamber or the wall is missing: then it is no whole heart.
+    """
+    if len(np.unique(mask[mask > 0])) < len(CLASSES) - 1:
+        return None
+    return HEART_MM / heart_size(mask)
