@@ -1,4 +1,4 @@
-"""A heart of ellipses for tests: masks of a beat, sound in every way that a segmentation is judged."""
+"""A heart of ellipses for tests: masks of a beat that raise no flag."""
 
 import numpy as np
 

@@ -5,7 +5,14 @@ import pytest
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.physiology import intervals
-from gancmri_jax.physiology.intervals import FACTOR, FLOOR, Look, area_intervals, deviation, looked_at
+from gancmri_jax.physiology.intervals import (
+    FACTOR,
+    FLOOR,
+    Look,
+    area_intervals,
+    deviation,
+    looked_at,
+)
 from gancmri_jax.physiology.phenotypes import measure
 from gancmri_jax.physiology.score import describe_coverage
 from gancmri_jax.segmentation.segment import segment
@@ -75,7 +82,9 @@ def test_intervals_hold_a_disc_s_areas_and_are_as_wide_as_the_factor(monkeypatch
 def test_without_spacing_there_are_none():
     cine = discs((math.nan, math.nan))
     findings = measure(cine, segment(bright_segmenter(8.0), cine))
-    assert all(math.isnan(x) for x in area_intervals(bright_segmenter(8.0), cine, findings).values())
+    assert all(
+        math.isnan(x) for x in area_intervals(bright_segmenter(8.0), cine, findings).values()
+    )
 
 
 def test_coverage_by_hand():

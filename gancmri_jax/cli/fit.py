@@ -86,7 +86,8 @@ def command(
 ) -> None:
     """Learn motion and phenotype directions from latent codes.
 
-    Subjects whose segmentation phenotypes.csv flags are left out and listed. Writes a copy of the model that contains them. Prints a table of motions with these columns:
+    Writes a copy of the model that contains them. Subjects whose segmentation is flagged in
+    phenotypes.csv are left out and listed. Prints a table of motions with these columns:
 
     \b
     to ES      furthest point of the motion between ED (0 %) and ES (100 %)

@@ -88,8 +88,8 @@ def measure_guidance(
         if not kept:
             listed = sorted({name for text in flags for name in text.split(";")})
             raise InputError(
-                f"the segmentation of all {hearts} hearts is flagged ({', '.join(listed)}); look at "
-                "them, or use --keep-flagged"
+                f"the segmentation of all {hearts} hearts is flagged ({', '.join(listed)}); look "
+                "at them, or use --keep-flagged"
             )
         seeds, starts = [seeds[index] for index in kept], [starts[index] for index in kept]
     measured = {}

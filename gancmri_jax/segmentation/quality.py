@@ -50,7 +50,11 @@ class Quality(NamedTuple):
 
 # Measured number: flag, limits, reason. The first that is broken gives a flag its reason.
 RULES: dict[str, tuple[str, Limits, str]] = {
-    "missing_percent": ("missing", (0, 5), "a chamber or the wall is missing in {:.0f} % of frames"),
+    "missing_percent": (
+        "missing",
+        (0, 5),
+        "a chamber or the wall is missing in {:.0f} % of frames",
+    ),
     "fac_percent": ("curve", (7, 80), "the LV's area changes by {:.0f} % in a beat"),
     "es_percent": ("curve", (17, 64), "the LV is smallest at {:.0f} % of the beat"),
     "second_minimum": ("curve", (0, 0.35), "the LV empties twice in a beat"),
