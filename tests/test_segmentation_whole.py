@@ -9,7 +9,7 @@ from tests.made_up_heart import SPACING_MM, heart
 def test_the_main_piece_is_the_largest_in_space_and_time():
     region = np.zeros((4, 6, 12), bool)
     region[:, 1:3, 1:4] = True  # six pixels in each frame
-    region[2, 1:6, 6:12] = True  # thirty in one frame, and apart
+    region[2, 1:4, 6:12] = True  # eighteen in one frame, and apart
     expected = region.copy()
     expected[2, :, 6:] = False
     np.testing.assert_array_equal(main_piece(region), expected)

@@ -1,7 +1,9 @@
 """ED and ES of a smoothed LV area curve, ES to a fraction of a frame.
 
-A beat is closed, so the curve is a periodic cubic smoothing spline; generalised cross-validation
-picks how smooth it is (Craven & Wahba 1979), curve by curve.
+A beat is closed, so the curve is a Fourier series, of eight harmonics. Fewer are smoother, but turn
+later than a ventricle does, which empties quickly and rests before it fills: six find ES of
+phantoms' true curves late by 0.9 frames of 50, eight by 0.4. A smoothing spline by generalised
+cross-validation hardly smooths: errors of neighbouring frames are alike.
 """
 
 from typing import NamedTuple
@@ -9,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from gancmri_jax.latents.smoothing import spline_smoother
+from gancmri_jax.latents.smoothing import fourier_smoother
 
+HARMONICS = 8
 FEWEST = 8  # frames that make a curve; fewer are taken as they are
 FINER = 20  # points of the curve in a frame
 LATER_SHARE, LATER_AREA = 0.15, 0.03  # of range and of area: by how much frame 0 is not ED
@@ -50,9 +53,8 @@ def find_phases(areas: Float[np.ndarray, "t"]) -> Phases | None:
 
 def smoothed(areas: Float[np.ndarray, "t"], points: int) -> Float[np.ndarray, "{points}"]:
     """Return a closed curve at so many equal steps, smoothed."""
-    if not np.ptp(areas):
-        return np.full(points, areas[0], float)
-    return np.asarray(spline_smoother(areas[:, None, None].astype(np.float32), points) @ areas)
+    count = len(areas)
+    return fourier_smoother(count, points, min(HARMONICS, (count - 1) // 2)) @ areas
 
 
 def starts_at(frame: int, phases: Phases) -> int:
