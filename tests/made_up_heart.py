@@ -24,9 +24,9 @@ def heart(scale: float = 1.0) -> np.ndarray:
     mask = np.zeros((128, 128), np.uint8)
     tall, wide = 28 * scale, 14 * scale
     wall = 6 / scale
-    mask[ellipse(50, 40, 24, 14)] = 3
+    mask[ellipse(50, 44, 24, 14)] = 3
     mask[ellipse(87, 78, 14, 14)] = 4
-    mask[ellipse(88, 42, 14, 14)] = 5
+    mask[ellipse(88, 47, 14, 14)] = 5
     mask[ellipse(73 - tall, 78, tall + wall, wide + wall) & (rows < 72)] = 2
     mask[ellipse(73 - tall, 78, tall, wide)] = 1
     return mask

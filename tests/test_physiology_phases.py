@@ -50,6 +50,15 @@ def test_frames_without_a_ventricle_are_made_up_for():
     assert find_phases(np.zeros(50)) is None
 
 
+def test_spikes_are_interpolated():
+    areas = area_cm2(np.arange(50) / 50)
+    spiked = areas.copy()
+    spiked[[30, 41]] = 8, 45
+    smooth = find_phases(spiked)
+    assert smooth.es_phase == pytest.approx(find_phases(areas).es_phase, abs=0.2)
+    np.testing.assert_allclose(smooth.areas, areas, rtol=0.02)
+
+
 def test_few_frames_are_taken_as_they_are():
     areas = np.array([9.0, 0.0, 4.0, 6.0])
     assert len(areas) < FEWEST

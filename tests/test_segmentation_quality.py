@@ -83,29 +83,38 @@ TWICE[11:] += 0.02
         (beat(np.where(np.arange(20) == 15, 0.8, ONES)), "curve", "empties twice"),
         (beat(np.where(np.arange(20) < 7, 1, lv_scale(least=0.5))), "curve", "jumps by"),
         (relabelled(BEAT, {4: 5, 5: 4}), "neighbours", "do not lie across from each other in 100"),
-        (relabelled(BEAT, {3: 4, 4: 3}), "neighbours", "do not lie across"),
-        (painted(BEAT, 0, (slice(74, 90),)), "neighbours", "LV and LA do not touch in 100 %"),
+        (relabelled(BEAT, {3: 4, 4: 3}), "neighbours", "LV and LA do not touch in 100 %"),
+        (
+            painted(BEAT, 0, (slice(74, 84), slice(64, 128))),
+            "neighbours",
+            "LV and LA do not touch in 100 %",
+        ),
         (
             painted(BEAT, 0, (slice(60, 85), slice(0, 60))),
             "neighbours",
             "RV and RA do not touch in 100 %",
         ),
         (
-            painted(BEAT, 0, (slice(0, 70), slice(52, 64))),
+            np.where((BEAT == 2) & (np.arange(128) < 76), 0, BEAT).astype(np.uint8),
             "neighbours",
             "no septum lies between LV and RV",
         ),
         (
-            painted(BEAT, 1, (slice(1, 26), slice(2, 12))),
+            painted(BEAT, 1, (slice(60, 70), slice(18, 31))),
             "pieces",
             "% of the LV lie apart from it",
         ),
         (
-            painted(BEAT, 3, (slice(100, 126), slice(100, 126))),
+            painted(BEAT, 3, (slice(88, 112), slice(88, 112))),
             "pieces",
             "% of the RV lie apart from it",
         ),
-        (BEAT[:, 25:], "border", "the LV is cut off in 100 % of frames"),
+        (
+            painted(np.pad(BEAT, ((0, 0), (0, 0), (0, 60))), 2, (slice(0, 50), slice(130, 180))),
+            "pieces",
+            "chambers elsewhere have 62 %",
+        ),
+        (BEAT[:, 25:], "border", "the LV is cut off in 60 % of frames"),
     ],
 )
 def test_each_flag_has_a_mask_that_raises_it(masks, flag, reason):
@@ -132,6 +141,14 @@ def test_size_is_judged_where_the_spacing_is_known():
     assert "the heart measures" in flags(BEAT, (3.2, 3.2))["scale"]
     assert set(flags(BEAT, (0.8, 0.8))) == {"scale"}
     assert not flags(BEAT, NAN)
+
+
+def test_an_arm_that_is_taken_for_a_chamber_is_not_measured_with_the_heart():
+    wide = np.pad(BEAT, ((0, 0), (0, 0), (0, 60)))
+    arm = painted(wide, 1, (slice(0, 30), slice(140, 170)), slice(0, 9))
+    assert not flags(arm)
+    alone, with_arm = (judge(segmentation(m), SPACING_MM, 0).measured for m in (wide, arm))
+    assert with_arm | {"elsewhere_percent": 0} == pytest.approx(alone | {"elsewhere_percent": 0})
 
 
 def test_an_unsure_network_is_flagged():

@@ -9,12 +9,13 @@ cross-validation hardly smooths: errors of neighbouring frames are alike.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from gancmri_jax.latents.smoothing import fourier_smoother
 
 HARMONICS = 8
 FEWEST = 8  # frames that make a curve; fewer are taken as they are
+SPIKE, FEWEST_FOR_SPIKES = 0.08, 16  # of the largest area; in fewer frames, ES may be as sharp
 FINER = 20  # points of the curve in a frame
 LATER_SHARE, LATER_AREA = 0.15, 0.03  # of range and of area: by how much frame 0 is not ED
 
@@ -37,8 +38,8 @@ def find_phases(areas: Float[np.ndarray, "t"]) -> Phases | None:
     """Smooth a beat's areas and find ED and ES; None where no frame has an area.
 
     Args:
-        areas: One beat, of any unit; 0 where there is no ventricle, which the frames beside it
-            make up for.
+        areas: One beat, of any unit. Frames without a ventricle, 0, and spikes, frames smaller or
+            larger than both their neighbours by `SPIKE`, are interpolated first.
     """
     at = np.flatnonzero(areas > 0)
     if not len(at):
@@ -46,7 +47,10 @@ def find_phases(areas: Float[np.ndarray, "t"]) -> Phases | None:
     if len(areas) < FEWEST:
         return Phases(areas, float(at[areas[at].argmin()]), int(areas.argmax()))
     whole = np.interp(np.arange(len(areas)), at, areas[at], period=len(areas))
-    fine = smoothed(whole, FINER * len(areas))
+    spikes = _spikes(whole)
+    at = np.flatnonzero(~spikes)
+    whole = np.interp(np.arange(len(areas)), at, whole[at], period=len(areas))
+    fine = np.maximum(smoothed(whole, FINER * len(areas)), 0)
     every = fine[::FINER]
     return Phases(every, _lowest(fine) / FINER, int(every.argmax()))
 
@@ -65,6 +69,12 @@ def starts_at(frame: int, phases: Phases) -> int:
     most, spread = phases.areas.max(), np.ptp(phases.areas)
     lacks = most - phases.areas[frame]
     return phases.ed_frame if lacks > max(LATER_SHARE * spread, LATER_AREA * most) else frame
+
+
+def _spikes(areas: Float[np.ndarray, "t"]) -> Bool[np.ndarray, "t"]:
+    before, after = areas - np.roll(areas, 1), areas - np.roll(areas, -1)
+    apart = np.minimum(abs(before), abs(after)) > SPIKE * areas.max()
+    return apart & (before * after > 0) & (len(areas) >= FEWEST_FOR_SPIKES)
 
 
 def _lowest(fine: Float[np.ndarray, "m"]) -> float:
