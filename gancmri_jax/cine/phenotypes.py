@@ -32,11 +32,13 @@ class Matched:
         rows: Subject to row.
         rows_without_subject: Names in the table that no subject has.
         subjects_without_row: Names of subjects that the table lacks.
+        row_of: Subject to its name in the table.
     """
 
     rows: Phenotypes
     rows_without_subject: tuple[str, ...]
     subjects_without_row: tuple[str, ...]
+    row_of: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def match_rows(table: Phenotypes, subjects: Iterable[str]) -> Matched:
@@ -45,18 +47,23 @@ def match_rows(table: Phenotypes, subjects: Iterable[str]) -> Matched:
     `007` is `7` unless several subjects, or several rows, would be.
     """
     names = sorted(set(subjects))
-    rows = {name: table[name] for name in names if name in table}
-    left = [name for name in names if name not in rows]
-    free = [name for name in table if name not in rows]
+    row_of = {name: name for name in names if name in table}
+    left = [name for name in names if name not in row_of]
+    free = [name for name in table if name not in row_of]
     # A name that is matched already speaks for its number too.
     how_many = Counter(map(_number, names)), Counter(map(_number, table))
     by_number = {_number(name): name for name in free}
     for name in left:
         number = _number(name)
         if number in by_number and all(count[number] == 1 for count in how_many):
-            rows[name] = table[by_number[number]]
+            row_of[name] = by_number[number]
             free.remove(by_number[number])
-    return Matched(rows, tuple(free), tuple(name for name in left if name not in rows))
+    return Matched(
+        {name: table[row] for name, row in row_of.items()},
+        tuple(free),
+        tuple(name for name in left if name not in row_of),
+        row_of,
+    )
 
 
 def mismatch(matched: Matched, naming: Mapping[str, str], most: int = 5) -> str:

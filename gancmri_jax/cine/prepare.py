@@ -20,7 +20,14 @@ import numpy as np
 from gancmri_jax.cine.duplicates import find_duplicates, one_heart
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cine.not_taken import Remark, count_by_kind
-from gancmri_jax.cine.phenotypes import Phenotypes, match_rows, mismatch, write_phenotypes
+from gancmri_jax.cine.phenotypes import (
+    FLAGS,
+    Phenotypes,
+    match_rows,
+    mismatch,
+    read_flags,
+    write_phenotypes,
+)
 from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.pool import ProcessKilledError, stage_all
 from gancmri_jax.cine.preprocess import Fit, check_percentiles
@@ -153,7 +160,11 @@ def prepare(
             }
             if said := mismatch(matched, naming):
                 on_extra(Remark(source, f"phenotypes: {said}"))
-        os.replace(_write(part / "records", card, staged, written, matched.rows), out.resolve())
+        table = source / "phenotypes.csv"
+        of_rows = read_flags(table) if table.is_file() else {}
+        flags = {name: of_rows[row] for name, row in matched.row_of.items() if row in of_rows}
+        records = _write(part / "records", card, staged, written, matched.rows, flags)
+        os.replace(records, out.resolve())
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise InputError(
@@ -197,6 +208,7 @@ def _write(
     staged: Sequence[Staged],
     written: Mapping[str, str],
     phenotypes: Phenotypes,
+    flags: Mapping[str, str],
 ) -> pathlib.Path:
     """Write records and all that lies beside them, and complete the card."""
     shutil.rmtree(records, ignore_errors=True)
@@ -206,8 +218,12 @@ def _write(
     )
     assigned = _split(staged, equal + alike, card["options"]["seed"])
     write_records(records, {split: _cines(staged, assigned, split, written) for split in SPLITS})
-    if known := {written[n]: phenotypes[n] for n in sorted(assigned) if n in phenotypes}:
-        write_phenotypes(records / "phenotypes.csv", known)
+    named = [name for name in sorted(assigned) if name in phenotypes]
+    if named and flags:
+        flagged = {written[n]: {**phenotypes[n], FLAGS: flags.get(n, "")} for n in named}
+        write_phenotypes(records / "phenotypes.csv", flagged)
+    elif named:
+        write_phenotypes(records / "phenotypes.csv", {written[n]: phenotypes[n] for n in named})
     card |= _counts(staged, assigned)
     card["duplicates"] = {"equal": len(equal), "alike": len(alike)}
     write_report(records, make_report(card, staged, assigned, written, equal, alike), staged)

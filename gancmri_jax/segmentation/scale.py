@@ -6,11 +6,10 @@ from jaxtyping import UInt8
 from gancmri_jax.networks.cardiac_fcn import CLASSES
 from gancmri_jax.segmentation.whole import heart_size
 
-# Square root of the area of all four chambers and the LV's wall at ED, of 200 normal phantoms,
-# whose chambers have the sizes of UK Biobank's reference ranges; the spread is that of 200 clinical
-# ones about it. `docs/segmentation.md` gives the command.
-HEART_MM, HEART_SPREAD = 105.0, 0.12
-HEART_RANGE_MM = (70.0, 160.0)  # outside of it the spacing is doubtful
+# Square root of the area of all four chambers and the LV's wall at ED, of 200 normal and 200
+# clinical phantoms, and its standard deviation as a share; `docs/segmentation.md` has the program.
+HEART_MM, HEART_SPREAD = 105.0, 0.11
+HEART_RANGE_MM = (74.0, 150.0)  # outside of it the spacing is doubtful; phantoms have 78 to 144
 
 
 def estimate_spacing_mm(mask: UInt8[np.ndarray, "h w"]) -> float | None:
