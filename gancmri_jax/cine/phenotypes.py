@@ -18,8 +18,8 @@ from gancmri_jax.errors import InputError
 
 FRAME_COLUMNS = ("ed_frame", "es_frame")
 FLAGS = "flags"  # the column that says why a subject's numbers are not to be trusted
-_NUMBERS = ("_frame", "_index", "_cm2", "_ml", "_mm", "_ms", "_bpm", "_percent", "_degrees")
-_NUMBERS += ("_phase_frames", "_cm2_low", "_cm2_high")
+_UNITS = ("_frame", "_index", "_cm2", "_ml", "_mm", "_ms", "_bpm", "_percent", "_degrees")
+_NUMBERS = (*_UNITS, "_phase_frames", "_cm2_low", "_cm2_high")
 
 Phenotypes = dict[str, dict[str, float]]  # subject -> column -> value
 
