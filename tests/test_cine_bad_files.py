@@ -17,7 +17,7 @@ from tests.dicoms import write_cine, write_frame
 NOISE = np.random.default_rng(0).integers(1, 1000, (3, 12, 10), dtype=np.int16)
 
 REASONS = {
-    "truncated_nifti.nii.gz": "broken or no NIfTI file",
+    "truncated_nifti.nii.gz": "is damaged: it ends too early; copy it again",
     "truncated_dicom": "broken pixels",
     "truncated_zip.zip": "broken or no zip file",
     "truncated_video.mp4": "broken or no video",

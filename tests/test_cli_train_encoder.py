@@ -21,7 +21,7 @@ def test_a_trained_encoder_is_scored_and_left_in_its_model(tmp_path, monkeypatch
 
     def train(model, config, out, frames):
         asked.update(config=config, frames=frames)
-        out.mkdir()
+        out.mkdir(exist_ok=True)  # where the lock is
         return dataclasses.replace(model, encoder=tiny_encoder(model))
 
     def generated(model, seed):

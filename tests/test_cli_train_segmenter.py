@@ -21,7 +21,7 @@ def test_a_trained_segmenter_is_scored_and_put_into_a_model(tmp_path, monkeypatc
 
     def train(config, out):
         asked["config"] = config
-        out.mkdir()
+        out.mkdir(exist_ok=True)  # where the lock is
         return tiny_segmenter()
 
     def score(segmenter, seed):

@@ -53,5 +53,16 @@ def test_another_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds a run with another model and seed"):
         Journal(tmp_path, {"seed": 2, "model": "b"})
     (tmp_path / "settings.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be used"):
+    with pytest.raises(InputError, match="settings.json: is damaged .* remove it to do that part"):
         Journal(tmp_path, {"seed": 1})
+
+
+def test_a_number_that_was_changed_since_is_refused(tmp_path):
+    Journal(tmp_path, {}).stage("a", lambda: {"value": 0.25}, str)
+    path = tmp_path / "stages" / "a.json"
+    text = path.read_text()
+    path.write_text(text.replace("0.25", "0.35"))
+    with pytest.raises(InputError, match="a.json: is damaged .another SHA-256"):
+        Journal(tmp_path, {}).stage("a", lambda: {"value": 0.25}, str)
+    path.write_text('{"value": 0.35, "seconds": 1}')  # of an earlier version
+    assert Journal(tmp_path, {}).stage("a", lambda: {}, str)["value"] == 0.35

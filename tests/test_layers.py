@@ -9,8 +9,7 @@ import gancmri_jax
 
 ROOT = pathlib.Path(gancmri_jax.__file__).parent
 
-# What a room may import; what those may import is allowed too. `errors` and `version` are open
-# to all.
+# What a room may import; what those may import is allowed too. `OPEN_TO_ALL` are open to all.
 MAY_IMPORT: dict[str, set[str]] = {
     "ops": set(),
     "latents": set(),
@@ -33,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"experiments"},
     "cli": {"apps", "benchmarks", "privacy"},
 }
-OPEN_TO_ALL = {"atomic", "cache", "errors", "version"}
+OPEN_TO_ALL = {"atomic", "cache", "checksums", "errors", "lock", "version"}
 JAX_FREE = {"cine": {"phantom", "pipeline"}}  # room -> its files that may use jax
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from gancmri_jax.cli.info import command
 from gancmri_jax.errors import InputError
+from gancmri_jax.model import file as model_file
+from gancmri_jax.model.digests import with_digests
 from gancmri_jax.model.file import load_model, read_header, save_model
 from gancmri_jax.model.motion import LearnedMotion
 from tests.tiny import tiny_model
@@ -23,13 +26,13 @@ def path(tmp_path):
     return path
 
 
-def rewrite(path, change):
-    """Change the tensors of a model file."""
+def rewrite(path, change, seal=with_digests):
+    """Change the tensors and metadata of a model file, its checksums too unless told otherwise."""
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
     tensors = load_file(path)
     change(tensors, metadata)
-    save_file(tensors, path, metadata)
+    save_file(tensors, path, seal(metadata, tensors))
 
 
 def test_round_trip_is_exact(path):
@@ -63,12 +66,49 @@ def test_readable_with_safetensors_alone(path):
         (lambda t, m: m.update(format="other"), "no gancmri_jax model"),
         (lambda t, m: m.update(generator="{}"), "metadata"),
         (lambda t, m: m.update(generator=m["generator"].replace("16", "17")), "power of two"),
+        (lambda t, m: m.update(generator=m["generator"].replace("16", "1e999")), "metadata"),
+        (lambda t, m: m.update(card="[" * 1000 + "]" * 1000), "metadata"),
     ],
 )
 def test_an_unsound_file_is_refused_by_what_is_wrong(path, change, said):
     rewrite(path, change)
     with pytest.raises(InputError, match=f"model.safetensors: .*{said}"):
         load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t, m: t["w_avg"].__setitem__(0, 0.25), "tensor w_avg has another SHA-256"),
+        (lambda t, m: m.update(card='{"spacing_mm": [9, 9]}'), "its metadata has another SHA-256"),
+        (lambda t, m: m.update(sha256="[" * 5000), "its checksums cannot be read"),
+    ],
+)
+def test_what_was_changed_since_it_was_written_is_refused(path, change, said):
+    rewrite(path, change, seal=lambda metadata, tensors: metadata)
+    with pytest.raises(InputError, match=f"model.safetensors: is damaged: {said}"):
+        load_model(path)
+
+
+def test_a_file_without_checksums_is_named_once(path, capsys):
+    rewrite(path, lambda t, m: m.pop("sha256"), seal=lambda metadata, tensors: metadata)
+    for _ in range(2):
+        assert load_model(path).fingerprint == tiny_model().fingerprint
+    said = capsys.readouterr().err
+    assert said.count("without checksums") == 1 and str(path) in said
+
+
+def test_the_embedded_model_is_known_by_its_file(tmp_path, monkeypatch, capsys):
+    header = read_header("demo")
+    assert model_file._read_tensors(header, ["w_avg"])["w_avg"].shape == (512,)
+    assert capsys.readouterr().err == ""
+    own = pathlib.Path(model_file.__file__)
+    content = bytearray(own.with_name("demo.safetensors").read_bytes())
+    content[-5] ^= 1
+    (tmp_path / "demo.safetensors").write_bytes(content)
+    monkeypatch.setattr(model_file, "__file__", str(tmp_path / "file.py"))
+    with pytest.raises(InputError, match="demo.safetensors: is damaged: .* install gancmri_jax"):
+        load_model("demo")
 
 
 def test_no_such_model_and_no_such_format(tmp_path):

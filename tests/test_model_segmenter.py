@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from gancmri_jax.cli.info import command
 from gancmri_jax.errors import InputError
+from gancmri_jax.model.digests import with_digests
 from gancmri_jax.model.file import load_model, load_segmenter_of, save_model
 from gancmri_jax.model.segmenter import FILE, load_segmenter, save_segmenter
 from tests.tiny import tiny_model
@@ -44,7 +45,7 @@ def rewrite(path, change):
         metadata = file.metadata()
     tensors = load_file(path)
     change(tensors, metadata)
-    save_file(tensors, path, metadata)
+    save_file(tensors, path, with_digests(metadata, tensors))  # as if it had been written so
 
 
 def test_a_file_of_its_own_round_trips(path, segmenter):
@@ -106,6 +107,21 @@ def test_a_model_without_its_sizes_refuses_its_tensors(tmp_path, plain, segmente
     rewrite(path, lambda t, m: m.pop("segmenter"))
     with pytest.raises(InputError, match="tensor segmenter/.* is not expected here"):
         load_model(path)
+
+
+def test_one_that_was_changed_since_it_was_written_is_refused(path, capsys):
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    name = next(iter(tensors))
+    tensors[name] = tensors[name] + 1
+    save_file(tensors, path, metadata)
+    with pytest.raises(InputError, match=f"is damaged: tensor {name} has another SHA-256"):
+        load_segmenter(path)
+    del metadata["sha256"]  # as an earlier version wrote it
+    save_file(tensors, path, metadata)
+    load_segmenter(path)
+    assert "without checksums" in capsys.readouterr().err
 
 
 def test_other_files_are_no_segmenters(path, tmp_path):

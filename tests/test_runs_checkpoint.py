@@ -1,4 +1,6 @@
+import errno
 import functools
+import os
 import shutil
 
 import jax
@@ -6,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.errors import InputError
 from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.training.state import TrainState, optimizers
 from tests.tiny import tiny_config
@@ -50,15 +53,80 @@ def test_older_ones_go(saved):
     assert sorted(p.name for p in saved.iterdir() if p.is_dir()) == ["2", "3"]
 
 
-def test_one_cut_short_is_passed_over_with_a_warning(saved, tmp_path, capsys):
-    folder = tmp_path / "checkpoints"
-    shutil.copytree(saved, folder)
-    largest = max((p for p in (folder / "3").rglob("*") if p.is_file()), key=_size)
-    largest.write_bytes(largest.read_bytes()[: _size(largest) // 2])
+@pytest.fixture
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "checkpoints")
+
+
+def largest(folder):
+    return max((p for p in folder.rglob("*") if p.is_file()), key=_size)
+
+
+def load(folder):
     with Checkpoints(folder) as checkpoints:
-        state, data = checkpoints.load_latest(make_state(0))
+        return checkpoints.load_latest(make_state(0))
+
+
+def test_one_cut_short_is_passed_over_with_a_warning(folder, capsys):
+    cut = largest(folder / "3")
+    cut.write_bytes(cut.read_bytes()[: _size(cut) // 2])
+    state, data = load(folder)
     assert state.step == 2 and data == {"next_index": 20}
-    assert "3: cannot be read" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "3: cannot be read (" in said and f"{cut.name}: is damaged" in said
+
+
+def test_one_flipped_bit_is_known(folder, capsys):
+    path = largest(folder / "3")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert load(folder)[0].step == 2 and "another SHA-256" in capsys.readouterr().err
+
+
+def test_one_without_checksums_is_loaded_and_named(folder, capsys):
+    (folder / "3" / "checksums.json").unlink()
+    assert load(folder)[0].step == 3
+    assert "3: has no checksums, so damage would go unnoticed" in capsys.readouterr().err
+
+
+def test_when_all_are_cut_short_one_line_says_so(folder):
+    for step in ("2", "3"):
+        for path in (folder / step).rglob("*"):
+            if path.is_file():
+                path.write_bytes(path.read_bytes()[: _size(path) // 2])
+    with pytest.raises(InputError, match="checkpoints: none of its checkpoints can be read; rest"):
+        load(folder)
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capfd):
+    """Whatever Orbax makes of it: the disk is full when it writes, in the background."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    said = (
+        r"^[^\n]*checkpoints: a checkpoint cannot be written \(No space left on device\); [^\n]*$"
+    )
+    with pytest.raises(InputError, match=said), Checkpoints(tmp_path / "checkpoints") as saving:
+        saving.save(make_state(1), {"next_index": 10})
+        assert saving.latest == 1
+        monkeypatch.setattr("gancmri_jax.runs.checkpoint.write_checksums", full)
+        saving.save(make_state(2), {"next_index": 20})
+    monkeypatch.undo()
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        assert checkpoints.load_latest(make_state(0)) is not None
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_error_of_the_run_is_not_hidden_by_one_of_the_disk(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("gancmri_jax.runs.checkpoint.write_checksums", full)
+    with pytest.raises(KeyError), Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        checkpoints.save(make_state(1), {"next_index": 10})
+        raise KeyError
 
 
 def _size(path):

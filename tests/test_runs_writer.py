@@ -60,3 +60,31 @@ def test_a_grid_is_filled_row_by_row_and_ends_black(tmp_path):
         pixels = np.asarray(grid)
     np.testing.assert_array_equal(pixels, [[0, 0, 128, 128, 255, 255], [153, 153, 0, 0, 0, 0]])
     assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
+
+
+def test_a_run_keeps_its_records_wherever_they_lie(tmp_path):
+    pin_config(tmp_path, tiny_config())  # of a version that did not keep them
+    pin_config(tmp_path, tiny_config(data="there"), "first")
+    pin_config(tmp_path, tiny_config(data="elsewhere"), "first")
+    with pytest.raises(InputError, match="began with other training records; .* --new_data"):
+        pin_config(tmp_path, tiny_config(), "second")
+    assert json.loads((tmp_path / "config.json").read_text())["records"] == "first"
+    pin_config(tmp_path, tiny_config(), "second", new_records=True)
+    pin_config(tmp_path, tiny_config(), "second")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", "[" * 5000, "\0"])
+def test_a_damaged_configuration_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(InputError, match=r"config.json: is damaged \(.*\); remove it"):
+        pin_config(tmp_path, tiny_config())
+    assert (tmp_path / "config.json").read_text() == text
+
+
+@pytest.mark.parametrize("line", [b"{", b"", b"3", b'{"kimg": 1}', b'{"step": "1"}', b"\xff{}"])
+def test_a_damaged_line_is_named_by_number(tmp_path, line):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 3}\n')
+    with pytest.raises(InputError, match=r"metrics.jsonl: line 2 is damaged; remove that line"):
+        MetricsFile(path, 2)
+    assert path.read_bytes().count(b"\n") == 3

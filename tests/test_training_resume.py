@@ -95,6 +95,10 @@ def whole(records, tmp_path_factory):
     return workdir
 
 
+def compiled(workdir):
+    return {path.name for path in (workdir / "compiled").iterdir()}
+
+
 def begin_like(whole, workdir):
     """Let a run find the other's compiled programs."""
     workdir.mkdir()
@@ -121,6 +125,7 @@ def test_a_run_killed_at_random_moments_is_the_same_bit_for_bit(records, whole, 
     tensors, tensors_again = (load_file(run / "model.safetensors") for run in (whole, workdir))
     jax.tree.map(np.testing.assert_array_equal, tensors, tensors_again)
     assert steps(workdir) == steps(whole)
+    assert compiled(workdir) == compiled(whole)  # so nothing was compiled anew, encoder and all
 
 
 def test_a_run_asked_to_end_saves_and_goes_on(records, whole, tmp_path):

@@ -1,9 +1,12 @@
 import base64
+import errno
 import hashlib
+import os
 
 import pytest
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.weights import download as downloads
 from gancmri_jax.weights.download import Access, download
 from tests.web_server import serve
 
@@ -100,3 +103,46 @@ def test_a_login_of_netrc_is_sent(site, tmp_path):
     (tmp_path / "netrc").chmod(0o600)
     download(f"{site.url}/f", tmp_path / "f", SHA256, Access())
     assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_a_server_that_drips_is_given_up_and_what_came_is_kept(site, tmp_path, monkeypatch):
+    site.drip_s = 0.02
+    monkeypatch.setattr(downloads, "_PATIENCE_S", 0.2)
+    with pytest.raises(InputError, match=r"^127.0.0.1: is too slow \(\d+ bytes in \d+ s\)"):
+        download(f"{site.url}/f", tmp_path / "f", SHA256, Access())
+    assert names(tmp_path) == ["f.part"]
+    site.drip_s = None
+    download(f"{site.url}/f", tmp_path / "f", SHA256, Access())
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert site.requests[-1][1] is not None  # from where it stood
+
+
+def test_a_server_that_never_ends_is_given_up(site, tmp_path, monkeypatch):
+    site.endless = True
+    monkeypatch.setattr(downloads, "MOST_BYTES", 10 * len(CONTENT))
+    with pytest.raises(InputError, match=f"127.0.0.1: sends over {10 * len(CONTENT)} bytes"):
+        download(f"{site.url}/f", tmp_path / "f", SHA256, Access())
+    assert names(tmp_path) == []
+
+
+def test_a_redirection_leads_to_the_same_bytes_or_to_a_refusal(site, tmp_path):
+    site.elsewhere = {"/g": "/f", "/round": "/round", "/disk": (tmp_path / "own").as_uri()}
+    (tmp_path / "own").write_bytes(CONTENT)
+    download(f"{site.url}/g", tmp_path / "f", SHA256, Access())
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    for path in ("round", "disk"):
+        with pytest.raises(InputError, match="^127.0.0.1: [^\n]*redirect[^\n]*$"):
+            download(f"{site.url}/{path}", tmp_path / "h", SHA256, Access())
+    site.files["/f"] = bytes(len(CONTENT))
+    with pytest.raises(InputError, match="another SHA-256"):
+        download(f"{site.url}/g", tmp_path / "h", SHA256, Access())
+    assert names(tmp_path) == ["f", "own"]
+
+
+def test_a_full_disk_is_not_the_servers_fault(site, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(downloads, "_receive", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*f.part'"):
+        download(f"{site.url}/f", tmp_path / "f", SHA256, Access())

@@ -11,6 +11,7 @@ import gzip
 import io
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import IO
 
@@ -24,6 +25,7 @@ MOST_LEVELS = 3
 MOST_MEMBERS = 100_000
 MOST_RATIO = 200  # of unpacked to packed size: MR frames reach 2 to 5
 SMALL_BYTES = 2**20  # below, any ratio is harmless: an empty frame packs very well
+_PIECE_BYTES = 2**20  # unpacked at once
 OTHER_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".bz2", ".xz")
 
 
@@ -80,6 +82,32 @@ def gunzipped(file: File) -> File:
         return inside
 
     return File(file.path.with_suffix(""), open_inside, on_disk=False)  # type: ignore[arg-type]
+
+
+def is_gzip(file: File) -> bool:
+    """Tell by its first bytes whether a file is gzipped."""
+    return file.head(2) == b"\x1f\x8b"
+
+
+def gunzip_to_end(file: File, keep: int = 0) -> io.BytesIO:
+    """Unpack a gzipped file to its end, where its checksum is; return its first bytes.
+
+    Raises:
+        InputError: The checksum is another, or it unpacks to too much.
+    """
+    kept, num_bytes = io.BytesIO(), 0
+    try:
+        with file.open() as packed, gzip.GzipFile(fileobj=packed) as unpacked:
+            while piece := unpacked.read(_PIECE_BYTES):
+                kept.write(piece[: max(keep - num_bytes, 0)])
+                num_bytes += len(piece)
+                if num_bytes > MOST_BYTES:
+                    raise InputError(f"would unpack to over {MOST_BYTES >> 20} MiB, no cine")
+    except (EOFError, OSError, zlib.error) as error:
+        reason = "it ends too early" if isinstance(error, EOFError) else str(error)
+        raise InputError(f"is damaged: {reason}; copy it again") from error
+    kept.seek(0)
+    return kept
 
 
 def list_files(path: pathlib.Path, deep: bool = True) -> Iterator[File | Refusal]:

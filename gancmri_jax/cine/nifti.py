@@ -11,7 +11,6 @@ import io
 import math
 import pathlib
 import re
-import zlib
 from typing import Any
 
 import nibabel
@@ -20,7 +19,7 @@ from jaxtyping import Float, Shaped
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.cine.files import MOST_BYTES, File, disk_file
+from gancmri_jax.cine.files import MOST_BYTES, File, disk_file, gunzip_to_end, is_gzip
 from gancmri_jax.cine.orientation import to_radiological
 from gancmri_jax.errors import InputError
 
@@ -35,6 +34,7 @@ FEWEST_FRAMES_IN_THIRD = 20  # of an array (x, y, n, 1): stacks of the heart hav
 FEW_FRAMES = 8  # of the fourth axis, where the third holds more, it counts slices
 MOST_LABELS = 16
 FEWEST_VOXELS = 4096  # below, a picture may have few values by chance
+_HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 has fewer
 MM = {"meter": 1e3, "mm": 1.0, "micron": 1e-3}
 MS = {"sec": 1e3, "msec": 1.0, "usec": 1e-3}
 
@@ -198,22 +198,41 @@ def _path(source: pathlib.Path | File) -> pathlib.Path:
 
 
 def _load(source: pathlib.Path | File) -> Any:
+    """Open a file; one that is gzipped is read to its end, where its checksum is.
+
+    Raises:
+        InputError: It is too large, or has another checksum than was written.
+    """
     file = source if isinstance(source, File) else disk_file(source)
-    if file.on_disk:
+    if file.on_disk and (".hdr" in file.path.name.lower() or not is_gzip(file)):
+        for half in _gzipped_halves(file.path):
+            gunzip_to_end(disk_file(half))  # nibabel reads no further than the last pixel
         return nibabel.load(file.path)
-    content = file.read()
-    if content.startswith(b"\x1f\x8b"):
-        unpacker = zlib.decompressobj(wbits=31)
-        content = unpacker.decompress(content, MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise InputError(f"would unpack to over {MOST_BYTES >> 20} MiB, no cine")
-    kind = nibabel.Nifti2Image if 540 in _header_sizes(content) else nibabel.Nifti1Image
-    return kind.from_stream(io.BytesIO(content))
+    if not is_gzip(file):
+        content = io.BytesIO(file.read())
+        return _kind(content.getvalue()[:4]).from_stream(content)
+    with file.open() as packed, gzip.GzipFile(fileobj=packed) as unpacked:
+        head = unpacked.read(_HEADER_BYTES)
+    kind = _kind(head[:4])
+    header = kind.header_class.from_fileobj(io.BytesIO(head), check=False)
+    num_bytes = math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
+    if num_bytes > MOST_BYTES:
+        raise InputError(f"would unpack to {num_bytes >> 20} MiB, no cine")
+    return kind.from_stream(gunzip_to_end(file, num_bytes + int(header.get_data_offset())))
 
 
-def _header_sizes(content: bytes) -> tuple[int, int]:
-    first = content[:4]
-    return int.from_bytes(first, "little"), int.from_bytes(first, "big")
+def _gzipped_halves(path: pathlib.Path) -> list[pathlib.Path]:
+    """Return what is gzipped of a pair of header and image."""
+    if ".hdr" not in path.name.lower():
+        return []
+    beside = [path.with_name(stem(path) + suffix) for suffix in IMAGE_SUFFIXES]
+    return [half for half in (path, *beside) if half.is_file() and is_gzip(disk_file(half))]
+
+
+def _kind(size: bytes) -> Any:
+    """Return the class of images whose header has a size."""
+    sizes = int.from_bytes(size, "little"), int.from_bytes(size, "big")
+    return nibabel.Nifti2Image if 540 in sizes else nibabel.Nifti1Image
 
 
 def _time_axis(

@@ -7,7 +7,9 @@ import collections
 import dataclasses
 import pathlib
 import re
+import struct
 import warnings
+import zlib
 from collections.abc import Sequence
 
 import av
@@ -25,6 +27,7 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".gif")
 PNG_SUFFIX = ".png"
 MOST_FRAMES = 1000
 GIF_TICK_MS = 10.0
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right; bottom and right lie outside
 Film = tuple[list[UInt8[np.ndarray, "h w"]], Timing, tuple[float, float]]
@@ -65,6 +68,7 @@ def read_pngs(folder: pathlib.Path, subject: str) -> Cine:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
+                _check_png(path)
                 with Image.open(path, formats=["PNG"]) as image:
                     frames.append(_grey(image))
         except Exception as error:
@@ -86,6 +90,21 @@ def read_pngs(folder: pathlib.Path, subject: str) -> Cine:
     if len(frames) < 2:
         raise InputError(f"{folder}: holds a single picture, no cine")
     return Cine(np.stack(frames), UNKNOWN_MM, None, subject)
+
+
+def _check_png(path: pathlib.Path) -> None:
+    """See that each chunk of a PNG has its CRC-32, which Pillow compares of few of them."""
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError("too large")
+    content = path.read_bytes()
+    at = len(_PNG_SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", content, at)
+        (crc,) = struct.unpack_from(">I", content, at + 8 + length)
+        if zlib.crc32(content[at + 4 : at + 8 + length]) != crc:
+            raise ValueError("a chunk has another CRC-32")
+        at += 12 + length
 
 
 def is_video(path: pathlib.Path) -> bool:

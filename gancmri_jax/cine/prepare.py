@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from gancmri_jax.atomic import sync, sync_tree
 from gancmri_jax.cine.duplicates import find_duplicates, one_heart
-from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.not_taken import Remark, count_by_kind
 from gancmri_jax.cine.phenotypes import (
     FLAGS,
@@ -32,7 +33,7 @@ from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.pool import ProcessKilledError, stage_all
 from gancmri_jax.cine.preprocess import Fit, check_percentiles
 from gancmri_jax.cine.read import Extra, ignore, names_as_written
-from gancmri_jax.cine.records import write_records
+from gancmri_jax.cine.records import check_records, seal, write_records
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.report import make_report, write_report
 from gancmri_jax.cine.split import SPLITS, Split, split_subjects
@@ -45,6 +46,7 @@ from gancmri_jax.cine.subjects import (
     unused_files,
 )
 from gancmri_jax.errors import InputError
+from gancmri_jax.lock import one_run
 from gancmri_jax.version import __version__
 
 CARD = "prepare.json"
@@ -103,7 +105,7 @@ def prepare(
         videos and frames by split, and why files were refused. A report lies there too.
 
     Raises:
-        InputError: Nothing can be read, or `out` holds something else.
+        InputError: Nothing can be read, or `out` holds something else or is being made.
     """
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{out}: lies inside the input; write the records somewhere else")
@@ -116,6 +118,27 @@ def prepare(
     }
     if earlier := _earlier(out, card):
         return earlier
+    with one_run(out, "prepare", beside=True):
+        if earlier := _earlier(out, card):  # another run has just finished
+            return earlier
+        return _prepare(
+            source, out, options, subjects, key, card, on_refusal, on_subject, on_extra, workers
+        )
+
+
+def _prepare(
+    source: pathlib.Path,
+    out: pathlib.Path,
+    options: Options,
+    subjects: Sequence[Subject],
+    key: bytes | None,
+    card: Card,
+    on_refusal: Callable[[Refusal], None],
+    on_subject: Callable[[int, int], None],
+    on_extra: Callable[[Extra], None],
+    workers: int | None,
+) -> Card:
+    """Do what `prepare` says, of subjects whose names are hashed with a key or kept."""
     phenotypes = study_phenotypes(source)
     part = _workshop(out, card)
     reading = ReadOptions(
@@ -164,7 +187,10 @@ def prepare(
         of_rows = read_flags(table) if table.is_file() else {}
         flags = {name: of_rows[row] for name, row in matched.row_of.items() if row in of_rows}
         records = _write(part / "records", card, staged, written, matched.rows, flags)
-        os.replace(records, out.resolve())
+        sync_tree(records)
+        place = out.resolve()  # which "." can no longer tell once it is replaced
+        os.replace(records, place)
+        sync(place.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise InputError(
@@ -228,6 +254,7 @@ def _write(
     card["duplicates"] = {"equal": len(equal), "alike": len(alike)}
     write_report(records, make_report(card, staged, assigned, written, equal, alike), staged)
     (records / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    seal(records)
     return records
 
 
@@ -281,10 +308,11 @@ def _earlier(out: pathlib.Path, card: Card) -> Card | None:
         return None
     try:
         earlier = json.loads((out / CARD).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise InputError(
             f"{out}: is there already and holds no finished records; remove it or choose another"
         ) from None
+    check_records(out)
     defaults = json.loads(json.dumps(dataclasses.asdict(Options())))  # older cards lack some
     before, now = ({**defaults, **c["options"], "input": c["input"]} for c in (earlier, card))
     if changed := [name for name in now if before.get(name) != now[name]]:

@@ -1,12 +1,14 @@
 """Training records: one video a record, in ArrayRecord files that TensorFlow Datasets describes.
 
 They are written and read with no TensorFlow installed. A folder of records holds
-`dataset_info.json`, `features.json`, `metadata.json` (frames of each record) and a file or more a
-split; `tfds.builder_from_directory` opens it.
+`dataset_info.json`, `features.json`, `metadata.json` (frames of each record, and a fingerprint of
+each split) and a file or more a split; `tfds.builder_from_directory` opens it. ArrayRecord checks
+what it reads; `checksums.json` holds the SHA-256 of the JSON files.
 """
 
 import contextlib
 import errno
+import hashlib
 import io
 import itertools
 import math
@@ -16,11 +18,12 @@ import pathlib
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import SupportsIndex, overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from gancmri_jax.checksums import CHECKSUMS, check_checksums, write_checksums
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 
@@ -51,7 +54,7 @@ class Cines(tfds.core.GeneratorBasedBuilder):
             builder=self,
             features=tfds.features.FeaturesDict(features),
             disable_shuffling=True,
-            metadata=tfds.core.MetadataDict(num_frames={}),
+            metadata=tfds.core.MetadataDict(num_frames={}, sha256={}),
         )
 
     def _split_generators(self, dl_manager: object) -> dict[str, Iterator]:
@@ -59,20 +62,25 @@ class Cines(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict]]:
         num_frames = self.info.metadata["num_frames"][split] = []
+        digest = hashlib.sha256()
         for key, cine in enumerate(self._cines[split]):
             assert cine.pixels.dtype == np.uint8, cine.pixels.dtype
             num_frames.append(len(cine.pixels))
-            yield (
-                key,
-                {
-                    "frames": np.asarray(cine.pixels),
-                    "subject": cine.subject,
-                    "spacing_mm": np.asarray(cine.spacing_mm, np.float32),
-                    "frame_ms": np.float32(math.nan if cine.frame_ms is None else cine.frame_ms),
-                    "ed_frame": np.int32(cine.ed_frame),
-                    "es_frame": np.int32(UNKNOWN_FRAME if cine.es_frame is None else cine.es_frame),
-                },
-            )
+            example: dict[str, Any] = {
+                "frames": np.ascontiguousarray(cine.pixels),
+                "subject": cine.subject,
+                "spacing_mm": np.asarray(cine.spacing_mm, np.float32),
+                "frame_ms": np.float32(math.nan if cine.frame_ms is None else cine.frame_ms),
+                "ed_frame": np.int32(cine.ed_frame),
+                "es_frame": np.int32(UNKNOWN_FRAME if cine.es_frame is None else cine.es_frame),
+            }
+            for name, value in example.items():
+                described = value if isinstance(value, str) else np.shape(value)
+                digest.update(f"{name} {described}\n".encode())
+                if not isinstance(value, str):
+                    digest.update(np.asarray(value).tobytes())
+            yield key, example
+        self.info.metadata["sha256"][split] = digest.hexdigest()
 
 
 def write_records(out: pathlib.Path, cines: Mapping[str, Iterable[Cine]]) -> None:
@@ -97,7 +105,24 @@ def write_records(out: pathlib.Path, cines: Mapping[str, Iterable[Cine]]) -> Non
         except RuntimeError as error:  # as the writer calls a full disk
             reason = re.search(r"failed: ([^;]+);", str(error))
             raise OSError(errno.EIO, reason[1] if reason else str(error), str(out)) from error
+        seal(pathlib.Path(builder.data_dir))
         os.replace(builder.data_dir, out)
+
+
+def seal(directory: pathlib.Path) -> None:
+    """Write the checksums of the JSON files of a folder of records, as its last file."""
+    files = set(directory.glob("*.json")) - {directory / CHECKSUMS}
+    write_checksums(directory, files)
+
+
+def check_records(directory: pathlib.Path) -> None:
+    """Compare the JSON files of a folder of records with their checksums, where it has any.
+
+    Raises:
+        InputError: One was changed.
+    """
+    with _intact(directory, "its description"):
+        check_checksums(directory)
 
 
 def is_records(path: pathlib.Path) -> bool:
@@ -110,26 +135,34 @@ class Records(Sequence[Cine]):
 
     Attributes:
         num_frames: Frames of each cine.
+        fingerprint: Identifies the splits by all that is in them, wherever they lie; those that an
+            earlier version wrote, by the sizes of their files and what is said of them.
     """
 
     num_frames: list[int]
+    fingerprint: str
 
     def __init__(self, directory: pathlib.Path, *splits: str, most: int | None = None) -> None:
         """Open a split, or several one after another; of them, the first `most` cines or all.
 
         Raises:
-            InputError: The folder holds no records, or lacks one of the splits.
+            InputError: The folder holds no records, or damaged ones, or lacks one of the splits.
         """
         builder = _builder(directory)
+        self._directory = directory
         if missing := [split for split in splits if split not in builder.info.splits]:
             raise InputError(
                 f"{directory}: has no split '{missing[0]}', only {', '.join(builder.info.splits)} "
                 "(fewer than 10 subjects all go to train)"
             )
-        self._source = builder.as_data_source(split="+".join(splits))
-        self._length = len(self._source) if most is None else min(len(self._source), most)
-        known = (builder.info.metadata or {}).get("num_frames", {})
+        with _intact(directory, "its records"):
+            self._source = builder.as_data_source(split="+".join(splits))
+            whole = len(self._source)
+        self._length = whole if most is None else min(whole, most)
+        metadata = dict(builder.info.metadata or {})
+        known = metadata.get("num_frames", {})
         self.num_frames = [number for split in splits for number in known.get(split, [])]
+        self.fingerprint = _fingerprint(builder, splits, metadata.get("sha256", {}))
         self.num_frames = self.num_frames[: self._length]
         if len(self.num_frames) != len(self):
             self.num_frames = [len(cine.pixels) for cine in self]
@@ -147,17 +180,20 @@ class Records(Sequence[Cine]):
         index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(index)
-        example = self._source[index % len(self)]
-        row_mm, column_mm = (float(mm) for mm in example["spacing_mm"])
-        frame_ms, es_frame = float(example["frame_ms"]), int(example["es_frame"])
-        return Cine(
-            pixels=example["frames"],
-            spacing_mm=(row_mm, column_mm),
-            frame_ms=None if math.isnan(frame_ms) else frame_ms,
-            subject=example["subject"].decode(),
-            ed_frame=int(example["ed_frame"]),
-            es_frame=None if es_frame == UNKNOWN_FRAME else es_frame,
-        )
+        with _intact(self._directory, f"record {index % len(self)}"):
+            example = self._source[index % len(self)]
+            row_mm, column_mm = (float(mm) for mm in example["spacing_mm"])
+            frame_ms, es_frame = float(example["frame_ms"]), int(example["es_frame"])
+            if math.isinf(frame_ms) or frame_ms <= 0:
+                raise InputError(f"frame time must be positive, got {frame_ms} ms")
+            return Cine(
+                pixels=example["frames"],
+                spacing_mm=(row_mm, column_mm),
+                frame_ms=None if math.isnan(frame_ms) else frame_ms,
+                subject=example["subject"].decode(),
+                ed_frame=int(example["ed_frame"]),
+                es_frame=None if es_frame == UNKNOWN_FRAME else es_frame,
+            )
 
 
 def record_splits(directory: pathlib.Path) -> list[str]:
@@ -171,4 +207,30 @@ def _builder(directory: pathlib.Path) -> tfds.core.DatasetBuilder:
             f"{directory}: holds no training records; write them with "
             f"`gancmri prepare --input DIR --out {directory}`"
         )
-    return tfds.builder_from_directory(directory)
+    check_records(directory)
+    with _intact(directory, "its description"):
+        return tfds.builder_from_directory(directory)
+
+
+def _fingerprint(
+    builder: tfds.core.DatasetBuilder, splits: Sequence[str], known: Mapping[str, str]
+) -> str:
+    digest = hashlib.sha256()
+    for split in splits:
+        info = builder.info.splits[split]
+        kept = known.get(split) or repr((info.shard_lengths, info.num_bytes))
+        digest.update(f"{split} {kept}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _intact(directory: pathlib.Path, what: str) -> Iterator[None]:
+    """Turn whatever a reader of records stumbles over into one line."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error) if isinstance(error, InputError) else type(error).__name__
+        raise InputError(
+            f"{directory}: {what} cannot be read ({reason}): the records are damaged; restore "
+            "them from a backup, or prepare them again"
+        ) from error

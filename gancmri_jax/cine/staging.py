@@ -6,7 +6,6 @@ They are what lets many processes work at once, and a killed `prepare` go on whe
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.not_taken import NotTaken
@@ -65,13 +65,11 @@ class Staged:
 
     def pixels(self) -> UInt8[np.ndarray, "t h w"]:
         """Read the frames."""
-        with np.load(self.path) as file:
-            return file[f"frames_{self.index}"]
+        return _load(self.path, f"frames_{self.index}")
 
     def likeness(self) -> np.ndarray:
         """Read what `likeness` said of the frames."""
-        with np.load(self.path) as file:
-            return file[f"likeness_{self.index}"]
+        return _load(self.path, f"likeness_{self.index}")
 
     def cine(self, subject: str) -> Cine:
         """Read the cine under the name it is to be written by."""
@@ -100,20 +98,28 @@ def stage(task: Task) -> pathlib.Path:
         staged.append((fields, summarise(source, cine.pixels)))
     said = json.dumps({"staged": staged, "refused": refused, "not_taken": not_taken})
     arrays["said"] = np.frombuffer(said.encode(), np.uint8)
-    part = task.path.with_suffix(".part")
-    with part.open("wb") as file:
+    with atomic_write(task.path) as part, part.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-    os.replace(part, task.path)
     return task.path
 
 
 def read_staged(path: pathlib.Path) -> tuple[list[Staged], list[Refusal], list[NotTaken]]:
     """Return what a subject's file holds, its frames still on disk."""
-    with np.load(path) as file:
-        said = json.loads(file["said"].tobytes())
+    said = json.loads(_load(path, "said").tobytes())
     staged = [Staged(path, i, *parts) for i, parts in enumerate(said["staged"])]
     refused = [Refusal(pathlib.Path(place), reason) for place, reason in said["refused"]]
     return staged, refused, [NotTaken(pathlib.Path(p), *rest) for p, *rest in said["not_taken"]]
+
+
+def _load(path: pathlib.Path, name: str) -> np.ndarray:
+    """Read an array; the file, a zip, holds a checksum of each."""
+    try:
+        with path.open("rb") as opened, np.load(opened) as file:
+            return file[name]
+    except Exception as error:  # whatever a reader of a damaged file stumbles over
+        raise InputError(
+            f"{path}: is damaged ({type(error).__name__}); run the same command again"
+        ) from error
 
 
 def _preprocessed(task: Task) -> Iterator[tuple[Cine, Cine] | Refusal | NotTaken]:

@@ -106,9 +106,11 @@ def progress(settings: "Settings") -> Iterator[dict[str, Callable[..., object]]]
             )
             bars.append(until_the_end.enter_context(bar))
 
+        begun = time.monotonic()  # which a clock that is set back does not change
+
         def on_steps(frame_steps: float) -> None:
             (bar,) = bars
-            hours = (time.time() - bar.start_t) / 3600
+            hours = max(time.monotonic() - begun, 1e-3) / 3600
             frames = frame_steps / settings.num_steps
             projected = bar.n + frames - bar.initial
             bar.set_postfix_str(f"{projected / hours:.0f} frames/h", refresh=False)

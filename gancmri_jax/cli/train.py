@@ -17,6 +17,9 @@ _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "Run on several hosts, which JAX detects from the cluster's environment."
 )
 _TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Also write event files for TensorBoard.")
+_NEW_DATA = flags.DEFINE_bool(
+    "new_data", False, "Resume a run although its training records have changed."
+)
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
@@ -48,7 +51,7 @@ def run(_: list[str]) -> None:
         check_config(_CONFIG.value)
         spread_over_cores(_CONFIG.value.batch_size // _CONFIG.value.accumulate)
     try:
-        train(_CONFIG.value, workdir, _TENSORBOARD.value)
+        train(_CONFIG.value, workdir, _TENSORBOARD.value, _NEW_DATA.value)
     except Terminated as end:
         print(f"asked to end: saved at step {end}; the same command goes on", file=sys.stderr)
         return
@@ -78,7 +81,8 @@ def _parse(argv: list[str]) -> list[str]:
         raise InputError(_one_line(error)) from error
     if len(rest) > 1:
         raise InputError(
-            f"unknown option {rest[1]}; use --config, --workdir, --distributed or --tensorboard"
+            f"unknown option {rest[1]}; use --config, --workdir, --distributed, --tensorboard or "
+            "--new_data"
         )
     if not _config_file().is_file():  # ml_collections would wait for its first use to say so
         raise InputError(f"{_config_file()}: no such configuration file")

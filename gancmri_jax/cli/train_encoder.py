@@ -71,6 +71,7 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
 
     from gancmri_jax.cine.records import record_splits
     from gancmri_jax.errors import InputError
+    from gancmri_jax.lock import one_run
     from gancmri_jax.metrics.similarity import WINDOW
     from gancmri_jax.model.file import load_model, save_model
     from gancmri_jax.training.encoder import (
@@ -91,18 +92,19 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     config = default_config()
     config.update(options)
     frames = None if data is None else read_frames(data, "train", model.resolution)
-    model = train_encoder(model, config, out, frames)
-    sets = {"generated": generated_frames(model, config.seed + 1)}
-    if data is not None and "test" in record_splits(data):
-        sets["test split"] = read_frames(data, "test", model.resolution, 512)
-    scores = {name: score(model, held_back) for name, held_back in sets.items()}
-    for name, found in scores.items():
-        click.echo(
-            f"held back, {found['frames']} frames, {name}: SSIM {found['ssim']:.3f}, PSNR "
-            f"{found['psnr_db']:.1f} dB (medians)"
-        )
-    assert model.encoder is not None
-    card = model.encoder.card | {"held_back": scores}
-    encoder = dataclasses.replace(model.encoder, card=card)
-    save_model(dataclasses.replace(model, encoder=encoder), out / MODEL)
+    with one_run(out, "train-encoder"):
+        model = train_encoder(model, config, out, frames)
+        sets = {"generated": generated_frames(model, config.seed + 1)}
+        if data is not None and "test" in record_splits(data):
+            sets["test split"] = read_frames(data, "test", model.resolution, 512)
+        scores = {name: score(model, held_back) for name, held_back in sets.items()}
+        for name, found in scores.items():
+            click.echo(
+                f"held back, {found['frames']} frames, {name}: SSIM {found['ssim']:.3f}, PSNR "
+                f"{found['psnr_db']:.1f} dB (medians)"
+            )
+        assert model.encoder is not None
+        card = model.encoder.card | {"held_back": scores}
+        encoder = dataclasses.replace(model.encoder, card=card)
+        save_model(dataclasses.replace(model, encoder=encoder), out / MODEL)
     click.echo(f"wrote {out / MODEL}")

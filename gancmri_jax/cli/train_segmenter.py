@@ -100,6 +100,7 @@ def command(
     """
     import dataclasses
 
+    from gancmri_jax.lock import one_run
     from gancmri_jax.model.file import load_model, save_model
     from gancmri_jax.model.segmenter import save_segmenter
     from gancmri_jax.physiology.score import held_back_scores
@@ -108,14 +109,15 @@ def command(
     model = load_model(name) if name else None
     config = default_config()
     config.update(filters=filters, **options)
-    segmenter = train_segmenter(config, out)
-    scores = held_back_scores(segmenter, config.seed + 1)
-    for size, score in scores.items():
-        click.echo(f"held back, {size}×{size}: {score}")
-    card = segmenter.card | {"held_back": {str(k): s._asdict() for k, s in scores.items()}}
-    segmenter = dataclasses.replace(segmenter, card=card)
-    save_segmenter(segmenter, out / FILE)
-    click.echo(f"wrote {out / FILE}")
-    if model is not None:
-        save_model(dataclasses.replace(model, segmenter=segmenter), out / "model.safetensors")
-        click.echo(f"wrote {out / 'model.safetensors'}")
+    with one_run(out, "train-segmenter"):
+        segmenter = train_segmenter(config, out)
+        scores = held_back_scores(segmenter, config.seed + 1)
+        for size, score in scores.items():
+            click.echo(f"held back, {size}×{size}: {score}")
+        card = segmenter.card | {"held_back": {str(k): s._asdict() for k, s in scores.items()}}
+        segmenter = dataclasses.replace(segmenter, card=card)
+        save_segmenter(segmenter, out / FILE)
+        click.echo(f"wrote {out / FILE}")
+        if model is not None:
+            save_model(dataclasses.replace(model, segmenter=segmenter), out / "model.safetensors")
+            click.echo(f"wrote {out / 'model.safetensors'}")

@@ -1,5 +1,6 @@
 """A run in stages, kept in its folder: each stage leaves a file, and what has left one is done."""
 
+import hashlib
 import json
 import pathlib
 import time
@@ -11,6 +12,8 @@ from gancmri_jax.errors import InputError
 
 Result = dict[str, Any]
 Tell = Callable[[str], object]
+
+_SHA256 = "sha256"  # beside a stage's own keys
 
 
 class Journal:
@@ -39,11 +42,10 @@ class Journal:
         now = json.loads(json.dumps(settings))
         try:
             self._stages.mkdir(parents=True, exist_ok=True)
-            before = json.loads(pinned.read_text()) if pinned.exists() else now
+            before = _read(pinned) if pinned.exists() else now
             if not pinned.exists():
-                with atomic_write(pinned) as part:
-                    part.write_text(json.dumps(now, indent=2) + "\n")
-        except (OSError, ValueError) as error:
+                _write(pinned, now)
+        except OSError as error:
             raise InputError(f"{folder}: cannot be used ({error}); choose another --out") from error
         names = sorted(before.keys() | now.keys())
         if changed := [name for name in names if before.get(name) != now.get(name)]:
@@ -71,14 +73,13 @@ class Journal:
         """
         path = self._stages / f"{name}{'' if count is None else count}.json"
         if path.exists():
-            result = json.loads(path.read_text())
+            result = _read(path)
             self._tell(f"{name}: {say(result)} (done before)")
         else:
             start = time.perf_counter()
             result = json.loads(json.dumps(work()))
             result["seconds"] = round(time.perf_counter() - start, 1)
-            with atomic_write(path) as part:
-                part.write_text(json.dumps(result, indent=2) + "\n")
+            _write(path, result)
             self._tell(f"{name}: {say(result)} ({result['seconds']:.0f} s)")
         self.results[name] = result
         return result
@@ -97,3 +98,31 @@ class Journal:
             self.missing[name] = str(error)
             self._tell(f"{name}: left out: {error}")
         return name in self.results
+
+
+def _write(path: pathlib.Path, values: Result) -> None:
+    """Write a JSON object with its SHA-256, on the disk for good."""
+    with atomic_write(path, durable=True) as part:
+        part.write_text(json.dumps({**values, _SHA256: _sha256(values)}, indent=2) + "\n")
+
+
+def _read(path: pathlib.Path) -> Result:
+    """Read what `_write` wrote, or an earlier version without a SHA-256.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    try:
+        values = json.loads(path.read_text())
+        known = values.pop(_SHA256, None)
+        if known not in (None, _sha256(values)):
+            raise ValueError("another SHA-256 than when it was written")
+        return values
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: is damaged ({error}); restore it, or remove it to do that part again"
+        ) from error
+
+
+def _sha256(values: Result) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -18,6 +18,7 @@ from gancmri_jax.experiments.scale import Scale
 from gancmri_jax.experiments.sections import sections
 from gancmri_jax.experiments.summary import Rerun
 from gancmri_jax.experiments.temporal_superres import halve
+from gancmri_jax.lock import one_run
 from gancmri_jax.metrics.protocol import OnStart
 from gancmri_jax.metrics.sets import CineSet, GeneratedSet
 from gancmri_jax.model.file import load_model
@@ -54,9 +55,23 @@ def reproduce(
         The report, `report.md`; `report.html` and all figures and films lie beside it.
 
     Raises:
-        InputError: The model cannot be used, or `out` cannot, or holds another run. What is only
-            measured by something that is not there is left out, and the report says why.
+        InputError: The model cannot be used, or `out` cannot, or holds another run or is in use by
+            one. What is only measured by something that is not there is left out, and the report
+            says why.
     """
+    with one_run(out, "reproduce"):
+        return _reproduce(out, scale, model_name, config, seed, tell, on_start)
+
+
+def _reproduce(
+    out: pathlib.Path,
+    scale: Scale,
+    model_name: str | None,
+    config: pathlib.Path | None,
+    seed: int,
+    tell: Tell,
+    on_start: OnStart,
+) -> pathlib.Path:
     model, trained_by = None, None
     if model_name is not None:
         model = load_model(model_name)

@@ -17,6 +17,7 @@ from gancmri_jax.fitting.calibration import Calibration, calibrate
 from gancmri_jax.fitting.directions import fit_directions
 from gancmri_jax.fitting.motion import Figures, fit_motion, motion_figures
 from gancmri_jax.latents.codes import Codes, concatenate
+from gancmri_jax.lock import one_run
 from gancmri_jax.model.file import save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import from_tensors, to_tensors
@@ -89,10 +90,16 @@ def fit(
         options: What is learned, and how.
 
     Raises:
-        InputError: A store holds codes of another model, the codes or phenotypes teach nothing, or
-            motion cannot be scaled as asked. Nothing is written then.
+        InputError: A store holds codes of another model, the codes or phenotypes teach nothing,
+            motion cannot be scaled as asked, or another run writes `out`. Nothing is written then.
     """
-    options = options or FitOptions()
+    with one_run(out, "fit", beside=True):
+        return _fit(model, stores, out, options or FitOptions())
+
+
+def _fit(
+    model: Model, stores: Sequence[pathlib.Path], out: pathlib.Path, options: FitOptions
+) -> FitReport:
     codes, provenances = _read_codes(model, stores)
     codes, left_out = _without_flagged(codes, options)
     motion, counts, whole_beats, r2 = fit_motion(codes, options.num_frames)

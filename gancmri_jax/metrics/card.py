@@ -141,5 +141,5 @@ def _read(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     try:
         cards = json.loads(path.read_text())
         return {card["metric"]: card for card in cards}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, RecursionError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as what --json wrote: {error}") from error

@@ -1,12 +1,13 @@
 """The features of a set, taken once and kept for sets that do not change."""
 
+import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cache import cache_folder
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.backbones import Backbone, extract
@@ -48,18 +49,17 @@ def features_of(
         InputError: Some are not finite.
     """
     key = f"{images.digest} {backbone.name} {backbone.digest} {backbone.preprocessing} {how}"
-    path = cache_folder() / "features" / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
+    # A zip, since that holds a checksum of what is in it.
+    path = cache_folder() / "features" / f"{hashlib.sha256(key.encode()).hexdigest()}.npz"
     if keep and path.exists():
-        try:
-            return np.load(path)
-        except (OSError, ValueError, EOFError):
-            path.unlink()  # cut short; taken again
+        with contextlib.suppress(Exception):  # whatever damage does; they are computed again
+            with path.open("rb") as opened, np.load(opened) as file:
+                return file["features"]
     features = extract(backbone, items, on_start(f"{backbone.name} of {images.name}", count))
     if not np.isfinite(features).all():
         raise InputError(f"{images.name}: {backbone.name} gives features that are not finite")
     if keep:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-        np.save(part, features)
-        os.replace(part, path)
+        with atomic_write(path) as part:
+            np.savez(part, features=features)
     return features

@@ -21,10 +21,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from gancmri_jax.atomic import atomic_write
+from gancmri_jax.checksums import file_sha256
 from gancmri_jax.errors import InputError
 from gancmri_jax.model import discriminator as judges
 from gancmri_jax.model import encoder as encoders
 from gancmri_jax.model import motion as motions
+from gancmri_jax.model.digests import check_metadata, check_tensors, with_digests
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.segmenter import (
     FILE,
@@ -39,7 +42,10 @@ from gancmri_jax.networks.generator import Generator, draw_noise
 
 FORMAT = "gancmri_jax model"
 VERSION = "1"
-EMBEDDED = ("demo", "demo256")
+EMBEDDED = {  # by name, with the SHA-256 of the file
+    "demo": "9b27839cb18562dbb55aa1f7a14caedd8e16511e4a8756f321c902842403c9ba",
+    "demo256": None,
+}
 SEGMENTER, ENCODER = "segmenter", "encoder"  # of metadata and of the card
 DISCRIMINATOR = "discriminator"  # of metadata
 
@@ -89,12 +95,10 @@ def save_model(
         metadata[DISCRIMINATOR] = json.dumps(discriminator.sizes)
     metadata["card"] = json.dumps(card)
     arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        save_file(arrays, partial, metadata)
-        partial.replace(path)
+        with atomic_write(path, durable=True) as part:
+            save_file(arrays, part, with_digests(metadata, arrays))
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error}") from error
 
 
@@ -107,13 +111,12 @@ def load_model(name: str | os.PathLike[str] = "demo") -> Model:
         InputError: No such model, or the file is not a sound model of this version.
     """
     header = read_header(name)
-    with safe_open(header.path, framework="numpy") as file:
-        tensors = {
-            key: file.get_tensor(key)
-            for key in header.shapes
-            if header.discriminator is None or not key.startswith(judges.PREFIX)
-        }
-    return _assemble(header, tensors)
+    wanted = [
+        key
+        for key in header.shapes
+        if header.discriminator is None or not key.startswith(judges.PREFIX)
+    ]
+    return _assemble(header, _read_tensors(header, wanted))
 
 
 def load_discriminator(name: str | os.PathLike[str]) -> judges.Judge:
@@ -127,13 +130,12 @@ def load_discriminator(name: str | os.PathLike[str]) -> judges.Judge:
         raise InputError(
             f"{header.path}: has no discriminator; one that `gancmri convert` wrote may"
         )
-    with safe_open(header.path, framework="numpy") as file:
-        tensors = {
-            key: file.get_tensor(key) for key in header.shapes if key.startswith(judges.PREFIX)
-        }
+    wanted = [key for key in header.shapes if key.startswith(judges.PREFIX)]
     try:
-        return judges.from_tensors(header.discriminator, tensors)
-    except (KeyError, TypeError, ValueError) as error:
+        return judges.from_tensors(header.discriminator, _read_tensors(header, wanted))
+    except InputError:
+        raise
+    except SIZES_ERRORS as error:
         raise InputError(f"{header.path}: {error}") from error
 
 
@@ -155,7 +157,10 @@ def load_segmenter_of(name: str | os.PathLike[str]) -> Segmenter:
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a model file says of itself: its metadata, and its tensors' shapes by name."""
+    """What a model file says of itself: its metadata, and its tensors' shapes and checksums.
+
+    `digests` is None for a file of an earlier version.
+    """
 
     path: pathlib.Path
     generator: dict[str, Any]
@@ -164,6 +169,7 @@ class Header:
     discriminator: dict[str, Any] | None
     card: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
+    digests: dict[str, str] | None
 
     @property
     def num_values(self) -> int:
@@ -191,6 +197,7 @@ def read_header(name: str | os.PathLike[str]) -> Header:
             f"{path}: is a model file of version {metadata.get('version')}, and this program "
             f"reads version {VERSION}; install the gancmri_jax that wrote it"
         )
+    digests = check_metadata(path, metadata)
     try:
         sizes = json.loads(metadata["generator"])
         generator = {key: int(sizes[key]) for key in _SIZES}
@@ -199,9 +206,35 @@ def read_header(name: str | os.PathLike[str]) -> Header:
             for part in (SEGMENTER, ENCODER, DISCRIMINATOR)
         )
         card = json.loads(metadata["card"])
-        return Header(path, generator, segmenter, encoder, discriminator, card, shapes)
-    except (KeyError, TypeError, ValueError) as error:
+        return Header(path, generator, segmenter, encoder, discriminator, card, shapes, digests)
+    except SIZES_ERRORS as error:
         raise InputError(f"{path}: its metadata is not a model's: {error}") from error
+
+
+def _read_tensors(header: Header, names: list[str]) -> dict[str, np.ndarray]:
+    """Read tensors of a model file, and compare them with their checksums.
+
+    Raises:
+        InputError: One has changed since it was written.
+    """
+    try:
+        with safe_open(header.path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{header.path}: cannot be read as a model file: {error}") from error
+    if (known := _embedded_sha256(header.path)) is None:
+        check_tensors(header.path, header.digests, tensors)
+    elif known != file_sha256(header.path):
+        raise InputError(
+            f"{header.path}: is damaged: it has another SHA-256 than the one that this version "
+            "ships; install gancmri_jax again"
+        )
+    return tensors
+
+
+def _embedded_sha256(path: pathlib.Path) -> str | None:
+    """Return what is known of a file that ships with the package, written before checksums were."""
+    return EMBEDDED.get(path.stem) if path.parent == pathlib.Path(__file__).parent else None
 
 
 def _locate(name: str | os.PathLike[str]) -> pathlib.Path:

@@ -16,13 +16,15 @@ from safetensors.numpy import save_file
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
+from gancmri_jax.model.digests import check_metadata, check_tensors, with_digests
 from gancmri_jax.networks.cardiac_fcn import CONVOLUTIONS, MULTIPLE, CardiacFCN
 
 FORMAT = "gancmri_jax segmenter"
 VERSION = "1"
 FILE = "segmenter.safetensors"  # in a run directory
 PREFIX = "segmenter/"  # of its tensors, here and in a model file
-SIZES_ERRORS = (KeyError, TypeError, ValueError)  # of sizes that are no segmenter's
+# Of metadata that are not what was written: brackets too deep, whole numbers that are infinite, ...
+SIZES_ERRORS = (KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +127,8 @@ def save_segmenter(segmenter: Segmenter, path: str | os.PathLike[str]) -> None:
     }
     arrays = {name: np.array(array, order="C") for name, array in to_tensors(segmenter).items()}
     try:
-        with atomic_write(path) as part:
-            save_file(arrays, part, metadata)
+        with atomic_write(path, durable=True) as part:
+            save_file(arrays, part, with_digests(metadata, arrays))
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be written: {error}") from error
 
@@ -147,6 +149,7 @@ def load_segmenter(path: str | os.PathLike[str]) -> Segmenter:
         raise InputError(f"{path}: cannot be read as a segmenter: {error}") from error
     if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
         raise InputError(f"{path}: is no gancmri_jax segmenter of version {VERSION}")
+    digests = check_metadata(path, metadata)
     try:
         sizes, card = json.loads(metadata["segmenter"]), json.loads(metadata["card"])
         expected = expected_shapes(sizes)
@@ -156,4 +159,5 @@ def load_segmenter(path: str | os.PathLike[str]) -> Segmenter:
         raise InputError(f"{path}: its tensors are not those of a segmenter of its sizes")
     if not all(np.isfinite(array).all() for array in tensors.values()):
         raise InputError(f"{path}: holds values that are not finite")
+    check_tensors(path, digests, tensors)
     return from_tensors(sizes, tensors, card)

@@ -6,23 +6,39 @@ Arrays: `ws` [video frame num_ws w_dim], `valid` [video frame] (projected), `dis
 float16, with one frame for all where a video shares them, and by video `subject`, `num_frames`,
 `ed_frame`, `es_frame`, `es_source`, `done`. The attribute `provenance` says how it was projected,
 `flagged_above` what was flagged as far. A code renders as it was found with its own noise maps.
+
+Chunks and metadata carry checksums (`sealed`); `projected` says how many videos were done at least.
 """
 
 import dataclasses
 import os
 import pathlib
+import secrets
+import shutil
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import zarr
 from jaxtyping import Bool, Float, Int, UInt8
 
+from gancmri_jax.atomic import sync, sync_tree
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
 from gancmri_jax.physiology.end_systole import EsSource
 from gancmri_jax.projection.flags import far_distance, flag
+from gancmri_jax.projection.sealed import (
+    CODECS,
+    damage,
+    describe,
+    insist_chunks,
+    open_sealed,
+    read_values,
+)
 
 FORMAT = "gancmri_jax latents 1"
+
+_OF_VIDEOS = ("ws", "valid", "distances", "steps", "curve", "flags")  # a chunk a video
+_OF_ALL = ("num_frames", "ed_frame", "es_frame", "subject", "es_source")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +96,16 @@ class Quality(NamedTuple):
 class LatentStore:
     """A store open for writing; what is already done in it stays."""
 
-    def __init__(self, group: zarr.Group) -> None:
-        self._group = group
+    def __init__(self, path: pathlib.Path) -> None:
+        """Open a store that is there.
+
+        Raises:
+            InputError: It is none, or damaged.
+        """
+        self._path, self._group = path, _open(path)
+        # What is all zeros is written too, so that a chunk that is missing is known as lost.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            self._arrays: dict[str, Any] = dict(self._group.arrays())
 
     @classmethod
     def open(
@@ -111,61 +135,37 @@ class LatentStore:
         if path.exists() and not path.is_dir():
             raise InputError(f"{path}: is a file; give --out the name of a folder")
         if path.exists() and any(path.iterdir()):
-            group = _open(path)
-            if group.attrs["provenance"] != provenance:
-                others = _differences(group.attrs["provenance"], provenance)
+            store = cls(path)
+            held = store._group.attrs["provenance"]
+            if held != provenance:
+                others = _differences(held, provenance)
                 raise InputError(
                     f"{path}: holds latents found otherwise ({others}); choose another --out"
                 )
-            return cls(group)
+            return store
         path.parent.mkdir(parents=True, exist_ok=True)
         # Made under another name, so that a store that is there is complete.
-        partial = path.with_name(f".{path.name}.partial")
-        group = zarr.open_group(partial, mode="w")
-        frames = max(video.num_frames for video in videos)
-        shape = (len(videos), frames)
-        group.create_array(
-            "ws", shape=shape + row_shape, chunks=(1, frames, *row_shape), dtype="f4"
-        )
-        group.create_array("valid", shape=shape, chunks=(1, frames), dtype="bool")
-        group.create_array(
-            "distances", shape=shape, chunks=(1, frames), dtype="f4", fill_value=np.nan
-        )
-        group.create_array("steps", shape=shape, chunks=(1, frames), dtype="i4")
-        group.create_array("flags", shape=shape, chunks=(1, frames), dtype="u1")
-        group.create_array(
-            "curve",
-            shape=(*shape, num_looks),
-            chunks=(1, frames, num_looks),
-            dtype="f4",
-            fill_value=np.nan,
-        )
-        noisy = 1 if shared_noise else frames
-        for index, size in enumerate(noise_sizes):
-            group.create_array(
-                _noise_name(index),
-                shape=(len(videos), noisy, size, size),
-                chunks=(1, noisy, size, size),
-                dtype="f2",
-            )
-        group.create_array("done", shape=shape[:1], chunks=(1,), dtype="bool")
-        for field in ("num_frames", "ed_frame", "es_frame"):
-            group.create_array(field, shape=shape[:1], dtype="i4")
-        for field in ("subject", "es_source"):
-            group.create_array(field, shape=shape[:1], dtype=str)
-        for field in ("num_frames", "ed_frame", "es_frame", "subject", "es_source"):
-            group[field][:] = np.array([getattr(video, field) for video in videos])
-        group.attrs.update(format=FORMAT, provenance=provenance)
-        os.replace(partial, path)
-        return cls(_open(path))
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        try:
+            _create(partial, videos, row_shape, noise_sizes, provenance, num_looks, shared_noise)
+            sync_tree(partial)
+            try:
+                os.replace(partial, path)
+            except OSError:
+                if not is_store(path):  # of another process of this run, which was quicker
+                    raise
+            sync(path.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return cls.open(path, videos, row_shape, noise_sizes, provenance, num_looks, shared_noise)
 
     @property
     def done(self) -> Bool[np.ndarray, "video"]:
         """Which videos are projected."""
-        return self._group["done"][:]
+        return read_values(self._path, self._group, "done")
 
     def write(self, video: int, frames: list[int], found: VideoCodes) -> None:
-        """Write the codes of some frames of a video and mark it done.
+        """Write the codes of some frames of a video and mark it done, on the disk for good.
 
         A frame whose distance is no number was not projected: it is flagged, and not `valid`.
         """
@@ -178,41 +178,53 @@ class LatentStore:
             "flags": flag(found.distances, np.inf),
         }
         for name, values in arrays.items():
-            row = self._group[name][video]
+            row = self._empty_row(name)
             row[frames] = values
-            self._group[name][video] = row
+            self._arrays[name][video] = row
         for index, level in enumerate(found.noise):
-            row = self._group[_noise_name(index)][video]
+            row = self._empty_row(_noise_name(index))
             row[frames if len(row) > 1 else [0]] = level
-            self._group[_noise_name(index)][video] = row
-        self._group["done"][video] = True
+            self._arrays[_noise_name(index)][video] = row
+        for name in (*arrays, *map(_noise_name, range(len(found.noise)))):
+            sync_tree(self._path / name / "c" / str(video))
+            sync(self._path / name / "c")
+        self._arrays["done"][video] = True
+        sync(self._path / "done" / "c" / str(video))
+        sync(self._path / "done" / "c")
+
+    def _empty_row(self, name: str) -> np.ndarray:
+        """Return what a video's row of an array is before it is projected."""
+        array = self._arrays[name]
+        return np.full(array.shape[1:], array.fill_value, array.dtype)
 
     def flag_far(self, above: float | None) -> None:
         """Flag frames whose distance is above a limit, by default one that follows from them all.
 
         What is done counts; the limit is kept beside the flags.
         """
-        distances = self._group["distances"][:]
+        distances, flags, valid = (
+            read_values(self._path, self._group, name) for name in ("distances", "flags", "valid")
+        )
         limit = far_distance(distances[np.isfinite(distances)]) if above is None else above
-        flags = self._group["flags"][:]
-        far = np.where(self._group["valid"][:], flag(distances, limit), flags)
-        self._group["flags"][:] = far
-        self._group.attrs["flagged_above"] = limit
+        done = self.done
+        far = np.where(valid, flag(distances, limit), flags)
+        for video in np.flatnonzero(done & (far != flags).any(axis=1)):
+            self._arrays["flags"][video] = far[video]
+        describe(self._path, self._group, flagged_above=limit, projected=int(done.sum()))
 
 
 def read_latents(path: pathlib.Path) -> tuple[Codes, dict[str, Any]]:
     """Read the videos of a store that are projected, and how they were (`provenance`).
 
     Raises:
-        InputError: No store, or nothing in it yet.
+        InputError: No store, a damaged one, or nothing in it yet.
     """
     group = _open(path)
-    done = np.flatnonzero(group["done"][:])
-    if not len(done):
-        raise InputError(f"{path}: no video in it is projected yet; run project.py to its end")
-    subjects = group["subject"][:]
+    done = _done(path, group)
+    insist_chunks(path, group, done, _OF_VIDEOS, _OF_ALL)
+    subjects = read_values(path, group, "subject")
     arrays = {
-        name: group[name][:][done]
+        name: read_values(path, group, name)[done]
         for name in ("ws", "valid", "distances", "num_frames", "ed_frame", "es_frame")
     }
     return Codes(subjects=subjects[done].tolist(), **arrays), group.attrs["provenance"]
@@ -221,9 +233,10 @@ def read_latents(path: pathlib.Path) -> tuple[Codes, dict[str, Any]]:
 def read_noise(path: pathlib.Path, video: SupportsIndex) -> list[Float[np.ndarray, "frame h w"]]:
     """Read the noise maps of one video, counted among those that `read_latents` returns."""
     group = _open(path)
-    row = np.flatnonzero(group["done"][:])[video]
+    row = _done(path, group)[video]
     names = sorted(name for name in group.array_keys() if name.startswith("noise_"))
-    levels = [group[name][row].astype(np.float32) for name in names]
+    insist_chunks(path, group, np.array([row]), names)
+    levels = [read_values(path, group, name, row).astype(np.float32) for name in names]
     frames = group["ws"].shape[1]  # one map for all frames, where they share it
     return [np.broadcast_to(level, (frames, *level.shape[1:])) for level in levels]
 
@@ -241,8 +254,11 @@ def read_quality(path: pathlib.Path) -> Quality:
             f"{path}: does not say how well its frames were found; run project.py to its end, or, "
             "where an older version made it, again"
         )
-    done = np.flatnonzero(group["done"][:])
-    arrays = {name: group[name][:][done] for name in ("distances", "steps", "curve", "flags")}
+    done = _done(path, group)
+    arrays = {
+        name: read_values(path, group, name)[done]
+        for name in ("distances", "steps", "curve", "flags")
+    }
     return Quality(
         subjects=list(codes.subjects),
         videos=done,
@@ -257,8 +273,9 @@ def read_videos(path: pathlib.Path) -> list[Video]:
     if not is_store(path):
         return []
     group = _open(path)
+    insist_chunks(path, group, np.zeros(0, int), (), _OF_ALL)
     names = [field.name for field in dataclasses.fields(Video)]
-    columns = [group[name][:].tolist() for name in names]
+    columns = [read_values(path, group, name).tolist() for name in names]
     return [Video(*values) for values in zip(*columns, strict=True)]
 
 
@@ -266,8 +283,83 @@ def is_store(path: pathlib.Path) -> bool:
     """Tell whether a folder is a latent store."""
     try:
         return zarr.open_group(path, mode="r").attrs.get("format") == FORMAT
-    except (OSError, ValueError):
+    except Exception:  # whatever a damaged description makes Zarr stumble over
         return False
+
+
+def remove_partial(path: pathlib.Path) -> None:
+    """Remove what killed processes left of stores that they were making under this name.
+
+    No other process may be making one.
+    """
+    if path.parent.is_dir():
+        for left in path.parent.iterdir():
+            if left.name.startswith(f".{path.name}.") and left.name.endswith(".partial"):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _create(
+    path: pathlib.Path,
+    videos: list[Video],
+    row_shape: tuple[int, int],
+    noise_sizes: list[int],
+    provenance: dict[str, Any],
+    num_looks: int,
+    shared_noise: bool,
+) -> None:
+    """Make an empty store; see `LatentStore.open`."""
+    group = zarr.open_group(path, mode="w")
+    frames = max(video.num_frames for video in videos)
+    noisy = 1 if shared_noise else frames
+    rows: dict[str, tuple[tuple[int, ...], str, Any]] = {
+        "ws": ((frames, *row_shape), "f4", 0),
+        "valid": ((frames,), "bool", False),
+        "distances": ((frames,), "f4", np.nan),
+        "steps": ((frames,), "i4", 0),
+        "curve": ((frames, num_looks), "f4", np.nan),
+        "flags": ((frames,), "u1", 0),
+        "done": ((), "bool", False),
+    }
+    for index, size in enumerate(noise_sizes):
+        rows[_noise_name(index)] = ((noisy, size, size), "f2", 0)
+    for name, (shape, dtype, fill) in rows.items():
+        group.create_array(
+            name,
+            shape=(len(videos), *shape),
+            chunks=(1, *shape),
+            dtype=dtype,
+            fill_value=fill,
+            compressors=CODECS,
+        )
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        for field in _OF_ALL:
+            values = np.array([getattr(video, field) for video in videos])
+            array: Any = group.create_array(
+                field,
+                shape=values.shape,
+                dtype=str if values.dtype.kind == "U" else "i4",
+                compressors=CODECS,
+            )
+            array[:] = values
+    describe(path, group, format=FORMAT, provenance=provenance)
+
+
+def _done(path: pathlib.Path, group: zarr.Group) -> Int[np.ndarray, "video"]:
+    """Return the numbers of the videos that are projected.
+
+    Raises:
+        InputError: None are, or not all that were.
+    """
+    done = np.flatnonzero(read_values(path, group, "done"))
+    if len(done) < group.attrs.get("projected", 0):
+        raise damage(path, "it has lost track of videos that were projected")
+    if not len(done):
+        raise InputError(f"{path}: no video in it is projected yet; run project.py to its end")
+    return done
+
+
+def _open(path: pathlib.Path) -> zarr.Group:
+    return open_sealed(path, FORMAT, ("done", *_OF_VIDEOS, *_OF_ALL))
 
 
 def _differences(held: dict[str, Any], wanted: dict[str, Any]) -> str:
@@ -281,13 +373,3 @@ def _differences(held: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 def _noise_name(index: int) -> str:
     return f"noise_{index:02d}"
-
-
-def _open(path: pathlib.Path) -> zarr.Group:
-    try:
-        group = zarr.open_group(path, mode="r+")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no latent store; make one with project.py") from error
-    if group.attrs.get("format") != FORMAT:
-        raise InputError(f"{path}: no latent store of this version; make one with project.py")
-    return group

@@ -1,10 +1,11 @@
 """Projection of a whole study into a latent store, by one process or by several at once."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import jax
@@ -15,14 +16,22 @@ from jaxtyping import Float
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
+from gancmri_jax.lock import one_run
 from gancmri_jax.model.model import Model
+from gancmri_jax.model.together import one_run_of_all
 from gancmri_jax.physiology.end_systole import find_es
 from gancmri_jax.projection.batch import suitable_batch
 from gancmri_jax.projection.distance import chosen, distance_provenance
 from gancmri_jax.projection.modes import MODES, Mode, Work
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.start import start_provenance, w_statistics
-from gancmri_jax.projection.store import LatentStore, Video, read_latents, read_videos
+from gancmri_jax.projection.store import (
+    LatentStore,
+    Video,
+    read_latents,
+    read_videos,
+    remove_partial,
+)
 
 Which = Literal["all", "ed-es", "ed"]
 
@@ -69,80 +78,83 @@ def project_study(
         on_steps: Called with the frame-steps taken; each frame adds up to `settings.num_steps`.
 
     Raises:
-        InputError: `out` holds latents that were found otherwise, a frame cannot be projected, or
-            the model lacks what the settings need.
+        InputError: `out` holds latents that were found otherwise, is damaged or in use by another
+            run, a frame cannot be projected, or the model lacks what the settings need.
     """
     model.insist_grey()
     settings = dataclasses.replace(settings, distance=chosen(settings.distance, model))
     if mode == "joint" and which != "all":
         raise InputError(f"--mode joint finds a whole beat's path; leave out --frames {which}")
-    videos, videos_fingerprint = _survey(model, cines, which, es_frames, read_videos(out))
-    later = later_steps or max(settings.num_steps // _SHARE_OF_LATER_STEPS, 1)
-    looks = settings.num_looks
-    if mode == "neighbour":
-        looks = max(looks, dataclasses.replace(settings, num_steps=later).num_looks)
-    provenance = {
-        "model": model.fingerprint,
-        "videos": videos_fingerprint,
-        "which": which,
-        "mode": mode,
-        "seed": seed,
-        **{name: value for name, value in vars(settings).items() if name != "remat"},
-        **({"later_steps": later} if mode == "neighbour" else {}),
-        **start_provenance(model, settings),
-        **distance_provenance(settings.distance, model),
-    }
+    with _alone(out, share):
+        videos, videos_fingerprint = _survey(model, cines, which, es_frames, read_videos(out))
+        later = later_steps or max(settings.num_steps // _SHARE_OF_LATER_STEPS, 1)
+        looks = settings.num_looks
+        if mode == "neighbour":
+            looks = max(looks, dataclasses.replace(settings, num_steps=later).num_looks)
+        provenance = {
+            "model": model.fingerprint,
+            "videos": videos_fingerprint,
+            "which": which,
+            "mode": mode,
+            "seed": seed,
+            **{name: value for name, value in vars(settings).items() if name != "remat"},
+            **({"later_steps": later} if mode == "neighbour" else {}),
+            **start_provenance(model, settings),
+            **distance_provenance(settings.distance, model),
+        }
 
-    def open_store() -> LatentStore:
-        return LatentStore.open(
-            out,
-            videos,
-            (model.num_ws, model.w_dim),
-            [level.shape[-1] for level in model.noise],
-            provenance,
-            looks,
-            shared_noise=mode == "joint",
-        )
+        def open_store() -> LatentStore:
+            return LatentStore.open(
+                out,
+                videos,
+                (model.num_ws, model.w_dim),
+                [level.shape[-1] for level in model.noise],
+                provenance,
+                looks,
+                shared_noise=mode == "joint",
+            )
 
-    process, processes = share or (jax.process_index(), jax.process_count())
-    store = _open_together(open_store)
-    frames = [frames_of(video, which) for video in videos]
-    done = store.done
-    mine = np.arange(len(videos)) % processes == process
-    todo = np.flatnonzero(~done & mine).tolist()
-    on_start(
-        sum(len(frames[video]) for video in todo),
-        sum(len(frames[video]) for video in np.flatnonzero(done & mine)),
-    )
-    if todo:
-        work = Work(
-            model=model,
-            cines=cines,
-            names=_unique_names(videos),
-            frames=frames,
-            videos=todo,
-            settings=settings,
-            later_steps=later,
-            batch_size=batch_size or suitable_batch(model, settings),
-            seed=seed,
-            statistics=w_statistics(model),
-            on_steps=on_steps,
+        process, processes = share or (jax.process_index(), jax.process_count())
+        if processes == 1:
+            remove_partial(out)
+        store = _open_together(open_store)
+        frames = [frames_of(video, which) for video in videos]
+        done = store.done
+        mine = np.arange(len(videos)) % processes == process
+        todo = np.flatnonzero(~done & mine).tolist()
+        on_start(
+            sum(len(frames[video]) for video in todo),
+            sum(len(frames[video]) for video in np.flatnonzero(done & mine)),
         )
-        # One video is written while the next are searched for.
-        with concurrent.futures.ThreadPoolExecutor(1) as writer:
-            written: concurrent.futures.Future[None] | None = None
-            for video, found in MODES[mode](work):
+        if todo:
+            work = Work(
+                model=model,
+                cines=cines,
+                names=_unique_names(videos),
+                frames=frames,
+                videos=todo,
+                settings=settings,
+                later_steps=later,
+                batch_size=batch_size or suitable_batch(model, settings),
+                seed=seed,
+                statistics=w_statistics(model),
+                on_steps=on_steps,
+            )
+            # One video is written while the next are searched for.
+            with concurrent.futures.ThreadPoolExecutor(1) as writer:
+                written: concurrent.futures.Future[None] | None = None
+                for video, found in MODES[mode](work):
+                    if written is not None:
+                        written.result()
+                    written = writer.submit(store.write, video, frames[video], found)
                 if written is not None:
                     written.result()
-                written = writer.submit(store.write, video, frames[video], found)
-            if written is not None:
-                written.result()
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("projected")
-    if jax.process_index() == 0:
-        store.flag_far(flag_above)
-    codes, _ = read_latents(out)
-    return codes
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("projected")
+        if jax.process_index() == 0:
+            store.flag_far(flag_above)
+        codes, _ = read_latents(out)
+        return codes
 
 
 def codes_of(codes: Codes, video: int) -> Float[np.ndarray, "t num_ws w_dim"]:
@@ -158,6 +170,17 @@ def codes_of(codes: Codes, video: int) -> Float[np.ndarray, "t num_ws w_dim"]:
             "or --distance, and another --out"
         )
     return codes.ws[video, frames]
+
+
+@contextlib.contextmanager
+def _alone(out: pathlib.Path, share: tuple[int, int] | None) -> Iterator[None]:
+    """Let no other run project into a store; processes that share a study may."""
+    if share is None:
+        with one_run_of_all(out, "project", beside=True):
+            yield
+    else:
+        with one_run(out, "project", beside=True, part=share[0] if share[1] > 1 else None):
+            yield
 
 
 def _open_together(open_store: Callable[[], LatentStore]) -> LatentStore:

@@ -1,11 +1,11 @@
 """The curves of training runs beside each other: losses, augmentation, penalties, distances."""
 
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
+from gancmri_jax.runs.writer import read_metrics
 
 Lines = Sequence[Mapping[str, float]]
 
@@ -25,13 +25,11 @@ def read_run(workdir: pathlib.Path) -> list[dict[str, float]]:
     """Read a run's `metrics.jsonl`; a last line cut short is left out.
 
     Raises:
-        InputError: The folder holds no run, or one that has told nothing yet.
+        InputError: The folder holds no run, or one that has written no metrics, or damaged ones.
     """
     try:
-        text = (workdir / "metrics.jsonl").read_text()
-        whole_lines = text[: text.rfind("\n") + 1].splitlines()
-        lines = [json.loads(line) for line in whole_lines]
-    except (OSError, ValueError) as error:
+        lines = read_metrics(workdir / "metrics.jsonl")
+    except OSError as error:
         raise InputError(f"{workdir}: holds no training run: {error}") from error
     if not lines:
         raise InputError(f"{workdir}: its run has told nothing yet")

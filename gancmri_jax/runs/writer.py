@@ -17,17 +17,37 @@ from gancmri_jax.errors import InputError
 # the same data lie now.
 _MAY_CHANGE = ("total_kimg", "steps", "kimg_per_tick", "kimg_per_snapshot", "data")
 
+_RECORDS = "records"  # beside the configuration's own keys
 
-def pin_config(workdir: pathlib.Path, config: ConfigDict) -> None:
-    """Write `config.json`, or see that a continued run's configuration is still the same.
+
+def pin_config(
+    workdir: pathlib.Path,
+    config: ConfigDict,
+    records: str | None = None,
+    new_records: bool = False,
+) -> None:
+    """Write `config.json`, or see that a resumed run's configuration and data are still the same.
+
+    Args:
+        workdir: The run's folder.
+        config: The configuration.
+        records: The fingerprint of the training records.
+        new_records: Take other records than the run began with.
 
     Raises:
-        InputError: The folder holds a run with another configuration.
+        InputError: The folder holds a run with another configuration or other records, or its
+            `config.json` is damaged.
     """
     path = workdir / "config.json"
     now = json.loads(config.to_json())
     if path.exists():
-        before = json.loads(path.read_text())
+        before = _read_config(path)
+        held = before.pop(_RECORDS, records)  # earlier versions did not keep it
+        if held != records and not new_records:
+            raise InputError(
+                f"{workdir}: its run began with other training records; resume it with those, or "
+                "give --new_data to go on with these"
+            )
         # What an earlier version did not know of is unchanged where it is off.
         before = {name: value for name, value in now.items() if value in (None, 0)} | before
         # Rates that fall at the end depend on where it is.
@@ -42,8 +62,44 @@ def pin_config(workdir: pathlib.Path, config: ConfigDict) -> None:
                 f"{workdir}: holds a run with another configuration ({', '.join(changed)}); "
                 "continue it as it was, or choose another folder"
             )
-    with atomic_write(path) as part:
+    if records is not None:
+        now[_RECORDS] = records
+    with atomic_write(path, durable=True) as part:
         part.write_text(json.dumps(now, indent=2) + "\n")
+
+
+def _read_config(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        before = json.loads(path.read_text())
+        if not isinstance(before, dict):
+            raise ValueError("it is not a JSON object")
+        return before
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: is damaged ({error}); remove it, and see that you resume with the "
+            "configuration that the run began with"
+        ) from error
+
+
+def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Read a `metrics.jsonl`; a last line cut short is left out.
+
+    Raises:
+        InputError: A line of it is damaged.
+        OSError: It cannot be read.
+    """
+    # Not `splitlines`, for which some damaged bytes end a line too.
+    whole_lines = path.read_bytes().split(b"\n")[:-1]
+    lines = []
+    for number, text in enumerate(whole_lines, start=1):
+        try:
+            line = json.loads(text)
+            if not (isinstance(line, dict) and isinstance(line["step"], int)):
+                raise ValueError("no step")
+        except (ValueError, KeyError, RecursionError) as error:
+            raise InputError(f"{path}: line {number} is damaged; remove that line") from error
+        lines.append(line)
+    return lines
 
 
 class MetricsFile:
@@ -54,14 +110,16 @@ class MetricsFile:
     """
 
     def __init__(self, path: pathlib.Path, step: int) -> None:
-        """Open the file, forgetting what stands there from after `step`, and a line cut short."""
+        """Open the file, forgetting what stands there from after `step`, and a line cut short.
+
+        Raises:
+            InputError: A line of it is damaged.
+        """
         self._path = path
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        lines = [line for line in lines if line.endswith("\n")]
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
-        self.lines: list[dict[str, Any]] = [json.loads(line) for line in kept]
+        before = read_metrics(path) if path.exists() else []
+        self.lines: list[dict[str, Any]] = [line for line in before if line["step"] <= step]
         with atomic_write(path) as part:
-            part.write_text("".join(kept))
+            part.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
 
     def append(self, values: dict[str, Any]) -> None:
         """Add a line."""

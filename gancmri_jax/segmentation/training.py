@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.video_file import tile, write_png
 from gancmri_jax.errors import InputError
+from gancmri_jax.lock import one_run
 from gancmri_jax.model.segmenter import FILE, Segmenter, save_segmenter
 from gancmri_jax.networks.cardiac_fcn import CLASSES, MULTIPLE, CardiacFCN
 from gancmri_jax.runs.checkpoint import Checkpoints
@@ -60,10 +61,16 @@ def train_segmenter(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
     """Train by the configuration, leaving everything in `workdir`; return the segmenter.
 
     Raises:
-        InputError: The configuration cannot be trained with, or `workdir` holds another run.
+        InputError: The configuration cannot be trained with, or `workdir` holds another run or is
+            in use by one.
     """
     if config.size < MULTIPLE or config.size % MULTIPLE:
         raise InputError(f"the size must be a multiple of {MULTIPLE}, got {config.size}")
+    with one_run(workdir, "train-segmenter"):
+        return _train(config, workdir)
+
+
+def _train(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
     try:
         (workdir / "samples").mkdir(parents=True, exist_ok=True)
         pin_config(workdir, config)

@@ -27,6 +27,7 @@ from gancmri_jax.cine.preprocess import to_model_range, to_uint8
 from gancmri_jax.cine.video_file import tile, write_png
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w
+from gancmri_jax.lock import one_run
 from gancmri_jax.metrics.similarity import psnr, ssim
 from gancmri_jax.model.encoder import Encoder, as_filed, network_for
 from gancmri_jax.model.file import save_model
@@ -86,11 +87,19 @@ def train_encoder(
         frames: Real frames; where there are any, half of each batch is of them.
 
     Raises:
-        InputError: The configuration cannot be trained with, or `workdir` holds another run.
+        InputError: The configuration cannot be trained with, or `workdir` holds another run or is
+            in use by one.
     """
     model.insist_grey()
     if frames is None:
         frames = np.zeros((0, model.resolution, model.resolution), np.uint8)
+    with one_run(workdir, "train-encoder"):
+        return _train(model, config, workdir, frames)
+
+
+def _train(
+    model: Model, config: ConfigDict, workdir: pathlib.Path, frames: UInt8[np.ndarray, "n h w"]
+) -> Model:
     try:
         network = network_for(model.generator, config.to_dict())
     except ValueError as error:

@@ -20,6 +20,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.encoder import Encoder, as_filed
 from gancmri_jax.model.file import load_discriminator, load_model, read_header
 from gancmri_jax.model.model import Model
+from gancmri_jax.model.together import any_process, one_run_of_all
 from gancmri_jax.networks.generator import Generator, draw_noise
 from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.runs.writer import pin_config
@@ -27,7 +28,6 @@ from gancmri_jax.training.config import check_config, schedule, steps_of
 from gancmri_jax.training.inversion import Inversion, draw_queue, encoder_network
 from gancmri_jax.training.progress import Progress
 from gancmri_jax.training.sharding import (
-    any_process,
     check_batch,
     data_mesh,
     global_batch,
@@ -42,20 +42,34 @@ _VIDEOS = 100  # whose spacing and pace become the model's
 _NOISE = 2**31  # of the seed's keys, the one of the constant noise: no step has this number
 
 
-def train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool = False) -> Model:
+def train(
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    tensorboard: bool = False,
+    new_data: bool = False,
+) -> Model:
     """Train by the configuration, leaving everything in `workdir`; return the averaged model.
-
-    With `tensorboard`, event files for it are written beside `metrics.jsonl`.
 
     On several hosts every process calls it, after `jax.distributed.initialize`; the first writes.
 
+    Args:
+        config: See `configs/phantom64.py`.
+        workdir: The run's folder.
+        tensorboard: Also write event files for TensorBoard, beside `metrics.jsonl`.
+        new_data: Resume a run even where its training records have changed.
+
     Raises:
         InputError: The configuration cannot be trained with, the data do not fit it, `workdir`
-            holds another run, or training diverged.
+            holds another run or is in use by one, or training diverged.
         Terminated: The process was asked to end; all is saved.
     """
-    # Validate.
     check_config(config)
+    with one_run_of_all(workdir, "train"):
+        return _train(config, workdir, tensorboard, new_data)
+
+
+def _train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool, new_data: bool) -> Model:
+    # Validate.
     mesh = data_mesh()
     check_batch(config.batch_size, config.accumulate, mesh)
     source, first = pathlib.Path(config.data), jax.process_index() == 0
@@ -81,7 +95,7 @@ def train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool = False) 
     try:
         if first:
             (workdir / "samples").mkdir(parents=True, exist_ok=True)
-            pin_config(workdir, config)
+            pin_config(workdir, config, Records(source, "train").fingerprint, new_data)
     except InputError as error:
         refused = error
     except OSError as error:

@@ -4,7 +4,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jaxtyping import UInt8
 
@@ -12,7 +11,6 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.mesh import data_mesh, replicated, split
 
 __all__ = [
-    "any_process",
     "check_batch",
     "data_mesh",
     "global_batch",
@@ -38,13 +36,6 @@ def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
 def global_batch(local: UInt8[np.ndarray, "n h w 1"], mesh: Mesh) -> jax.Array:
     """Put the rows that this process read into their place of the batch of all processes."""
     return jax.make_array_from_process_local_data(split(mesh), local)
-
-
-def any_process(is_so: bool) -> bool:
-    """Tell whether something is so in any process; all of them must ask."""
-    if jax.process_count() == 1:
-        return is_so
-    return bool(multihost_utils.process_allgather(np.asarray(is_so)).any())
 
 
 def on_host(tree: Any) -> Any:

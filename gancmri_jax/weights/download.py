@@ -2,11 +2,12 @@
 
 import base64
 import dataclasses
-import hashlib
+import errno
 import netrc
 import os
 import pathlib
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,10 +16,16 @@ from typing import Any
 
 from tqdm import tqdm
 
+from gancmri_jax.checksums import file_sha256
 from gancmri_jax.errors import InputError
 
+MOST_BYTES = 2**32  # of one file; the largest of the table has an eighth of it
 _TIMEOUT_S = 30
 _CHUNK = 1 << 20
+_PATIENCE_S = 120  # in which `_LEAST_BYTES` must come: any line that works is faster
+_LEAST_BYTES = 2**17
+_ATTEMPTS = 1000
+_OWN_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # of the disk, not the server
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,37 +63,50 @@ def download(url: str, path: pathlib.Path, sha256: str | None, access: Access) -
     one, asks for the rest alone. The progress is shown where standard error is a terminal.
 
     Raises:
-        InputError: The server does not answer, breaks off, or sends a file of another SHA-256; what
-            has arrived of the latter is removed. The message does not say the URL.
+        InputError: The server does not answer, breaks off, is too slow, or sends too much or a file
+            of another SHA-256; what has arrived of the last two is removed. The message does not
+            say the URL.
+        OSError: The file cannot be written.
     """
     part = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
+    for _ in range(_ATTEMPTS):
         before = _size(part)
         try:
             _receive(url, part, access)
             check_sha256(part, sha256)
             break
+        except _RefusedError as error:
+            if error.worthless:
+                part.unlink(missing_ok=True)
+            raise InputError(unreachable(url, error)) from error
         except InputError as error:
             part.unlink(missing_ok=True)
             if not before:  # else the first half may have been another file's
                 raise InputError(f"{path.name} came with another SHA-256 than {sha256}") from error
         except (OSError, HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in _OWN_FAULTS:
+                raise OSError(error.errno, error.strerror, str(part)) from error
             if _size(part) <= before:  # an attempt that brought something is worth another
                 raise InputError(unreachable(url, error)) from error
+    else:
+        raise InputError(f"{urllib.parse.urlsplit(url).hostname}: broke off {_ATTEMPTS} times")
     os.replace(part, path)
+
+
+class _RefusedError(Exception):
+    """A server sends what is not worth waiting for, or, `worthless`, not worth keeping."""
+
+    def __init__(self, reason: str, worthless: bool = False) -> None:
+        super().__init__(reason)
+        self.worthless = worthless
 
 
 def unreachable(url: str, error: Exception) -> str:
     """Say in a few words which server does not give what is asked for, and why."""
     reason = getattr(error, "reason", None) or error
-    return f"{urllib.parse.urlsplit(url).hostname or 'a local index'}: {reason}"
-
-
-def file_sha256(path: pathlib.Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    said = " ".join(str(reason).split())
+    return f"{urllib.parse.urlsplit(url).hostname or 'a local index'}: {said}"
 
 
 def check_sha256(path: pathlib.Path, sha256: str | None) -> None:
@@ -126,9 +146,20 @@ def _receive(url: str, part: pathlib.Path, access: Access) -> None:
                 disable=None,
             ) as bar,
         ):
-            while chunk := response.read(_CHUNK):
+            since, arrived = time.monotonic(), 0  # of the current stretch of `_PATIENCE_S`
+            while chunk := response.read1(_CHUNK):  # `read` would wait for all of a chunk
                 file.write(chunk)
                 bar.update(len(chunk))
+                arrived += len(chunk)
+                if file.tell() > MOST_BYTES:
+                    raise _RefusedError(f"sends over {MOST_BYTES} bytes", worthless=True)
+                if (seconds := time.monotonic() - since) > _PATIENCE_S:
+                    if arrived < _LEAST_BYTES:
+                        raise _RefusedError(
+                            f"is too slow ({arrived} bytes in {seconds:.0f} s); the next attempt "
+                            "goes on from there"
+                        )
+                    since, arrived = time.monotonic(), 0
     if total is not None and _size(part) != total:
         raise ConnectionError("broke off")
 

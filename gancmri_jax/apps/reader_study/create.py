@@ -15,6 +15,7 @@ from gancmri_jax.apps.reader_study.stimuli import is_lossy
 from gancmri_jax.apps.reader_study.store import REAL, Study, write_study
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
+from gancmri_jax.lock import one_run
 from gancmri_jax.version import __version__
 
 LOCAL_READER = "local"
@@ -42,7 +43,12 @@ def create_study(
     """
     _check(out, plan)
     cine_rng, item_rng = np.random.default_rng(plan.seed).spawn(2)
-    with atomic_write(out) as part, contextlib.closing(_new_file(part)) as connection:
+    with (
+        one_run(out, "study create", beside=True),
+        atomic_write(out, durable=True) as part,
+        contextlib.closing(_new_file(part)) as connection,
+    ):
+        _check(out, plan)  # another run may just have made it
         opened = open_kinds(plan, cine_rng, lambda refusal: say(str(refusal)))
         first = [cine for cine, _ in opened.values()]
         study = Study(
