@@ -9,7 +9,7 @@ from gancmri_jax.segmentation.whole import heart_size
 # Square root of the area of all four chambers and the LV's wall at ED, of 200 normal and 200
 # clinical phantoms, and its standard deviation as a share; `docs/segmentation.md` has the program.
 HEART_MM, HEART_SPREAD = 105.0, 0.11
-HEART_RANGE_MM = (74.0, 150.0)  # outside of it the spacing is doubtful; phantoms have 78 to 144
+HEART_RANGE_MM = (65.0, 150.0)  # outside of it the spacing is doubtful; phantoms have 78 to 144
 
 
 def estimate_spacing_mm(mask: UInt8[np.ndarray, "h w"]) -> float | None:
