@@ -12,10 +12,10 @@ from gancmri_jax.apps.serve import LOOPBACK, listen, server
 
 
 @contextlib.contextmanager
-def served(app):
+def served(app, patience=None):
     """Serve an application in a thread, and yield its address."""
     taken = listen(LOOPBACK, 0)
-    running = server(app)
+    running = server(app, patience)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]})
     thread.start()
     while not running.started:

@@ -17,6 +17,11 @@ pytest_plugins = ["tests.browser"]
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# As good as JAX's default generator, and compiled in less than half of the time.
+RANDOM_BITS = "philox2x32"
+os.environ.setdefault("JAX_DEFAULT_PRNG_IMPL", RANDOM_BITS)
+jax.config.update("jax_default_prng_impl", RANDOM_BITS)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs in pytest's cache for the next run and for the tests' own processes.
@@ -36,6 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, value in options.items():
         os.environ[name.upper()] = str(value)
         jax.config.update(name, value)
+
+
+@pytest.fixture
+def threefry() -> Iterator[None]:
+    """Draw JAX's default random numbers, as users do."""
+    with jax.default_prng_impl("threefry2x32"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 import contextlib
 import functools
+import sqlite3
 
 import pytest
 from click.testing import CliRunner
 
-from gancmri_jax.apps.reader_study.answers import read_answers
+from gancmri_jax.apps.reader_study import server as server_module
+from gancmri_jax.apps.reader_study.answers import read_answers, record
 from gancmri_jax.apps.reader_study.server import study_app
 from gancmri_jax.apps.reader_study.store import open_study, progress
 from gancmri_jax.apps.serve import LOOPBACK
@@ -227,6 +229,30 @@ def test_what_is_marked_while_an_answer_is_on_its_way_is_not_sent(study, page):
     (answer,) = read_answers(connection)
     assert [answer.ranks[kind] for kind in answer.places] == [1, 2, 3]
     page.expected.append("ERR_FAILED")  # the answer that was lost
+
+
+@pytest.mark.slow
+def test_a_reader_learns_that_an_answer_could_not_be_stored(study, page, monkeypatch):
+    connection, url, tokens = study
+    failed = []
+
+    def record_later(*arguments):
+        if not failed:
+            failed.append(sqlite3.OperationalError("database or disk is full"))
+            failed[0].sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise failed[0]
+        record(*arguments)
+
+    monkeypatch.setattr(server_module, "record", record_later)
+    page.goto(f"{url}/#{tokens[0]}")
+    answer_all(page, "A", "123")
+    save(page).click()
+    said = "Your answer is not saved yet: the server stored nothing, because its disk is full"
+    page.get_by_role("alert").get_by_text(said).wait_for()
+    wait_for_count(page, "1 of 3")
+    assert failed and page.locator("#trouble").is_hidden()
+    assert len(read_answers(connection)) == 1
+    page.expected.append("503")
 
 
 @pytest.mark.slow

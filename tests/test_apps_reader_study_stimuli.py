@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_told_and_passed_over(tmp_path):
     write_niftis(tmp_path, 2)
     (tmp_path / "broken.nii.gz").write_text("broken")
     refused = []
-    found = list(draw_cines(tmp_path, np.random.default_rng(0), refused.append))
+    found = list(draw_cines(tmp_path, np.random.default_rng(0), refused.append, keep_ids=True))
     assert len(found) == 2 and [r.path.name for r in refused] == ["broken.nii.gz"]
 
 

@@ -54,7 +54,13 @@ def test_volumes_become_phenotypes(bowl, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "table, reason", [("Id,Volume\n1,2\n", "columns"), ("Id,Systole,Diastole\n1,2,0\n", "above 0")]
+    "table, reason",
+    [
+        ("Id,Volume\n1,2\n", "line 1: the header needs a 'Systole' column"),
+        ("Id,Systole,Diastole\n1,2,0\n", "line 2, column Diastole: .* above 0"),
+        ("Id,Systole,Diastole\n1,2,9\n2,inf,9\n", "line 3, column Systole: 'inf' is not finite"),
+        ("Id,Systole,Diastole\n1,2,9\n1,2,9\n", "line 3, column Id: stands in train.csv line 2"),
+    ],
 )
 def test_a_table_of_another_kind_is_refused(bowl, table, reason):
     (bowl / "train.csv").write_text(table)

@@ -103,8 +103,9 @@ def test_command_writes_the_files_of_a_study(tmp_path, rendered):
     assert table["phantom-0001"] == pytest.approx(rendered.phenotypes, rel=1e-5)
 
 
-def test_the_normal_population_stays_what_it_was(rendered):
+def test_the_normal_population_stays_what_it_was(threefry):
     """Numbers of a time when there was no other."""
+    rendered = phantom(3, 1, SIZE, FRAMES)
     pixels, masks = rendered.cine.pixels, rendered.masks
     assert pixels[0, ::8, ::8].tolist() == [
         [1, 11, 14, 1],

@@ -21,7 +21,12 @@ def test_what_is_written_is_read_again(tmp_path):
     ("text", "said"),
     [
         ("name,x\na,1\n", "'subject' column"),
-        ("subject,x\na,1\na,2\n", "twice"),
+        ("subject,x\na,1\na,2\n", "line 3, column subject: stands in line 2 too"),
+        ("subject,x\na,1\n ,2\n", "line 3, column subject: is empty"),
+        ("subject,es_frame\na,3.7\n", "line 2, column es_frame: 3.7 is no whole number"),
+        ("subject,x\na,1e999\n", "line 2, column x: '1e999' is not finite"),
+        ("subject,x,x\na,1,2\n", "column x stands twice"),
+        ("subject,x\n'=a,inf\n", "line 2, column x: 'inf' is not finite"),
         ("subject,x\na,1\nb,one\n", "line 3"),
         ("subject,lv_area_ed_cm2\na,30 cm2\n", "line 2"),
         ("", "header"),
@@ -46,6 +51,20 @@ def test_words_are_written_and_passed_over_when_numbers_are_read(tmp_path):
         "b,18,infarct,lateral wall",
     ]
     assert read_phenotypes(tmp_path / "p.csv") == {"a": {"es_frame": 17}, "b": {"es_frame": 18}}
+
+
+def test_rows_know_their_lines_and_empty_ones_are_passed_over(tmp_path):
+    (tmp_path / "p.csv").write_text("subject,x\na,1\n\n,\nb,nan\n")
+    table = read_phenotypes(tmp_path / "p.csv")
+    assert list(table) == ["a", "b"] and table.lines == {"a": "line 2", "b": "line 5"}
+
+
+def test_names_that_look_like_formulas_and_numbers_in_full_survive(tmp_path):
+    table = {"=cmd": {"x": -0.1234567890123, "es_frame": 3.0}, "-7": {"x": 1e-9, "es_frame": 4.0}}
+    write_phenotypes(tmp_path / "p.csv", table, digits=None)
+    assert read_phenotypes(tmp_path / "p.csv") == table
+    text = (tmp_path / "p.csv").read_text()
+    assert "'=cmd,-0.1234567890123,3" in text and "'-7,1e-09,4" in text
 
 
 def test_a_column_without_any_value_is_one_of_missing_numbers(tmp_path):

@@ -130,7 +130,9 @@ def test_refusals_are_told_and_kept_without_names(tmp_path):
     write_nifti(study / "flat.nii.gz", np.ones((2, 4, 4), np.int16), (1.0, 1.0), 30.0)
     refusals = []
     card = run(study, tmp_path / "out", refusals=refusals)
-    assert sorted(r.path.name for r in refusals) == ["flat.nii.gz", "la_4ch.nii.gz"]
+    flat, torn = (hash_subject(name, subject_key()) for name in ("flat", "patient00"))
+    said = sorted(str(r.path.relative_to(study)) for r in refusals)
+    assert said == sorted([f"{flat}.nii.gz", f"{torn}/la_4ch.nii.gz"])
     assert card["videos"] == {"train": 1}
     assert [set(refused) for refused in card["refused"]] == [{"subject", "reason"}] * 2
     text = (tmp_path / "out/prepare.json").read_text()

@@ -5,6 +5,7 @@ from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.read import read_cines, read_model_cines
+from gancmri_jax.cine.subject import hash_subject, subject_key
 from gancmri_jax.errors import InputError
 
 
@@ -58,12 +59,46 @@ def test_records_of_another_size_are_an_error(study, tmp_path):
 
 
 def test_a_refusal_is_an_error_unless_it_is_taken(study):
-    (study / "c").mkdir()
-    with pytest.raises(InputError, match="c: holds no DICOM"):
+    (study / "carl").mkdir()
+    hashed = hash_subject("carl", subject_key())
+    with pytest.raises(InputError, match=f"{study}/{hashed}: holds no DICOM"):
         read_cines(study)
+    with pytest.raises(InputError, match=f"{study}/carl: holds no DICOM"):
+        read_cines(study, keep_ids=True)
     refusals = []
     assert len(read_cines(study, refusals.append)) == 2
-    assert [refusal.path.name for refusal in refusals] == ["c"]
+    assert [refusal.path for refusal in refusals] == [study / hashed]
+
+
+def test_messages_name_no_subject(tmp_path):
+    study = tmp_path / "study"
+    frames = np.ones((3, 12, 10), np.int16)
+    (study / "Anna Smith").mkdir(parents=True)
+    (study / "Anna Smith/Anna Smith.txt").write_text("notes")
+    (study / "Anna Smith.txt").write_text("notes")
+    write_nifti(study / "Bob Jones.nii.gz", frames, (1.5, 1.25), 30.0)  # without contrast
+    write_nifti(
+        study / "Carl.nii.gz", frames * np.int16([0, 1, 2])[:, None, None], (1.5, 1.25), 30.0
+    )
+    table = "subject,es_frame\nCarl,1\nDora Black,2\n\nEve White,3\n"
+    (study / "phenotypes.csv").write_text(table)
+    said = []
+    read_model_cines(study, 8, on_refusal=said.append, on_extra=said.append)
+    lines = [str(one) for one in said]
+    anna, bob = (hash_subject(name, subject_key()) for name in ("Anna Smith", "Bob Jones"))
+    assert any(f"{study}/{anna}.txt" in line for line in lines)
+    assert any(line.startswith(f"{study}/{bob}.nii.gz: is 1 everywhere") for line in lines)
+    assert any("2 rows match no subject (line 3, line 5)" in line for line in lines)
+    for name in ("Anna", "Smith", "Bob", "Carl", "Dora", "Eve"):
+        assert not any(name in line for line in lines)
+    with pytest.raises(InputError) as error:
+        read_cines(study / "Bob Jones.nii.gz", on_refusal=said.append)
+    assert str(error.value) == f"{study}/{bob}.nii.gz: nothing in it can be read"
+    kept = []
+    read_model_cines(study, 8, keep_ids=True, on_refusal=kept.append, on_extra=kept.append)
+    lines = [str(one) for one in kept]
+    assert any("2 rows match no subject (Dora Black, Eve White)" in line for line in lines)
+    assert any(line.startswith(f"{study}/Bob Jones.nii.gz: ") for line in lines)
 
 
 def test_records_are_not_read_another_way(study, tmp_path):

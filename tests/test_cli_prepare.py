@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.records import Records
+from gancmri_jax.cine.subject import hash_subject, subject_key
 from gancmri_jax.cli.main import gancmri, main
 from gancmri_jax.errors import InputError
 
@@ -44,9 +45,9 @@ def test_nothing_readable_is_status_two(tmp_path, monkeypatch, capsys):
         main()
     assert exit.value.code == 2
     lines = capsys.readouterr().err.splitlines()
-    assert any(
-        "nothing: holds no DICOM, NIfTI, video or PNG file; skipped" in line for line in lines
-    )
+    hashed = hash_subject("nothing", subject_key())
+    said = f"study/{hashed}: holds no DICOM, NIfTI, video or PNG file; skipped"
+    assert any(said in line for line in lines)
     assert lines[-1] == f"error: {tmp_path}/study: nothing in it can be read"
     assert not (tmp_path / "out").exists()
 
@@ -75,5 +76,5 @@ def test_strict_stops_at_the_first_bad_file(tmp_path):
     write_nifti(tmp_path / "study/a.nii.gz", frames, (1.5, 1.25), 30.0)
     arguments = ["prepare", "--input", f"{tmp_path}/study", "--out", f"{tmp_path}/out", "--strict"]
     with pytest.raises(InputError, match="nothing: holds no DICOM"):
-        CliRunner().invoke(gancmri, arguments, catch_exceptions=False)
+        CliRunner().invoke(gancmri, [*arguments, "--keep-ids"], catch_exceptions=False)
     assert [p.name for p in tmp_path.iterdir()] == ["study"]

@@ -100,7 +100,7 @@ def test_a_study_goes_by_the_name_of_its_host(hearts, tmp_path, monkeypatch):
 
 
 def test_what_compression_may_tell_is_said(hearts, tmp_path):
-    assert "note" not in create(hearts, tmp_path / "a.db").stderr
+    assert "come from compressed videos" not in create(hearts, tmp_path / "a.db").stderr
     rng = np.random.default_rng(5)
     for i in range(3):
         path = tmp_path / "mp4" / f"fake{i}.mp4"

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import re
 
+import numpy as np
 import pytest
 
 from gancmri_jax.errors import InputError
@@ -12,7 +13,7 @@ from gancmri_jax.latents.motions import MeanSteps
 from gancmri_jax.metrics.backbones import BACKBONES
 from gancmri_jax.model.file import load_model, save_model
 from gancmri_jax.networks.generator import Generator
-from tests.tiny import tiny_config, tiny_model
+from tests.tiny import random_params, tiny_config, tiny_model
 
 SCALE = Scale(
     subjects=12,
@@ -104,7 +105,12 @@ def test_a_model_of_colour_is_refused_before_anything_is_written(tmp_path):
     grey = tiny_model()
     generator = Generator(**{**vars_of(grey.generator), "img_channels": 3})
     path = tmp_path / "colour.safetensors"
-    save_model(dataclasses.replace(grey, generator=generator, params=in_colour(generator)), path)
+    save_model(
+        dataclasses.replace(
+            grey, generator=generator, params=random_params(generator, np.random.default_rng(0))
+        ),
+        path,
+    )
     with pytest.raises(InputError, match="makes images of 3 channels; cines are grey"):
         reproduce(tmp_path / "run", SCALE, model_name=str(path))
     assert not (tmp_path / "run").exists()
@@ -113,12 +119,6 @@ def test_a_model_of_colour_is_refused_before_anything_is_written(tmp_path):
 def vars_of(generator):
     names = ("resolution", "z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max")
     return {name: getattr(generator, name) for name in names}
-
-
-def in_colour(generator):
-    import jax
-
-    return jax.jit(generator.init)(jax.random.key(0), jax.numpy.zeros((1, 8)))["params"]
 
 
 def test_a_folder_that_cannot_be_written_is_refused(model, tmp_path):

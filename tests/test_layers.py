@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"experiments"},
     "cli": {"apps", "benchmarks", "privacy"},
 }
-OPEN_TO_ALL = {"atomic", "cache", "checksums", "errors", "lock", "version"}
+OPEN_TO_ALL = {"atomic", "cache", "checksums", "errors", "lock", "tables", "version"}
 JAX_FREE = {"cine": {"phantom", "pipeline"}}  # room -> its files that may use jax
 
 

@@ -1,20 +1,27 @@
 import base64
 import bz2
+import dataclasses
 import gzip
 import io
 import json
 import lzma
+import pathlib
+import tempfile
 import zipfile
 
 import numpy as np
+import pydicom
 import pytest
 import zarr
 from PIL import Image, PngImagePlugin
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from gancmri_jax.cine.dicom_write import write_dicom
 from gancmri_jax.cine.prepare import Options, prepare
+from gancmri_jax.cine.read import read_model_cines
 from gancmri_jax.errors import InputError
 from gancmri_jax.privacy.audit import audit
-from tests.dicoms import write_cine
+from tests.dicoms import write_cine, write_frame
 
 EID = "1234567"
 UID = "1.2.840.99.1234.5"
@@ -61,6 +68,24 @@ def exif(text):
 TEXT = f"heart of {EID}."
 
 
+def dicom(**fields):
+    file = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "a.dcm"
+        write_frame(path, 1, **fields)
+        file.write(path.read_bytes())
+    return file.getvalue()
+
+
+def deflated(content):
+    """The same file in a transfer syntax whose bytes are compressed."""
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     "name, content",
     [
@@ -83,6 +108,11 @@ TEXT = f"heart of {EID}."
         ("a.json", json.dumps({"cines": [{"subject": "p42"}]}).encode()),
         ("a.jsonl", b'{"loss": 1}\n{"path": "/data/p42"}\n'),
         ("a.csv", b"subject,ef_percent\np42,60\n"),
+        ("a.csv", b"name,subject\nx,'-p42\nx,p42,,\n"),
+        ("a.dcm", dicom(PatientID="p42")),
+        ("a.dcm", dicom(PatientName="Mustermann^Erika")),
+        ("a.dcm", deflated(dicom(StudyDescription=TEXT))),
+        ("a.dcm", dicom(RequestAttributesSequence=[pydicom.Dataset()], PatientComments=TEXT)),
         (
             "a.html",
             b'<!doctype html><img src="data:image/png;base64,%s">'
@@ -134,6 +164,41 @@ def test_records_are_clean_unless_names_are_kept(study, tmp_path, out):
     assert {("cines", "subject name"), ("report.json", "subject name")} <= places
     records = {f.place for f in findings if f.path.name.startswith("cines")}
     assert {"/record 0", "/record 1"} <= records  # the long name and the short one
+
+
+def test_dicom_outputs_hold_no_identifier_of_their_sources(study, tmp_path, out):
+    for folder in study.iterdir():
+        write_cine(
+            folder,
+            3,
+            first=50,
+            SeriesInstanceUID=UID + ".1",
+            PatientID=f"MRN-{folder.name}-77",
+            PatientName="Müller^Änne",
+            SpecificCharacterSet="ISO_IR 100",
+            PatientBirthDate="19520317",
+            StudyInstanceUID=UID + ".2",
+            FrameOfReferenceUID=UID + ".3",
+            StudyDate="20190412",
+            InstitutionName="Charlottenhof Hospital",
+            StationName="MRC40511",
+            ReferringPhysicianName="Weiß^Otto",
+            AccessionNumber="ACC0012345",
+        )
+    cines = read_model_cines(study, 8, on_refusal=lambda refusal: None)
+    assert len(cines) >= 2
+    for number, cine in enumerate(cines):
+        whole = dataclasses.replace(cine, frame_ms=cine.frame_ms or 40.0)
+        write_dicom(out / f"{number}.dcm", whole, np.arange(len(cine.pixels)) % 2 == 1)
+        write_dicom(out / f"{number}-synthetic.dcm", whole)
+    result = audit(out, study)
+    assert result.num_identifiers > 15 and not result.findings and not result.not_searched
+    # The same search finds each of them where a file does hold it.
+    source = next(study.rglob("IM-0050.dcm"))
+    (out / "copy.dcm").write_bytes(source.read_bytes())
+    kinds = {finding.what for finding in audit(out, study).findings}
+    assert {"PatientID", "PatientName", "StudyDate", "InstitutionName", "StationName"} <= kinds
+    assert {"PatientBirthDate", "AccessionNumber", "ReferringPhysicianName"} <= kinds
 
 
 def test_nothing_to_search_is_an_error(study, tmp_path):

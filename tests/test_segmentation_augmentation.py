@@ -11,13 +11,6 @@ from gancmri_jax.segmentation.augmentation import Geometry, augment
 SIZE = 24
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_random_numbers():
-    """Draw random numbers that compile in a fraction of the time."""
-    with jax.default_prng_impl("unsafe_rbg"):
-        yield
-
-
 @functools.partial(jax.jit, static_argnums=(3, 5))
 def one(key, image, labels, size, pixel, num_classes):
     return augment(key, image, labels, size, pixel, num_classes)

@@ -29,13 +29,6 @@ def small_config(**changes):
     return ConfigDict({**default_config(), **small, **changes})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_random_numbers():
-    """Draw random numbers that compile in a fraction of the time."""
-    with jax.default_prng_impl("unsafe_rbg"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def pool():
     return render_pool(3, 2, size=32, frames=8)

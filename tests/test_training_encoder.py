@@ -33,13 +33,6 @@ def small_config(**changes):
     return ConfigDict({**default_config(), **small, **changes})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_random_numbers():
-    """Draw random numbers that compile in a fraction of the time."""
-    with jax.default_prng_impl("unsafe_rbg"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def model():
     return tiny_model()

@@ -20,13 +20,6 @@ ALONE = {"regularize_g": False, "regularize_d": False, "train_g": False, "train_
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1)).astype(np.uint8)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_random_numbers():
-    """Draw random numbers that compile in a fraction of the time."""
-    with jax.default_prng_impl("unsafe_rbg"):
-        yield
-
-
 def inverting_config(**changes):
     return tiny_config(**{"inversion_learning_rate": 0.01, **changes})
 

@@ -31,13 +31,6 @@ def records(tmp_path_factory):
     return out
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_random_numbers():
-    """Draw random numbers that compile in a fraction of the time."""
-    with jax.default_prng_impl("unsafe_rbg"):
-        yield
-
-
 @functools.cache
 def drawn(channel_base, inversion_learning_rate):
     """Draw a state once: tracing that takes seconds."""

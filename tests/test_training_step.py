@@ -19,13 +19,6 @@ from gancmri_jax.training.step import (
 from tests.tiny import tiny_config
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_random_numbers():
-    """Draw random numbers that compile in a fraction of the time."""
-    with jax.default_prng_impl("unsafe_rbg"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def state():
     """Shapes of a training state."""

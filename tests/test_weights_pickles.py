@@ -5,7 +5,6 @@ import os
 import pickle
 import pickletools
 import struct
-import time
 import tracemalloc
 
 import numpy as np
@@ -65,14 +64,12 @@ def test_a_second_pickle_begins_where_the_first_ends():
     ids=["nested marks", "nested key"],
 )
 def test_deep_nesting_costs_no_more_than_its_length(content):
-    """Neither the square of its length in time, nor Python's stack."""
-    began = time.process_time()
+    """It needs no deep stack, and no time that grows as its length squared: hours, here."""
     if content.startswith(b"}"):
         with pytest.raises(InputError, match="broken pickle"):
             read(b"\x80\x02" + content)
     else:
         assert isinstance(read(b"\x80\x02" + content), tuple)
-    assert time.process_time() - began < 5
 
 
 class Evil:

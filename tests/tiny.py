@@ -5,6 +5,8 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from gancmri_jax.latents.motions import EdToEs, MeanSteps
@@ -25,23 +27,42 @@ def _tiny_model(seed: int, resolution: int) -> Model:
     generator = Generator(
         resolution=resolution, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8
     )
-    keys = jax.random.split(jax.random.key(seed), 5)
-    params = jax.jit(generator.init)(keys[0], jax.random.normal(keys[1], (1, 8)))["params"]
-    params = jax.tree.map(lambda leaf: leaf if leaf.ndim else leaf + 0.1, params)
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> jax.Array:
+        return jnp.asarray(rng.normal(size=shape), jnp.float32)
+
     return Model(
         generator=generator,
-        params=params,
-        w_avg=0.1 * jax.random.normal(keys[2], (8,)),
-        noise=draw_noise(keys[3], resolution),
-        motion=LearnedMotion(
-            (
-                EdToEs(jax.random.normal(keys[4], (generator.num_ws, 8))),
-                MeanSteps(jax.random.normal(keys[4], (49, generator.num_ws, 8))),
-            )
+        params=random_params(generator, rng),
+        w_avg=0.1 * normal(8),
+        noise=tuple(
+            normal(*level.shape)
+            for level in jax.eval_shape(lambda: draw_noise(jax.random.key(0), resolution))
         ),
-        directions={"lv_area": jax.random.normal(keys[2], (generator.num_ws, 8))},
+        motion=LearnedMotion(
+            (EdToEs(normal(generator.num_ws, 8)), MeanSteps(normal(49, generator.num_ws, 8)))
+        ),
+        directions={"lv_area": normal(generator.num_ws, 8)},
         card={"note": "for tests"},
     )
+
+
+def random_params(generator: Generator, rng: np.random.Generator) -> Any:
+    """Draw what the generator's `init` would, with nothing to compile, and noise that shows."""
+    z = jnp.zeros((1, generator.z_dim))
+    shapes = jax.eval_shape(generator.init, jax.random.key(0), z)["params"]
+
+    def draw(path: Any, leaf: Any) -> jax.Array:
+        names = [part.key for part in path]
+        if names[-1] == "bias":
+            return jnp.full(leaf.shape, 1.0 if "affine" in names else 0.0)
+        if names[-1] == "noise_strength":
+            return jnp.asarray(0.1)
+        scale = 100 if "mapping" in names else 1  # whose learning rate is a hundredth
+        return jnp.asarray(rng.normal(0, scale, leaf.shape), leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
 def tiny_config(**changes: Any) -> ConfigDict:

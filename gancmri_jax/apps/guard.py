@@ -3,21 +3,27 @@
 A page on this machine can be reached by any other page in the same browser. So the `Host` header
 must name this server (a name that some page rebinds to 127.0.0.1 does not), what changes anything
 must come from a page of this server and hold its token, and a body that is too large is refused
-before it is read. See OWASP's cheat sheets on cross-site request forgery and on HTTP headers.
+before it is read. Whatever goes wrong behind that is answered in one line, with the same headers.
+See OWASP's cheat sheets on cross-site request forgery and on HTTP headers.
 """
 
 import dataclasses
+import errno
 import hmac
 import ipaddress
+import logging
 import urllib.parse
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN_HEADER = "x-gancmri-token"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOG = logging.getLogger("uvicorn.error")
 READING = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "Content-Security-Policy": (
@@ -58,8 +64,12 @@ class Guard:
         headers = Headers(scope=scope)
         most = self.most_bytes.get(scope["path"], self.most_elsewhere)
 
+        started = False
+
         async def send_marked(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 marked = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     marked[name] = value
@@ -69,10 +79,18 @@ class Guard:
         if refusal := self._refusal(scope["method"], headers, most):
             status, reason = refusal
             # The rest of a refused body stays unread.
-            response = JSONResponse({"error": reason}, status, {"Connection": "close"})
+            response = error_answer(reason, status, {"Connection": "close"})
             await response(scope, receive, send_marked)
-        else:
+            return
+        try:
             await self.app(scope, _limited(receive, most), send_marked)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if started:  # the connection is closed, so that half an answer passes for none
+                raise
+            response = error_answer(*_explain(error), {"Connection": "close"})
+            await response(scope, receive, send_marked)
 
     def _refusal(self, method: str, headers: Headers, most: int) -> tuple[int, str] | None:
         host = headers.get("host", "")
@@ -87,12 +105,14 @@ class Guard:
             if site not in ("same-origin", "none") and not led_here:
                 return 403, "asked for by a page of another site"
             return None
-        origin = urllib.parse.urlsplit(headers.get("origin", f"//{host}"))
-        if site != "same-origin" or origin.netloc != host:
+        if site != "same-origin" or _network_place(headers.get("origin", f"//{host}")) != host:
             return 403, "sent by a page of another site"
         if not hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode(), self.token.encode()):
             return 403, "sent by a page that is out of date; load it again"
-        if int(headers.get("content-length", 0)) > most:
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()):
+            return 400, "the length of the body is no number"
+        if len(length) > 18 or int(length) > most:
             return 413, too_large(most)
         return None
 
@@ -113,6 +133,34 @@ def is_own_host(host: str, names: frozenset[str]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def error_answer(
+    reason: str, status: int, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return an error as JSON, `{"error": "one line"}`, whatever the line repeats of a request."""
+    # A lone surrogate cannot be encoded.
+    line = " ".join(reason.encode("utf-8", "backslashreplace").decode().split())
+    return JSONResponse({"error": line}, status, headers)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Say in one line what went wrong, and its status; the log has the rest."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        LOG.error("the disk is full: %s", error)
+        return "the disk of the server is full, so nothing was saved; free some space", 507
+    if isinstance(error, UnicodeEncodeError):  # of a lone surrogate, which JSON can hold
+        return "holds characters that are no text", 400
+    LOG.error("a request failed", exc_info=error)
+    return "the server made an error, which its terminal shows", 500
+
+
+def _network_place(origin: str) -> str | None:
+    """Return host and port of an `Origin` header, None where it is malformed."""
+    try:
+        return urllib.parse.urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def too_large(most: int) -> str:

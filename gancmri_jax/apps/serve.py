@@ -12,12 +12,13 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
-from gancmri_jax.apps.guard import Guard
+from gancmri_jax.apps.connections import LimitedProtocol, Patience
+from gancmri_jax.apps.guard import Guard, error_answer
 from gancmri_jax.errors import InputError
 
 HERE = pathlib.Path(__file__).parent
@@ -84,12 +85,13 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def server(app: FastAPI) -> uvicorn.Server:
+def server(app: FastAPI, patience: Patience | None = None) -> uvicorn.Server:
     """Return the server of an application, which `run(sockets=[listen(…)])` starts."""
+    limits = {"patience": patience or Patience()}
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=type("Protocol", (LimitedProtocol,), limits),
             ws="none",
             lifespan="off",
             log_level="warning",
@@ -154,16 +156,16 @@ def _open(running: uvicorn.Server, url: str) -> None:
 
 
 async def _input_error(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 400)
+    return error_answer(str(error), 400)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = " ".join(str(part) for part in first["loc"])
-    return JSONResponse({"error": f"{where}: {first['msg']}"}, 422)
+    return error_answer(f"{where}: {first['msg']}", 422)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    return error_answer(error.detail, error.status_code, error.headers)

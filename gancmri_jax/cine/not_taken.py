@@ -4,6 +4,14 @@ import dataclasses
 import pathlib
 from collections.abc import Iterable
 
+KNOWN_SUFFIXES = frozenset(
+    ".avi .bak .bat .bin .bmp .bval .bvec .css .csv .cvs .dat .db .dcm .dll .doc .docx .exe "
+    ".gif .gz .h5 .hdr .htm .html .ima .img .inf .ini .jpeg .jpg .js .json .jsonl .lnk .log "
+    ".m .mat .md .mha .mhd .mov .mp4 .nii .npy .npz .nrrd .ods .odt .old .par .pdf .pkl .png "
+    ".ppt .pptx .py .raw .rec .rtf .sh .sql .sqlite .stl .tif .tiff .tsv .txt .url .vtk .xls "
+    ".xlsx .xml .yaml .yml .zip".split()
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class NotTaken:
@@ -35,6 +43,13 @@ class Remark:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.text}"
+
+
+def no_cine(path: pathlib.Path) -> str:
+    """Return the kind of a file that holds no cine: by its suffix, unless that may be a name."""
+    suffix = path.suffix.lower() if "." in path.name[1:] else ""
+    shown = suffix if suffix in KNOWN_SUFFIXES else "another suffix" if suffix else "no suffix"
+    return f"files that hold no cine ({shown})"
 
 
 def count_by_kind(items: Iterable[NotTaken]) -> dict[str, NotTaken]:

@@ -6,7 +6,6 @@ count from 0, an empty cell is a missing value, further columns are welcome. A c
 column `flags` says, in words joined by `;`, why a subject's numbers are not to be trusted.
 """
 
-import csv
 import dataclasses
 import math
 import pathlib
@@ -14,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from gancmri_jax.errors import InputError
+from gancmri_jax.tables import MISSING, Row, read_table, rounded, write_table
 
 FRAME_COLUMNS = ("ed_frame", "es_frame")
 FLAGS = "flags"  # the column that says why a subject's numbers are not to be trusted
@@ -22,6 +21,18 @@ _UNITS = ("_frame", "_index", "_cm2", "_ml", "_mm", "_ms", "_bpm", "_percent", "
 _NUMBERS = (*_UNITS, "_phase_frames", "_cm2_low", "_cm2_high")
 
 Phenotypes = dict[str, dict[str, float]]  # subject -> column -> value
+
+
+class PhenotypeTable(Phenotypes):
+    """Rows of a table, which know where they stand in it.
+
+    Attributes:
+        lines: Where each subject's row stands, `line 3`.
+    """
+
+    def __init__(self, rows: Phenotypes, lines: Mapping[str, str]) -> None:
+        super().__init__(rows)
+        self.lines = dict(lines)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +77,21 @@ def match_rows(table: Phenotypes, subjects: Iterable[str]) -> Matched:
     )
 
 
-def mismatch(matched: Matched, naming: Mapping[str, str], most: int = 5) -> str:
-    """Say which rows and subjects found no counterpart, by the names they are written by."""
+def mismatch(
+    matched: Matched, rows: Mapping[str, str], subjects: Mapping[str, str], most: int = 5
+) -> str:
+    """Say which rows and subjects have no counterpart.
+
+    Args:
+        matched: What was matched.
+        rows: How each row is named: by its line, or by its subject where names are kept.
+        subjects: How each subject is named: by its hash, or by itself.
+        most: How many of each are listed.
+    """
     parts = []
-    for names, said in (
-        (matched.rows_without_subject, "rows match no subject"),
-        (matched.subjects_without_row, "subjects have no row"),
+    for names, naming, said in (
+        (matched.rows_without_subject, rows, "rows match no subject"),
+        (matched.subjects_without_row, subjects, "subjects have no row"),
     ):
         if names:
             listed = ", ".join(naming[name] for name in names[:most])
@@ -83,83 +103,86 @@ def mismatch(matched: Matched, naming: Mapping[str, str], most: int = 5) -> str:
 def write_phenotypes(
     path: pathlib.Path,
     phenotypes: Mapping[str, Mapping[str, float]] | Mapping[str, Mapping[str, float | str]],
+    digits: int | None = 6,
 ) -> None:
-    """Write a table; the first subject's columns, in their order, are the table's."""
+    """Write a table; the first subject's columns, in their order, are the table's.
+
+    Args:
+        path: The file.
+        phenotypes: Rows by subject.
+        digits: Significant digits of what was measured; None for numbers as they were read.
+    """
     columns = list(next(iter(phenotypes.values())))
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["subject", *columns])
-        for subject, values in phenotypes.items():
-            writer.writerow([subject, *(_cell(column, values[column]) for column in columns)])
+    rows = (
+        [subject, *(_cell(column, values[column], digits) for column in columns)]
+        for subject, values in phenotypes.items()
+    )
+    write_table(path, ["subject", *columns], rows)
 
 
-def read_phenotypes(path: pathlib.Path) -> Phenotypes:
+def read_phenotypes(path: pathlib.Path) -> PhenotypeTable:
     """Read a table's numbers; a missing value is NaN, and columns of words are left out.
 
     Raises:
-        InputError: No such file, no `subject` column, a subject named twice, or a cell that is no
-            number in a column that has numbers or is named after their unit.
+        InputError: What `read_table` refuses; a subject that stands twice or has no name; a frame
+            that is no whole number; a cell that is no finite number in a column that has numbers
+            or is named after their unit.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a phenotype table: {error}") from error
-    if not rows or "subject" not in rows[0]:
-        raise InputError(f"{path}: needs a header with a 'subject' column and at least one line")
-    words = _columns_of_words(rows)
+    table = read_table(path, needs=("subject",))
+    rows = [row for row in table if any(cell.strip() for cell in row.cells.values())]
+    columns = [column for column in rows[0].cells if column != "subject"] if rows else []
+    words = {column for column in columns if _is_of_words(column, rows)}
     phenotypes: Phenotypes = {}
-    for line, row in enumerate(rows, start=2):
-        subject = row.pop("subject")
-        if subject in phenotypes:
-            raise InputError(f"{path}: subject {subject} stands twice; keep one line a subject")
-        try:
-            phenotypes[subject] = {
-                column: float(cell) if cell else math.nan
-                for column, cell in row.items()
-                if column not in words
-            }
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{path}: line {line}: {error}; use numbers only") from error
-    return phenotypes
+    lines: dict[str, int] = {}
+    for row in rows:
+        subject = row.cells["subject"]
+        if not subject.strip():
+            raise row.error("subject", "is empty; name the subject, or remove the line")
+        if subject in lines:
+            raise row.error(
+                "subject", f"stands in line {lines[subject]} too; keep one line a subject"
+            )
+        lines[subject] = row.line
+        phenotypes[subject] = {
+            column: row.whole_number(column) if column in FRAME_COLUMNS else row.number(column)
+            for column in columns
+            if column not in words
+        }
+    return PhenotypeTable(phenotypes, {name: f"line {line}" for name, line in lines.items()})
 
 
 def read_flags(path: pathlib.Path) -> dict[str, str]:
-    """Read the flags of a table's flagged subjects, `curve;scale`; an older table has none."""
+    """Read the flags of a table's flagged subjects, `curve;scale`; an older table has none.
+
+    Raises:
+        InputError: What `read_table` refuses.
+    """
+    rows = read_table(path, needs=("subject",))
+    flags = {row.cells["subject"]: row.cells.get(FLAGS, "").strip() for row in rows}
+    return {subject: text for subject, text in flags.items() if text}
+
+
+def _is_of_words(column: str, rows: list[Row]) -> bool:
+    """Tell whether a column holds texts and not one number; a unit's name promises numbers."""
+    if column == FLAGS or column.endswith(_NUMBERS):
+        return column == FLAGS
+    cells = [row.cells[column].strip() for row in rows]
+    filled = [cell for cell in cells if cell.lower() not in MISSING]
+    return bool(filled) and not any(map(_reads_as_number, filled))
+
+
+def _reads_as_number(cell: str) -> bool:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a phenotype table: {error}") from error
-    return {row["subject"]: text for row in rows if (text := (row.get(FLAGS) or "").strip())}
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
-def _columns_of_words(rows: list[dict[str, str]]) -> set[str]:
-    """Return the columns without a single number, empty ones apart; a unit's name promises some."""
-
-    def number(cell: str | None) -> bool:
-        try:
-            float(cell or "")
-        except ValueError:
-            return False
-        return True
-
-    found = {FLAGS}
-    for column in rows[0]:
-        if not isinstance(column, str) or column.endswith(_NUMBERS):
-            continue
-        cells = [row[column] for row in rows if row[column]]
-        if cells and not any(map(number, cells)):
-            found.add(column)
-    return found
-
-
-def _cell(column: str, value: float | str) -> str:
-    if isinstance(value, str):
+def _cell(column: str, value: float | str, digits: int | None) -> float | str:
+    if isinstance(value, str) or math.isnan(value) or column in FRAME_COLUMNS or digits is None:
         return value
-    if math.isnan(value):
-        return ""
-    return str(int(value)) if column in FRAME_COLUMNS else f"{value:.6g}"
+    return rounded(value, digits)
 
 
 def _number(name: str) -> str:

@@ -26,6 +26,7 @@ from gancmri_jax.errors import InputError
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".gif")
 PNG_SUFFIX = ".png"
 MOST_FRAMES = 1000
+MOST_PIXELS = 2**24  # of a frame: twice as many as on a screen of 3,840 × 2,160
 GIF_TICK_MS = 10.0
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -175,7 +176,7 @@ def _read_film(path: pathlib.Path) -> Film:
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
         comment = film.metadata.get("comment", "")
-        _check_size(1, (stream.height, stream.width))
+        _check_size(max(stream.frames, 1), (stream.height, stream.width))
         for picture in film.decode(stream):
             frames.append(_luma(picture.to_ndarray(format="rgb24")))
             if picture.pts is not None and picture.time_base:
@@ -204,6 +205,8 @@ def _mean_step(steps_ms: Sequence[float], tick_ms: float = 0.0) -> Timing:
 def _check_size(num_frames: int, shape: tuple[int, ...]) -> None:
     if num_frames > MOST_FRAMES or num_frames * shape[0] * shape[1] > MOST_BYTES:
         raise InputError(f"has over {num_frames - 1} frames of {shape}, no heartbeat")
+    if shape[0] * shape[1] > MOST_PIXELS:
+        raise InputError(f"has frames of {shape}, too large for a heart's; scale it down")
 
 
 def _grey(image: Image.Image) -> Shaped[np.ndarray, "h w"]:
@@ -217,8 +220,8 @@ def _grey(image: Image.Image) -> Shaped[np.ndarray, "h w"]:
 
 def _luma(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
     # ITU-R BT.601; integers, so that grey stays exactly what it was.
-    weighted = picture.astype(np.uint32) * np.array([299, 587, 114], np.uint32)
-    return ((weighted.sum(-1) + 500) // 1000).astype(np.uint8)
+    red, green, blue = (picture[..., i].astype(np.uint32) for i in range(3))
+    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 
 
 def _by_numbers(path: pathlib.Path) -> list[tuple[int, str]]:

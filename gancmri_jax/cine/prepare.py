@@ -20,19 +20,19 @@ import numpy as np
 from gancmri_jax.atomic import sync, sync_tree
 from gancmri_jax.cine.duplicates import find_duplicates, one_heart
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
+from gancmri_jax.cine.naming import Naming
 from gancmri_jax.cine.not_taken import Remark, count_by_kind
 from gancmri_jax.cine.phenotypes import (
     FLAGS,
     Phenotypes,
     match_rows,
-    mismatch,
     read_flags,
     write_phenotypes,
 )
 from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.pool import ProcessKilledError, stage_all
 from gancmri_jax.cine.preprocess import Fit, check_percentiles
-from gancmri_jax.cine.read import Extra, ignore, names_as_written
+from gancmri_jax.cine.read import Extra, ignore, tell_mismatch
 from gancmri_jax.cine.records import check_records, seal, write_records
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.report import make_report, write_report
@@ -139,6 +139,7 @@ def _prepare(
     workers: int | None,
 ) -> Card:
     """Do what `prepare` says, of subjects whose names are hashed with a key or kept."""
+    naming = Naming(source, subjects, options.keep_ids)
     phenotypes = study_phenotypes(source)
     part = _workshop(out, card)
     reading = ReadOptions(
@@ -155,18 +156,24 @@ def _prepare(
     not_taken = list(unused_files(source, subjects))
     try:
         for item in not_taken:
-            on_extra(item)
-        staged, refused, left = stage_all(tasks, workers, on_refusal, on_subject, on_extra)
+            on_extra(naming.extra(item))
+        staged, refused, left = stage_all(
+            tasks,
+            workers,
+            lambda refusal: on_refusal(naming.refusal(refusal)),
+            on_subject,
+            lambda extra: on_extra(naming.extra(extra)),
+        )
         if not staged:
-            raise InputError(f"{source}: nothing in it can be read")
+            raise InputError(f"{naming.path(source)}: nothing in it can be read")
         names = {cine.subject for cine in staged} | {task.subject.name for task in tasks}
         written = {name: hash_subject(name, key) if key else name for name in names}
         matched = match_rows(phenotypes, {cine.subject for cine in staged})
         staged, impossible = _mark_phases(staged, tasks, matched.rows)
         for _, refusal in impossible:
-            on_refusal(refusal)
+            on_refusal(naming.refusal(refusal))
         if not staged:
-            raise InputError(f"{source}: nothing in it can be read")
+            raise InputError(f"{naming.path(source)}: nothing in it can be read")
         card["refused"] = [
             {"subject": written[name], "reason": refusal.reason}
             | ({"path": str(refusal.path)} if options.keep_ids else {})
@@ -176,12 +183,11 @@ def _prepare(
             kind: item.count for kind, item in count_by_kind((*not_taken, *left)).items()
         }
         if phenotypes:
-            naming = names_as_written(phenotypes, names, options.keep_ids)
             card["phenotypes"] = {
-                "rows_without_subject": [naming[n] for n in matched.rows_without_subject],
-                "subjects_without_row": [naming[n] for n in matched.subjects_without_row],
+                "rows_without_subject": [naming.name(n) for n in matched.rows_without_subject],
+                "subjects_without_row": [naming.name(n) for n in matched.subjects_without_row],
             }
-            if said := mismatch(matched, naming):
+            if said := tell_mismatch(phenotypes, matched, naming, options.keep_ids):
                 on_extra(Remark(source, f"phenotypes: {said}"))
         table = source / "phenotypes.csv"
         of_rows = read_flags(table) if table.is_file() else {}
@@ -244,12 +250,15 @@ def _write(
     )
     assigned = _split(staged, equal + alike, card["options"]["seed"])
     write_records(records, {split: _cines(staged, assigned, split, written) for split in SPLITS})
-    named = [name for name in sorted(assigned) if name in phenotypes]
-    if named and flags:
-        flagged = {written[n]: {**phenotypes[n], FLAGS: flags.get(n, "")} for n in named}
-        write_phenotypes(records / "phenotypes.csv", flagged)
-    elif named:
-        write_phenotypes(records / "phenotypes.csv", {written[n]: phenotypes[n] for n in named})
+    rows: dict[str, dict[str, float | str]] = {
+        written[n]: {**phenotypes[n]} for n in sorted(assigned) if n in phenotypes
+    }
+    if flags:
+        for name in assigned:
+            if name in phenotypes:
+                rows[written[name]][FLAGS] = flags.get(name, "")
+    if rows:
+        write_phenotypes(records / "phenotypes.csv", rows, digits=None)
     card |= _counts(staged, assigned)
     card["duplicates"] = {"equal": len(equal), "alike": len(alike)}
     write_report(records, make_report(card, staged, assigned, written, equal, alike), staged)

@@ -41,8 +41,8 @@ def preprocess(
     Raises:
         InputError: The window is empty or a number is not finite.
     """
-    frames = _window(cine, percentiles)
-    height, width = frames.shape[1:]
+    low, high = _window(cine, percentiles)
+    height, width = cine.pixels.shape[1:]
     row_mm, column_mm = cine.spacing_mm
     new_height = new_width = size
     if fit == "pad":
@@ -52,10 +52,11 @@ def preprocess(
         new_height = max(1, round(size * height_mm / max(height_mm, width_mm)))
         new_width = max(1, round(size * width_mm / max(height_mm, width_mm)))
     top, left = (size - new_height) // 2, (size - new_width) // 2
-    square = np.zeros((len(frames), size, size), np.uint8)
-    square[:, top : top + new_height, left : left + new_width] = [
-        _resize(frame, new_height, new_width) for frame in frames
-    ]
+    square = np.zeros((len(cine.pixels), size, size), np.uint8)
+    for picture, frame in zip(square, cine.pixels, strict=True):  # all at once take much memory
+        windowed = np.clip((frame.astype(np.float32) - low) / (high - low), 0, 1)
+        resized = _resize(windowed, new_height, new_width)
+        picture[top : top + new_height, left : left + new_width] = resized
     return dataclasses.replace(
         cine,
         pixels=square,
@@ -86,9 +87,10 @@ def to_uint8(images: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]
     return np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
-def _window(cine: Cine, percentiles: tuple[float, float]) -> Float[np.ndarray, "t h w"]:
+def _window(cine: Cine, percentiles: tuple[float, float]) -> Float[np.ndarray, "2"]:
+    """Return the intensities that become black and white."""
     check_percentiles(percentiles)
-    low, high = percentiles_of(cine, percentiles)
+    low, high = window = percentiles_of(cine, percentiles)
     if not np.isfinite([low, high]).all():
         raise InputError(f"{cine.subject}: holds numbers that are not finite")
     if low == high:
@@ -96,7 +98,7 @@ def _window(cine: Cine, percentiles: tuple[float, float]) -> Float[np.ndarray, "
             f"{cine.subject}: all is {low:g} between percentiles {percentiles[0]:g} and "
             f"{percentiles[1]:g}, which leaves no contrast"
         )
-    return np.clip((cine.pixels.astype(np.float32) - low) / (high - low), 0, 1)
+    return window
 
 
 def _resize(frame: Shaped[np.ndarray, "h w"], height: int, width: int) -> UInt8[np.ndarray, "H W"]:

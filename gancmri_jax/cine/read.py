@@ -4,12 +4,13 @@ import dataclasses
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions
+from gancmri_jax.cine.naming import Naming
 from gancmri_jax.cine.not_taken import NotTaken, Remark
-from gancmri_jax.cine.phenotypes import match_rows, mismatch
+from gancmri_jax.cine.phenotypes import Matched, PhenotypeTable, match_rows, mismatch
 from gancmri_jax.cine.preprocess import Fit, preprocess
 from gancmri_jax.cine.records import Records, is_records, record_splits
 from gancmri_jax.cine.refusal import Refusal
@@ -50,14 +51,14 @@ def read_cines(
         options: How files are read.
         split: Of records, only this one.
         on_extra: Is told what was not taken, and how cines were chosen and timed.
-        keep_ids: Name subjects to `on_extra` as they are called, not by their hashes.
+        keep_ids: Name subjects in messages as they are called, not by their hashes.
 
     Raises:
         InputError: Nothing can be read.
     """
     path = pathlib.Path(path)
     each = _each(path, on_refusal, options, split, on_extra, keep_ids)
-    return _some(path, (cine for _, cine in each))
+    return _some(path, (cine for _, cine in each), keep_ids)
 
 
 def read_model_cines(
@@ -103,7 +104,7 @@ def read_model_cines(
                 dataclasses.replace(cine, subject=hash_subject(cine.subject, key)) if key else cine
             )
 
-    return _some(path, itertools.islice(model_cines(), most))
+    return _some(path, itertools.islice(model_cines(), most), keep_ids)
 
 
 def _each(
@@ -114,13 +115,14 @@ def _each(
     on_extra: Callable[[Extra], None],
     keep_ids: bool,
 ) -> Iterator[tuple[pathlib.Path, Cine]]:
-    """Yield each cine with the place it was found."""
+    """Yield each cine with its place, as messages may show it."""
     if is_records(path):
         yield from ((path, cine) for cine in _open_records(path, options, split))
         return
     subjects = list_subjects(path)
+    naming = Naming(path, subjects, keep_ids)
     for left in unused_files(path, subjects):
-        on_extra(left)
+        on_extra(naming.extra(left))
     table = study_phenotypes(path)
     # Persons that are told apart by their files' headers alone are looked up by their own names.
     rows = table | match_rows(table, (subject.name for subject in subjects)).rows
@@ -129,25 +131,22 @@ def _each(
         for item in read_subject(subject, rows, options):
             if isinstance(item, Cine):
                 for note in item.notes:
-                    on_extra(Remark(subject.path, note))
+                    on_extra(naming.extra(Remark(subject.path, note)))
                 seen.append(item.subject)
-                yield subject.path, item
+                yield naming.path(subject.path), item
             elif isinstance(item, NotTaken):
-                on_extra(item)
+                on_extra(naming.extra(item))
             else:
-                on_refusal(item)
-    if table and (
-        said := mismatch(match_rows(table, seen), names_as_written(table, seen, keep_ids))
-    ):
+                on_refusal(naming.refusal(item))
+    if table and (said := tell_mismatch(table, match_rows(table, seen), naming, keep_ids)):
         on_extra(Remark(path, f"phenotypes: {said}"))
 
 
-def names_as_written(
-    table: Iterable[str], subjects: Iterable[str], keep_ids: bool
-) -> dict[str, str]:
-    """Return how rows and subjects are named where identifiers may not be read."""
-    key = None if keep_ids else subject_key()
-    return {name: hash_subject(name, key) if key else name for name in (*table, *subjects)}
+def tell_mismatch(table: PhenotypeTable, matched: Matched, naming: Naming, keep_ids: bool) -> str:
+    """Say which rows, by their lines, and which subjects have no counterpart."""
+    rows = {name: name for name in table} if keep_ids else table.lines
+    subjects = {name: naming.name(name) for name in matched.subjects_without_row}
+    return mismatch(matched, rows, subjects)
 
 
 def _open_records(
@@ -162,7 +161,12 @@ def _open_records(
     return Records(path, *splits, most=most)
 
 
-def _some(path: pathlib.Path, cines: Iterator[Cine]) -> list[Cine]:
+def _some(path: pathlib.Path, cines: Iterator[Cine], keep_ids: bool) -> list[Cine]:
     if not (found := list(cines)):
-        raise InputError(f"{path}: nothing in it can be read")
+        raise InputError(f"{input_path(path, keep_ids)}: nothing in it can be read")
     return found
+
+
+def input_path(path: pathlib.Path, keep_ids: bool) -> pathlib.Path:
+    """Return an input's path as messages may show it: it may be one subject's own."""
+    return path if is_records(path) else Naming(path, list_subjects(path), keep_ids).path(path)

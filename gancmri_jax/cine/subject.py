@@ -35,7 +35,8 @@ def subject_key() -> bytes:
 
 def hash_subject(subject: str, key: bytes) -> str:
     """Return HMAC-SHA256 of a name, cut to 16 hexadecimal digits."""
-    return hmac.new(key, subject.encode(), hashlib.sha256).hexdigest()[:HEX_DIGITS]
+    name = subject.encode("utf-8", "surrogateescape")  # as a file may be called
+    return hmac.new(key, name, hashlib.sha256).hexdigest()[:HEX_DIGITS]
 
 
 def _key_path() -> pathlib.Path:

@@ -19,8 +19,8 @@ from gancmri_jax.cine.layouts import dsb2015, folders, mnms2, uk_biobank
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.layouts.walk import walk
 from gancmri_jax.cine.nifti import is_label_map, is_nifti, stem
-from gancmri_jax.cine.not_taken import NotTaken
-from gancmri_jax.cine.phenotypes import FRAME_COLUMNS, Phenotypes, read_phenotypes
+from gancmri_jax.cine.not_taken import NotTaken, no_cine
+from gancmri_jax.cine.phenotypes import FRAME_COLUMNS, PhenotypeTable, read_phenotypes
 from gancmri_jax.cine.pictures import MOST_FRAMES
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.timing import checked
@@ -112,15 +112,17 @@ def _kind_of_unused(file: pathlib.Path) -> str | None:
         return "label maps, by their names" if labels else "NIfTI files that no subject uses"
     if is_dicom(disk_file(file)):
         return "DICOM files beside the subjects' folders"
-    return f"files that hold no cine ({file.suffix.lower() or 'no suffix'})"
+    return no_cine(file)
 
 
-def study_phenotypes(path: pathlib.Path) -> Phenotypes:
+def study_phenotypes(path: pathlib.Path) -> PhenotypeTable:
     """Return the phenotypes that lie in a study's folder, none where there is no such file."""
     table = path / "phenotypes.csv"
     if table.is_file():
         return read_phenotypes(table)
-    return dsb2015.phenotypes(path) if path.is_dir() and dsb2015.find(path) else {}
+    if path.is_dir() and dsb2015.find(path):
+        return dsb2015.phenotypes(path)
+    return PhenotypeTable({}, {})
 
 
 def implausible(cine: Cine) -> str | None:

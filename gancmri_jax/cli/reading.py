@@ -68,7 +68,11 @@ OPTIONS = (
         type=click.IntRange(2, 3),
         help="Time axis of NIfTI arrays, counted from 0: 2 for (x, y, t).  [default: 3]",
     ),
-    click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes."),
+    click.option(
+        "--keep-ids",
+        is_flag=True,
+        help="Show and write subjects' names instead of keyed hashes.",
+    ),
 )
 
 

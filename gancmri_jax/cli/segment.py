@@ -80,7 +80,7 @@ def command(
     import dataclasses
 
     from gancmri_jax.cine.phenotypes import read_phenotypes
-    from gancmri_jax.cine.read import read_cines
+    from gancmri_jax.cine.read import input_path, read_cines
     from gancmri_jax.cine.records import is_records
     from gancmri_jax.cine.refusal import Refusal
     from gancmri_jax.cine.subject import hash_subject, subject_key
@@ -116,7 +116,7 @@ def command(
         try:
             segmentation, found = segment_cine(segmenter, cine, out / stem, papillary, intervals)
         except InputError as error:
-            say(Refusal(source, str(error)))
+            click.echo(f"{error}; skipped", err=True)
             continue
         findings[stem] = found
         notes = [describe(found)]
@@ -130,7 +130,7 @@ def command(
         if truth:
             scores[stem] = score_against(truth, known, stem, segmentation, found)
     if not findings:
-        raise InputError(f"{source}: no cine could be segmented")
+        raise InputError(f"{input_path(source, keep_ids)}: no cine could be segmented")
     write_findings(out, findings, segmenter, papillary)
     flagged = {stem: found.flags for stem, found in findings.items() if found.flags}
     kept = {stem: found for stem, found in findings.items() if keep_flagged or not found.flags}

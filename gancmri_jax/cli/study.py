@@ -112,7 +112,16 @@ def _kinds(
     type=click.FloatRange(100, 10_000),
     help="Duration of a heartbeat on screen, in ms.",
 )
-@click.option("--keep-ids", is_flag=True, help="Write subjects' names instead of keyed hashes.")
+@click.option(
+    "--match",
+    is_flag=True,
+    help="Make all hearts as noisy and blurred as the worst, with equal shares of black and white "
+    "and similar first-to-last steps, so that these give nothing away. Videos keep nine tenths of "
+    "their frames.",
+)
+@click.option(
+    "--keep-ids", is_flag=True, help="Show and write subjects' names instead of keyed hashes."
+)
 @click.option(
     "--out",
     default=pathlib.Path("study.db"),
@@ -123,7 +132,8 @@ def _kinds(
 def create(out: pathlib.Path, readers: int, seed: int | None, **asked) -> None:
     """Draw hearts at random and write a study to one file.
 
-    All hearts are shown at the same size, contrast, number of frames and speed. With --readers, the
+    All hearts are shown at the same size, contrast, number of frames and speed. Warns where simple
+    image statistics, such as noise, distinguish real from generated hearts. With --readers, the
     readers' links are printed once and stored nowhere: save them.
     """
     import secrets
@@ -230,12 +240,17 @@ def serve(
     insist_packages()
     from gancmri_jax.apps.reader_study.create import LOCAL_READER
     from gancmri_jax.apps.reader_study.server import study_app
-    from gancmri_jax.apps.reader_study.store import open_study, progress, reader_of
+    from gancmri_jax.apps.reader_study.store import damage, open_study, progress, reader_of
     from gancmri_jax.apps.serve import is_loopback
     from gancmri_jax.apps.serve import serve as serve_app
     from gancmri_jax.errors import InputError
 
     with open_study(path) as connection:
+        if broken := damage(connection):
+            raise InputError(
+                f"{path}: is damaged ({broken[0]}); restore a copy, or see by `gancmri study "
+                "report` which answers can still be read"
+            )
         local = reader_of(connection, "") is not None
         if local and not is_loopback(host):
             raise InputError(

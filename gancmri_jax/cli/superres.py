@@ -76,6 +76,7 @@ def command(
     Codes are saved in OUT/latents.zarr. To resume after an interruption, run the same command
     again. The codes are also reused when you change --factor, --residual or similar options.
     """
+    from gancmri_jax.cine.read import input_path
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.mesh import spread_over_cores
     from gancmri_jax.projection.settings import Settings
@@ -93,8 +94,9 @@ def command(
     without = sum(math.isnan(cine.spacing_mm[0]) for cine in cines)
     if without and (wanted := [f for f in formats if f in NEED_SPACING]):
         raise InputError(
-            f"{source}: {without} of {len(cines)} cines do not know their spacing, which "
-            f"{' and '.join(wanted)} need; give it by --spacing-mm, or choose another --format"
+            f"{input_path(source, keep_ids)}: {without} of {len(cines)} cines do not know their "
+            f"spacing, which {' and '.join(wanted)} need; give it by --spacing-mm, or choose "
+            "another --format"
         )
     settings = Settings(steps, distance=distance, start=chosen_start(model, start))  # type: ignore[arg-type]
     with progress(settings) as told:

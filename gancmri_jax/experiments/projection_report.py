@@ -1,7 +1,5 @@
 """The table of ways to project, for people, for programs, and as pictures."""
 
-import csv
-import math
 import pathlib
 from collections.abc import Sequence
 
@@ -13,6 +11,7 @@ from gancmri_jax.experiments.hardware import hardware
 from gancmri_jax.experiments.projection_table import Frames, Row, Way
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.distance import Distance, chosen
+from gancmri_jax.tables import rounded, write_table
 
 
 def header(model: Model, cines: Sequence[Cine], distance: Distance) -> list[str]:
@@ -57,11 +56,12 @@ def write_markdown(
 
 def write_csv(path: pathlib.Path, rows: Sequence[Row], perceptual: str) -> None:
     """Write the table for programs; what is not known stays empty."""
-    with atomic_write(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*Way._fields, perceptual, *Row._fields[2:]])
-        for row in rows:
-            writer.writerow([*row.way, *("" if math.isnan(v) else f"{v:.6g}" for v in row[1:])])
+    with atomic_write(path) as part:
+        write_table(
+            part,
+            (*Way._fields, perceptual, *Row._fields[2:]),
+            [(*row.way, *map(rounded, row[1:])) for row in rows],
+        )
 
 
 def draw(

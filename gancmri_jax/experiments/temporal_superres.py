@@ -5,7 +5,6 @@ stayed, the last one between the last and the first, and is scored apart. Scores
 that are not rounded: rounding halves costs a blend as much SSIM as good methods differ by.
 """
 
-import csv
 import dataclasses
 import math
 import pathlib
@@ -26,6 +25,7 @@ from gancmri_jax.latents.codes import Codes
 from gancmri_jax.metrics.similarity import WINDOW, psnr, ssim
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.study import codes_of
+from gancmri_jax.tables import rounded, write_table
 from gancmri_jax.video.superres import dense_codes, residual_frames
 
 Frames = UInt8[np.ndarray, "n h w"]
@@ -266,8 +266,5 @@ def draw_strangest(path: pathlib.Path, recoveries: Sequence[Recovery]) -> None:
 
 def write_rows(path: pathlib.Path, rows: Sequence[Row]) -> None:
     """Write the table as CSV; what is not known stays empty."""
-    with atomic_write(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(Row._fields)
-        for row in rows:
-            writer.writerow([row.method, *("" if math.isnan(v) else f"{v:.6g}" for v in row[1:])])
+    with atomic_write(path) as part:
+        write_table(part, Row._fields, [(row.method, *map(rounded, row[1:])) for row in rows])

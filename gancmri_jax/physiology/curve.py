@@ -1,6 +1,5 @@
 """The left ventricle's area over the beat, as a plot and as numbers."""
 
-import csv
 import math
 import pathlib
 
@@ -9,6 +8,7 @@ import numpy as np
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.physiology.phenotypes import Findings
+from gancmri_jax.tables import rounded, write_table
 
 
 def write_curve(path: pathlib.Path, findings: Findings, cine: Cine) -> None:
@@ -16,13 +16,16 @@ def write_curve(path: pathlib.Path, findings: Findings, cine: Cine) -> None:
     unknown = math.isnan(cine.spacing_mm[0])
     areas = findings.areas_cm2
     smooth = np.zeros_like(areas) if findings.smooth_cm2 is None else findings.smooth_cm2
-    with atomic_write(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["frame", "time_ms", "lv_area_cm2", "lv_area_smooth_cm2"])
-        for frame, pair in enumerate(zip(areas, smooth, strict=True)):
-            time_ms = "" if cine.frame_ms is None else f"{frame * cine.frame_ms:.6g}"
-            cells = ["" if unknown or not area else f"{area:.6g}" for area in pair]
-            writer.writerow([frame, time_ms, *cells])
+    rows = [
+        (
+            frame,
+            None if cine.frame_ms is None else rounded(frame * cine.frame_ms),
+            *(None if unknown or not area else rounded(area) for area in pair),
+        )
+        for frame, pair in enumerate(zip(areas, smooth, strict=True))
+    ]
+    with atomic_write(path) as part:
+        write_table(part, ("frame", "time_ms", "lv_area_cm2", "lv_area_smooth_cm2"), rows)
 
 
 def plot_curve(path: pathlib.Path, findings: Findings, cine: Cine) -> None:

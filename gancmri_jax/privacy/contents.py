@@ -1,12 +1,11 @@
 """All that a file holds, layer by layer: its bytes, and what is packed or compressed inside.
 
-Zips (so `.npz`), gzip, bz2 and xz, ArrayRecords, texts and EXIF of pictures, base64 in pages,
-strings of Zarr arrays. What is packed in another way shows as its bytes alone.
+Zips (so `.npz`), gzip, bz2 and xz, ArrayRecords, DICOM, texts and EXIF of pictures, base64 in
+pages, strings of Zarr arrays. What is packed in another way shows as its bytes alone.
 """
 
 import base64
 import bz2
-import csv
 import dataclasses
 import io
 import json
@@ -19,11 +18,13 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import pydicom
 import zarr
 from array_record.python.array_record_module import ArrayRecordReader
 from PIL import Image
 
 from gancmri_jax.cine.files import MOST_BYTES
+from gancmri_jax.tables import loose_rows
 
 MOST_LEVELS = 4
 CHUNK = 2**24
@@ -31,6 +32,8 @@ OVERLAP = 2**10  # longer than any identifier, so that none is cut in two
 SUBJECT_KEYS = {"id", "name", "path", "patient", "subject", "subjects"}
 ZIP, GZIP, BZ2, XZ = PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 PICTURES = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
+DICOM_BYTES = ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN")  # which are searched as bytes
+DICOM_NAMES = ("PatientID", "PatientName")
 EMBEDDED = re.compile(rb";base64,([A-Za-z0-9+/=\s]{16,})")
 
 
@@ -109,6 +112,8 @@ def _unpack(content: bytes, place: str) -> Iterator[tuple[str, str, bytes]]:
         yield f"{place}/unpacked", "", _limited(lzma.LZMADecompressor(), content)
     elif content.startswith(PICTURES):
         yield from _picture_texts(content, place)
+    elif content[128:132] == b"DICM":
+        yield from _dicom_texts(content, place)
     elif content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<svg")):
         for i, match in enumerate(EMBEDDED.finditer(content)):
             yield f"{place}/embedded {i}", "", base64.b64decode(match[1])
@@ -132,16 +137,41 @@ def _picture_texts(content: bytes, place: str) -> Iterator[tuple[str, str, bytes
         yield f"{place}/metadata {key}", "", text
 
 
+def _dicom_texts(content: bytes, place: str) -> Iterator[tuple[str, str, bytes]]:
+    """Yield the texts of a DICOM file, whatever its character set and compression."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset = pydicom.dcmread(io.BytesIO(content))
+        for element in dataset.iterall():
+            if element.VR not in DICOM_BYTES and element.value not in (None, ""):
+                name = element.keyword or str(element.tag)
+                yield f"{place}/DICOM {name}", "", str(element.value).encode("utf-8", "replace")
+
+
+def _dicom_names(content: bytes) -> tuple[str, ...]:
+    dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=list(DICOM_NAMES))
+    values = [str(dataset.get(name, "")) for name in DICOM_NAMES]
+    return tuple(part for value in values for part in {value, *value.split("^")} if part)
+
+
 def _names(content: bytes, place: str, name: str) -> Iterator[Layer]:
-    """Yield the strings that stand where a subject's name stands in JSON and CSV."""
+    """Yield the strings that stand where a subject's name stands in JSON, CSV and DICOM."""
+    if content[128:132] == b"DICM":
+        yield Layer(f"{place}/subjects", names=_dicom_names(content))
+        return
     if name.endswith((".json", ".jsonl")):
         text = content.decode("utf-8", "replace")
         documents = text.splitlines() if name.endswith(".jsonl") else [text]
         found = [n for d in documents if d.strip() for n in _json_names(json.loads(d))]
         yield Layer(f"{place}/subjects", names=tuple(found))
     elif name.endswith(".csv"):
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace")))
-        cells = [str(row[key]) for row in rows for key in row if _is_subject_key(key)]
+        header, *rows = loose_rows(content.decode("utf-8-sig", "replace")) or [[]]
+        cells = [
+            cell
+            for row in rows
+            for column, cell in zip(header, row, strict=False)
+            if _is_subject_key(column)
+        ]
         yield Layer(f"{place}/subjects", names=tuple(cells))
 
 

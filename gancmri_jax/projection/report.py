@@ -1,6 +1,5 @@
 """How well a study was projected, to look at: distances, the way to them, and the worst frames."""
 
-import csv
 import pathlib
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
@@ -16,6 +15,7 @@ from gancmri_jax.model.model import Model
 from gancmri_jax.projection.flags import Flag
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.store import Quality, read_latents, read_noise, read_quality
+from gancmri_jax.tables import rounded, write_table
 
 WORST = 12  # frames in the picture
 MOST_LISTED = 20  # flagged frames in the summary; the report has them all
@@ -106,21 +106,18 @@ def summarize(store: pathlib.Path) -> list[str]:
 
 
 def _write_frames(path: pathlib.Path, quality: Quality, order: Int[np.ndarray, "n 2"]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["subject", "video", "frame", "distance", "steps", "flag"])
-        for video, frame in order:
-            flag = Flag(quality.flags[video, frame]).name.lower()
-            writer.writerow(
-                [
-                    quality.subjects[video],
-                    quality.videos[video],
-                    frame,
-                    f"{quality.distances[video, frame]:.6g}",
-                    quality.steps[video, frame],
-                    flag,
-                ]
-            )
+    rows = [
+        (
+            quality.subjects[video],
+            quality.videos[video],
+            frame,
+            rounded(quality.distances[video, frame]),
+            quality.steps[video, frame],
+            Flag(quality.flags[video, frame]).name.lower(),
+        )
+        for video, frame in order
+    ]
+    write_table(path, ("subject", "video", "frame", "distance", "steps", "flag"), rows)
 
 
 def _draw_distances(path: pathlib.Path, quality: Quality) -> None:

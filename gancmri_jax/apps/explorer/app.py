@@ -12,6 +12,7 @@ import numpy as np
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 
 from gancmri_jax.apps.explorer.choice import OWN, Choice, command_line, explain
 from gancmri_jax.apps.explorer.films import Films
@@ -22,6 +23,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
 
 MOST_UPLOAD_BYTES = 2**28
+MOST_UPLOADS = 4  # at once: each waits for the one before it in a thread that others need
 MOST_AMOUNT = 10.0
 MOST_TARGET = 1000.0
 TRUNCATION = 0.7  # of the page that was just opened
@@ -87,6 +89,7 @@ def explorer_app(
     app = web_app(names=names, most_bytes={"/cines": most_upload_bytes})
     turns = Turns()
     uploads = Uploads(model, turns.give_way)
+    places = threading.BoundedSemaphore(MOST_UPLOADS)
     films = Films(model, uploads)
     first = Choice(films.motions[0], truncation=TRUNCATION)
     films.warm(first)
@@ -144,13 +147,18 @@ def explorer_app(
             suffix = checked_suffix(name)
         except InputError as error:
             raise InputError(f"{said}: {error}") from error
-        with tempfile.TemporaryDirectory(prefix="gancmri-explore-") as folder:
-            # Of the name, only the suffix reaches the file system.
-            path = pathlib.Path(folder) / f"cine{suffix}"
-            with path.open("wb") as file:
-                async for chunk in request.stream():
-                    await anyio.to_thread.run_sync(file.write, chunk)
-            loaded = await anyio.to_thread.run_sync(uploads.add, path, said)
+        if not places.acquire(blocking=False):
+            raise HTTPException(503, f"{said}: other files are being loaded; try again soon")
+        try:
+            with tempfile.TemporaryDirectory(prefix="gancmri-explore-") as folder:
+                # Of the name, only the suffix reaches the file system.
+                path = pathlib.Path(folder) / f"cine{suffix}"
+                with path.open("wb") as file:
+                    async for chunk in request.stream():
+                        await anyio.to_thread.run_sync(file.write, chunk)
+                loaded = await anyio.to_thread.run_sync(uploads.add, path, said)
+        finally:
+            places.release()
         return {"cines": loaded}
 
     @app.get("/cines/{name}")

@@ -14,17 +14,14 @@ import numpy as np
 from jaxtyping import Float
 
 from gancmri_jax.apps.explorer.choice import projection
+from gancmri_jax.apps.explorer.reading import MOST_CINES, Reader
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.pictures import VIDEO_SUFFIXES
-from gancmri_jax.cine.read import read_model_cines
-from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.study import codes_of, project_study
 
 SUFFIXES = (".nii.gz", ".nii", ".zip", ".dcm.gz", ".dcm", ".ima", *VIDEO_SUFFIXES)
-MOST_CINES = 8  # of a file, and kept
-MOST_FRAMES = 150
 
 
 @dataclasses.dataclass
@@ -54,6 +51,8 @@ class Uploads:
         self._give_way = give_way
         self._loaded: collections.OrderedDict[str, Loaded] = collections.OrderedDict()
         self._lock = threading.Lock()
+        self._reading = threading.Lock()  # one file at a time
+        self._reader = Reader()
         self._worker = concurrent.futures.ThreadPoolExecutor(1, "project")
 
     def __getitem__(self, name: str) -> Loaded:
@@ -77,20 +76,11 @@ class Uploads:
         Raises:
             InputError: Nothing can be read; says why.
         """
-        refusals: list[Refusal] = []
         try:
-            cines = read_model_cines(
-                content, self._model.resolution, on_refusal=refusals.append, most=MOST_CINES
-            )
+            with self._reading:
+                cines = self._reader.read(content, self._model.resolution)
         except InputError as error:
-            reasons = [refusal.reason for refusal in refusals]
-            told = "; ".join(dict.fromkeys(reasons)) or str(error).replace(str(content), "it")
-            raise InputError(f"{said}: {told}") from error
-        if too_long := [cine for cine in cines if len(cine.pixels) > MOST_FRAMES]:
-            raise InputError(
-                f"{said}: has {len(too_long[0].pixels)} frames, more than the {MOST_FRAMES} that "
-                "are taken here; `gancmri superres` takes longer ones"
-            )
+            raise InputError(f"{said}: {error}") from error
         names = [secrets.token_urlsafe(9) for _ in cines]
         with self._lock:
             for name, cine in zip(names, cines, strict=True):
@@ -103,6 +93,7 @@ class Uploads:
 
     def close(self) -> None:
         """Forget all cines and stop what is being projected at its next pause."""
+        self._reader.close()
         with self._lock:
             self._loaded.clear()
         self._worker.shutdown(cancel_futures=True)

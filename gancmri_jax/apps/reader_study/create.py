@@ -1,7 +1,9 @@
 """Make a reader study: what is shown, and what each reader will see of it, in one file."""
 
 import contextlib
+import dataclasses
 import datetime
+import math
 import pathlib
 import secrets
 import sqlite3
@@ -9,10 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gancmri_jax.apps.reader_study.blinding import EVENED, as_json, check
 from gancmri_jax.apps.reader_study.items import Plan, Track, draw_pairs, draw_videos, open_kinds
+from gancmri_jax.apps.reader_study.matching import match
 from gancmri_jax.apps.reader_study.readers import add_reader
 from gancmri_jax.apps.reader_study.stimuli import is_lossy
-from gancmri_jax.apps.reader_study.store import REAL, Study, write_study
+from gancmri_jax.apps.reader_study.store import REAL, Study, update_study, write_study
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.lock import one_run
@@ -79,6 +83,7 @@ def create_study(
                 for number, stimulus in enumerate(stimuli)
             ],
         )
+        study = _check_blinding(connection, study, plan, say, progress)
         names = [f"reader-{i + 1}" for i in range(num_readers)] or [LOCAL_READER]
         tokens = {name: add_reader(connection, name, with_token=num_readers > 0) for name in names}
         connection.commit()
@@ -101,6 +106,37 @@ def _check(out: pathlib.Path, plan: Plan) -> None:
         )
     if plan.repeats > plan.items:
         raise InputError(f"--repeats {plan.repeats} is more than --items {plan.items}")
+
+
+def _check_blinding(
+    connection: sqlite3.Connection,
+    study: Study,
+    plan: Plan,
+    say: Callable[[str], object],
+    progress: Track,
+) -> Study:
+    """Say where image statistics alone distinguish kinds, even them out if asked, keep both."""
+    before = check(connection, study)
+    kept = {"before": as_json(before)}
+    after = before
+    if plan.match:
+        study, target = match(connection, study, progress)
+        after = check(connection, study)
+        kept |= {"after": as_json(after), "target": target.described()}
+    for kind, verdict in after.items():
+        if plan.match:
+            say(f"{kind}: {before[kind]} before --match, {verdict} after")
+        if verdict.is_telling:
+            way = "no option evens out the rest" if plan.match else f"`--match` evens out {EVENED}"
+            say(
+                f"warning: image statistics alone distinguish real hearts from {kind}: {verdict}; "
+                f"{way}"
+            )
+        elif math.isnan(verdict.auc):
+            say(f"note: {kind} has too few subjects to check what image statistics give away")
+    study = dataclasses.replace(study, blinding=kept)
+    update_study(connection, study)
+    return study
 
 
 def _new_file(part: pathlib.Path) -> sqlite3.Connection:

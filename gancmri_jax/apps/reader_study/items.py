@@ -38,6 +38,7 @@ class Plan:
         num_frames: Of a video; None for the fewest of the kinds' first.
         beat_ms: Time in which a video is played.
         keep_ids: Whether subjects' names are kept instead of keyed hashes.
+        match: Whether clips are evened out (`matching`).
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Plan:
     num_frames: int | None = None
     beat_ms: float = 1000.0
     keep_ids: bool = False
+    match: bool = False
 
     @property
     def paths(self) -> dict[str, pathlib.Path]:
@@ -67,7 +69,7 @@ def open_kinds(
     """
     opened = {}
     for kind, path in plan.paths.items():
-        cines = draw_cines(path, rng, on_refusal)
+        cines = draw_cines(path, rng, on_refusal, plan.keep_ids)
         first = next(cines, None)
         if first is None:
             raise InputError(f"{path}: nothing in it can be read")
@@ -156,7 +158,8 @@ def _write_videos(connection, study, plan, kind, cines, say, progress) -> Writte
             try:
                 pixels = alike(cine, study.size, study.num_frames)
             except InputError as error:
-                say(f"{error}; skipped")
+                said = str(error).removeprefix(f"{cine.subject}: ")
+                say(f"{_stored_name(plan, kind, cine.subject)}: {said}; skipped")
                 continue
             name = _stored_name(plan, kind, cine.subject)
             number = add_stimulus(connection, kind, name, None, pixels)

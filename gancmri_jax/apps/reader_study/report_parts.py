@@ -1,15 +1,28 @@
 """What the report of a reader study says, as headings, paragraphs, tables and plots."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gancmri_jax.apps.reader_study.analysis import ALL, Finding
+from gancmri_jax.apps.reader_study.blinding import from_json
 from gancmri_jax.apps.reader_study.store import REAL, Study
 from gancmri_jax.experiments.report import Block, Figure, Heading, Table, Text
 
 
-def report_parts(study: Study, found: Finding, done: Mapping[str, tuple[int, int]]) -> list[Block]:
-    """Return the report of a study, of what was found and how many screens each has answered."""
+def report_parts(
+    study: Study,
+    found: Finding,
+    done: Mapping[str, tuple[int, int]],
+    trouble: Sequence[str] = (),
+) -> list[Block]:
+    """Return the report of a study.
+
+    Args:
+        study: What it is.
+        found: See `analyse`.
+        done: How many screens each reader has answered, and of how many.
+        trouble: What is damaged or left out, a line each.
+    """
     if study.kind == "pairs":
         shown = "pairs of frames, one real"
     else:
@@ -24,6 +37,10 @@ def report_parts(study: Study, found: Finding, done: Mapping[str, tuple[int, int
     ]
     if waiting:
         parts.append(Text(f"Not complete: {', '.join(waiting)}."))
+    if trouble:
+        parts.append(Heading(2, "Garbled rows"))
+        parts += [Text(f"{line}.") for line in trouble]
+    parts += _blinding_parts(study)
     parts += [
         Heading(2, "Taken for real"),
         Text(
@@ -65,6 +82,40 @@ def report_parts(study: Study, found: Finding, done: Mapping[str, tuple[int, int
         ),
         Figure("response_times.png", "Seconds in view before the answer."),
     ]
+
+
+def _blinding_parts(study: Study) -> list[Block]:
+    """Say what image statistics gave away, and what was evened out; studies of old do not know."""
+    if not study.blinding:
+        return []
+    stages = [stage for stage in ("before", "after") if stage in study.blinding]
+    rows: list[tuple] = [
+        ("kind", "clips", "AUC", "of shuffled labels, 95 %", "most telling statistics")
+    ]
+    for stage in stages:
+        shown = "as made" if stages == ["before"] else f"{stage} --match"
+        for kind, verdict in from_json(study.blinding[stage]).items():
+            telling = ", ".join(f"{n} {_number(a)}" for n, a in list(verdict.single.items())[:3])
+            rows.append((kind, shown, _number(verdict.auc), _number(verdict.chance), telling))
+    parts: list[Block] = [
+        Heading(2, "Blinding"),
+        Text(
+            "A linear classifier of simple image statistics, cross-validated by subject: the area "
+            "under the curve (AUC) with which it distinguishes a kind from real hearts. 0.5 is "
+            "chance. It says nothing of what other statistics, or a trained network, could tell."
+        ),
+        _table(rows),
+    ]
+    if target := study.blinding.get("target"):
+        quartiles = (target[name] for name in ("lower_quartile", "median", "upper_quartile"))
+        said = (
+            f"grey levels with quartiles {', '.join(f'{level:.0f}' for level in quartiles)}, noise "
+            f"of {target['noise']:.2f} grey levels, fine detail {target['fine_detail']:.3f}"
+        )
+        if not math.isnan(target["step"]):
+            said += f", a first-to-last step of {target['step']:.2f} median steps"
+        parts.append(Text(f"`--match` brought clips as near as could be to {said}."))
+    return parts
 
 
 def _choice_rows(study: Study, found: Finding) -> list[tuple]:

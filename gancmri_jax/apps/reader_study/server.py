@@ -5,6 +5,7 @@ the link that browsers keep to themselves. Nothing that is sent depends on which
 names are random, one for each reader and place; stimuli are raw pixels, so all of one length.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from gancmri_jax.apps.guard import error_answer
 from gancmri_jax.apps.reader_study.answers import record
 from gancmri_jax.apps.reader_study.store import (
     next_screens,
@@ -25,6 +27,7 @@ from gancmri_jax.apps.reader_study.store import (
 )
 from gancmri_jax.apps.serve import page, web_app
 
+LOG = logging.getLogger("uvicorn.error")
 _IN_VIEW = 2  # the screen to answer, and the one after it, which pages load beforehand
 
 
@@ -47,6 +50,14 @@ def study_app(connection: sqlite3.Connection, names: Iterable[str] = ()) -> Fast
     study = read_study(connection)
     app = web_app(token=study.page_token, names=names)
     turn = threading.Lock()
+
+    @app.exception_handler(sqlite3.Error)
+    async def not_kept(request: Request, error: Exception) -> Response:
+        LOG.error("the study's file: %s", error)
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        reason = "its disk is full" if full else f"its file fails ({error})"
+        kept = "stored nothing" if request.method == "POST" else "cannot read the study"
+        return error_answer(f"the server {kept}, because {reason}; call who runs it", 503)
 
     def reader(request: Request) -> int:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

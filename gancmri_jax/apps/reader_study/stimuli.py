@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.naming import Naming
 from gancmri_jax.cine.pictures import is_video
 from gancmri_jax.cine.preprocess import preprocess
 from gancmri_jax.cine.records import Records, is_records, record_splits
@@ -22,14 +23,18 @@ LOSSLESS = (".gif",)
 
 
 def draw_cines(
-    path: pathlib.Path, rng: np.random.Generator, on_refusal: Callable[[Refusal], object]
+    path: pathlib.Path,
+    rng: np.random.Generator,
+    on_refusal: Callable[[Refusal], object],
+    keep_ids: bool = False,
 ) -> Iterator[Cine]:
     """Yield the cines of a folder or of records in a random order, one a subject, as they are.
 
-    Only what is asked for is read. What cannot be read goes to `on_refusal`.
+    Only what is asked for is read. What cannot be read goes to `on_refusal`, under the subject's
+    hash unless `keep_ids`.
     """
     seen: set[str] = set()
-    for cine in _draw_all(path, rng, on_refusal):
+    for cine in _draw_all(path, rng, on_refusal, keep_ids):
         if cine.subject not in seen:
             seen.add(cine.subject)
             yield cine
@@ -59,7 +64,10 @@ def is_lossy(path: pathlib.Path) -> bool:
 
 
 def _draw_all(
-    path: pathlib.Path, rng: np.random.Generator, on_refusal: Callable[[Refusal], object]
+    path: pathlib.Path,
+    rng: np.random.Generator,
+    on_refusal: Callable[[Refusal], object],
+    keep_ids: bool,
 ) -> Iterator[Cine]:
     if is_records(path):
         records = Records(path, *record_splits(path))
@@ -68,9 +76,10 @@ def _draw_all(
         return
     phenotypes = study_phenotypes(path)
     subjects = list_subjects(path)
+    naming = Naming(path, subjects, keep_ids)
     for index in rng.permutation(len(subjects)):
         for item in read_subject(subjects[index], phenotypes):
             if isinstance(item, Cine):
                 yield item
             elif isinstance(item, Refusal):
-                on_refusal(item)
+                on_refusal(naming.refusal(item))

@@ -12,7 +12,7 @@ import json
 import pathlib
 import sqlite3
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -67,6 +67,8 @@ class Study:
         page_token: What pages send back with their answers, over restarts of the server.
         sources: Where each kind came from.
         created: Date, time and version.
+        blinding: What statistics say of real and synthetic clips (`blinding.as_json`), `before`
+            and, with `--match`, `after`; and the `target` that clips were brought to.
     """
 
     kind: Kind
@@ -80,6 +82,7 @@ class Study:
     page_token: str
     sources: dict[str, str]
     created: str
+    blinding: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -123,9 +126,18 @@ def open_study(path: pathlib.Path) -> Iterator[sqlite3.Connection]:
             found = connection.execute("SELECT value FROM study WHERE key = 'format'").fetchone()
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: cannot be used as a reader study ({error})") from error
-        if found is None or int(found[0]) != FORMAT:
+        if found is None or found[0] != str(FORMAT):
             raise InputError(f"{path}: is a study of another version; make it anew")
         yield connection
+
+
+def damage(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite's `quick_check` finds wrong with a study's file, a line each."""
+    try:
+        said = [line for (line,) in connection.execute("PRAGMA quick_check(20)")]
+    except sqlite3.DatabaseError as error:
+        said = [str(error)]
+    return [] if said == ["ok"] else [" ".join(str(line).split()) for line in said]
 
 
 @contextlib.contextmanager
@@ -147,11 +159,26 @@ def write_study(connection: sqlite3.Connection, study: Study) -> None:
     connection.executemany("INSERT INTO study VALUES (?, ?)", rows.items())
 
 
+def update_study(connection: sqlite3.Connection, study: Study) -> None:
+    """Write again what a study is, before anybody is shown it."""
+    text = json.dumps(dataclasses.asdict(study))
+    connection.execute("UPDATE study SET value = ? WHERE key = 'study'", (text,))
+
+
 def read_study(connection: sqlite3.Connection) -> Study:
-    """Read what a study is."""
-    (text,) = connection.execute("SELECT value FROM study WHERE key = 'study'").fetchone()
-    fields = json.loads(text)
-    return Study(**fields | {"synthetic": tuple(fields["synthetic"])})
+    """Read what a study is.
+
+    Raises:
+        InputError: It is garbled.
+    """
+    row = connection.execute("SELECT value FROM study WHERE key = 'study'").fetchone()
+    try:
+        fields = json.loads(row[0])
+        return Study(**fields | {"synthetic": tuple(fields["synthetic"])})
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(
+            "the study's description is garbled, so its file is damaged; restore a copy"
+        ) from error
 
 
 def add_stimulus(

@@ -23,7 +23,8 @@ const clock = new Clock((phase) => {
 const canvases = () => [...find("stimuli").querySelectorAll("canvas")];
 const screen = () => view.screens[0];
 
-class Refused extends Error {}
+class Refused extends Error {} // asking again would not help
+class Failed extends Error {} // the server said that it could not, and may yet
 
 async function ask(path, sent) {
   const headers = { "X-Gancmri-Token": pageToken };
@@ -37,18 +38,27 @@ async function ask(path, sent) {
   }
   const answer = await fetch(path, options);
   if (answer.status === 401) signIn();
-  if (answer.status >= 400 && answer.status < 500) throw new Refused(await reasonOf(answer));
-  if (!answer.ok) throw new Error(await reasonOf(answer));
+  const late = answer.status === 408; // the request came too slowly
+  if (answer.status >= 400 && answer.status < 500 && !late) throw new Refused(await reasonOf(answer));
+  if (!answer.ok) throw new Failed(await reasonOf(answer));
   return answer;
 }
 
 async function untilAnswered(path, sent) {
-  for (;;) {
+  for (let troubled = false; ; ) {
     try {
-      return await ask(path, sent);
+      const answer = await ask(path, sent);
+      if (troubled) find("trouble").hidden = true;
+      return answer;
     } catch (error) {
       if (error instanceof Refused) throw error;
-      say("The server does not answer. Trying again; what you marked is kept.");
+      if (error instanceof Failed) {
+        fail(new Error(`${sent ? "Your answer is not saved yet: " : ""}${error.message}.`));
+        troubled = true;
+        say("Trying again; what you marked is kept on this page.");
+      } else {
+        say("The server does not answer. Trying again; what you marked is kept.");
+      }
       await new Promise((after) => setTimeout(after, RETRY_MS));
     }
   }

@@ -4,7 +4,6 @@
 phenotypes. Of repeats of the view the whole one with the highest number is taken.
 """
 
-import csv
 import pathlib
 import re
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ from gancmri_jax.cine.files import File, list_files
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.layouts.walk import walk
 from gancmri_jax.cine.not_taken import NotTaken
-from gancmri_jax.cine.phenotypes import Phenotypes
+from gancmri_jax.cine.phenotypes import Phenotypes, PhenotypeTable
 from gancmri_jax.cine.refusal import Refusal
-from gancmri_jax.errors import InputError
+from gancmri_jax.tables import read_table
 
 VIEW = re.compile(r"(4ch|2ch|sax)_(\d+)")
 TABLES = ("train.csv", "validate.csv")
@@ -59,30 +58,31 @@ def read(subject: Subject, options: ReadOptions) -> Iterator[Cine | Refusal | No
     yield from read_dicoms(files, subject.name)
 
 
-def phenotypes(path: pathlib.Path) -> Phenotypes:
+def phenotypes(path: pathlib.Path) -> PhenotypeTable:
     """Return volumes and ejection fraction from the tables in or beside a folder."""
-    values = {}
+    values: Phenotypes = {}
+    lines: dict[str, str] = {}
     for name in TABLES:
         for table in (path / name, path.parent / name):
             if table.is_file():
-                values.update(_read_table(table))
+                _read_table(table, values, lines)
                 break
-    return values
+    return PhenotypeTable(values, lines)
 
 
-def _read_table(path: pathlib.Path) -> Phenotypes:
-    values = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file):
-                esv_ml, edv_ml = float(row["Systole"]), float(row["Diastole"])
-                values[row["Id"].strip()] = {
-                    "lv_edv_ml": edv_ml,
-                    "lv_esv_ml": esv_ml,
-                    "ef_percent": 100 * (edv_ml - esv_ml) / edv_ml,
-                }
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: needs columns Id, Systole and Diastole") from error
-    except (ValueError, ZeroDivisionError) as error:
-        raise InputError(f"{path}: holds a volume that is no number above 0") from error
-    return values
+def _read_table(path: pathlib.Path, values: Phenotypes, lines: dict[str, str]) -> None:
+    """Add the rows of a table, and where they stand."""
+    for row in read_table(path, needs=("Id", "Systole", "Diastole")):
+        patient = row.cells["Id"].strip()
+        if patient in lines:
+            raise row.error("Id", f"stands in {lines[patient]} too; keep one line a patient")
+        esv_ml, edv_ml = row.number("Systole"), row.number("Diastole")
+        for column, volume_ml in (("Systole", esv_ml), ("Diastole", edv_ml)):
+            if not volume_ml > 0:
+                raise row.error(column, "needs a volume above 0 ml")
+        lines[patient] = f"{path.name} line {row.line}"
+        values[patient] = {
+            "lv_edv_ml": edv_ml,
+            "lv_esv_ml": esv_ml,
+            "ef_percent": 100 * (edv_ml - esv_ml) / edv_ml,
+        }

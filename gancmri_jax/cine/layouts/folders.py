@@ -23,7 +23,7 @@ from gancmri_jax.cine.nifti import (
     read_nifti,
     stem,
 )
-from gancmri_jax.cine.not_taken import NotTaken
+from gancmri_jax.cine.not_taken import NotTaken, no_cine
 from gancmri_jax.cine.pictures import blank, is_png, is_video, read_pngs, read_video
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.series import groups, sort_frames
@@ -86,7 +86,8 @@ def read(subject: Subject, options: ReadOptions, deep: bool = True) -> Iterator[
     known = {id(file) for file in (*niftis, *videos, *pictures)}
     rest = [file for file in files if id(file) not in known and not is_paired_image(file.path)]
     dicoms = [file for file in rest if is_dicom(file)]
-    others = [file for file in rest if file not in dicoms]
+    readable = {id(file) for file in dicoms}
+    others = [file for file in rest if id(file) not in readable]
     labels = [file for file in niftis if is_label_map(stem(file.path))]
     niftis = [file for file in niftis if file not in labels]
     named = [file for file in niftis if stem(file.path).lower() == FOUR_CHAMBER]
@@ -121,15 +122,7 @@ def read(subject: Subject, options: ReadOptions, deep: bool = True) -> Iterator[
         left += pictures if open_videos else [f for f in pictures if not f.on_disk]
     yield from _not_taken(labels, "label maps, by their names")
     yield from _not_taken(left, "files of another kind than the cine beside them")
-    yield from unused(others)
-
-
-def unused(files: Sequence[File]) -> Iterator[NotTaken]:
-    """Yield files that hold no cine, by their suffix."""
-    for file in files:
-        name = file.path.name
-        suffix = file.path.suffix.lower() if "." in name[1:] else ""
-        yield NotTaken(file.path, f"files that hold no cine ({suffix or 'no suffix'})")
+    yield from (NotTaken(file.path, no_cine(file.path)) for file in others)
 
 
 def _beside_dicoms(

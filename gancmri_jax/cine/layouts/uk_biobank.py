@@ -10,7 +10,6 @@ The platform lays fields out as `Heart MRI/Long axis/10/<eid>_20208_2_0.zip`, an
 field 20209, beside it.
 """
 
-import csv
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.series import Group, normal
 from gancmri_jax.cine.views import FOUR, Choice, by_hand, view_of
 from gancmri_jax.errors import InputError
+from gancmri_jax.tables import loose_rows
 
 VISIT = re.compile(r"(\d+)_20208_\d+_\d+(\.zip)?", re.IGNORECASE)
 FIELD = re.compile(r"\d+_(\d{4,6})_\d+_\d+(\.zip)?", re.IGNORECASE)
@@ -101,9 +101,8 @@ def _read_manifest(file: File) -> dict[str, str]:
     Cells are known by what they hold, because a date with a comma in it moves those behind it.
     """
     try:
-        lines = file.read().decode("utf-8-sig", "replace").splitlines()
-        rows = list(csv.reader(lines))
-    except (InputError, csv.Error):
+        rows = loose_rows(file.read().decode("utf-8-sig", "replace"))
+    except InputError:
         return {}
     described = {}
     for row in rows:
