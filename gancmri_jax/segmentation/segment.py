@@ -23,6 +23,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.cardiac_fcn import CLASSES, MULTIPLE
 from gancmri_jax.segmentation.augmentation import HEART_SHARE
+from gancmri_jax.segmentation.whole import Papillary, in_one_place, main_piece, place_papillary
 
 PERCENTILES = (1.0, 99.0)  # of the whole sequence, that become 0 and 1
 LONGER_SIDE_MM = 280.0  # of a cine that does not say its spacing: where to look, not what to report
@@ -37,18 +38,31 @@ class Segmentation(NamedTuple):
     """What was found in a cine.
 
     Attributes:
-        masks: Each pixel's class, by the network's CLASSES, cleaned by `largest_pieces`.
-        lv_probability: The left ventricle's probability, on the segmenter's grid.
+        masks: Each pixel's class, by the network's CLASSES, made whole: one piece a chamber,
+            papillary muscles in the pool or in the wall.
+        lv_probability: The left ventricle's probability, on the segmenter's grid, of its main
+            piece.
         grid_mm: That grid's spacing of rows and columns, NaN where the cine's is not known.
+        papillary_pixels: What placing papillary muscles added to the LV in each frame, in pixels
+            of the grid; 0 by default.
+        raw_masks: The network's own decision, before anything is made whole: what a segmentation
+            is judged by.
+        confidence: By frame, the mean probability of the class that was chosen, over the heart.
     """
 
     masks: UInt8[np.ndarray, "t h w"]
     lv_probability: Float[np.ndarray, "t H W"]
     grid_mm: tuple[float, float]
+    papillary_pixels: Float[np.ndarray, "t"] | None = None
+    raw_masks: UInt8[np.ndarray, "t h w"] | None = None
+    confidence: Float[np.ndarray, "t"] | None = None
 
 
 def segment(
-    segmenter: Segmenter, cine: Cine, on_frames: Callable[[int], object] = lambda _: None
+    segmenter: Segmenter,
+    cine: Cine,
+    on_frames: Callable[[int], object] = lambda _: None,
+    papillary: Papillary = "pool",
 ) -> Segmentation:
     """Segment every frame of a cine.
 
@@ -57,26 +71,30 @@ def segment(
         cine: Frames of any size.
         on_frames: Told how many frames were done since it was last told; what it raises ends the
             work.
+        papillary: Whether papillary muscles belong to the LV's pool or to its wall.
 
     Raises:
         InputError: The cine has no contrast, or is far larger than a chest.
     """
     view = find_heart(segmenter, cine) if segmenter.side else whole_frame(segmenter, cine)
     frames = window(cine, view)
-    masks, probabilities = [], []
+    masks, probabilities, confidence = [], [], []
     for first in range(0, len(frames), FRAMES_AT_ONCE):
         # The last batch is filled up with copies, so that one program serves all.
         at = np.minimum(np.arange(first, first + FRAMES_AT_ONCE), len(frames) - 1)
         count = min(FRAMES_AT_ONCE, len(frames) - first)
         probability, found = _look(segmenter, view, frames, at)
         masks.append(np.asarray(found)[:count])
-        probabilities.append(np.asarray(probability)[:count, ..., LV])
+        probabilities.append(np.asarray(probability[..., LV])[:count])
+        confidence.append(np.asarray(confidence_of(probability))[:count])
         on_frames(count)
-    return Segmentation(
-        masks=np.stack([largest_pieces(mask) for mask in np.concatenate(masks)]),
+    seen = Segmentation(
+        masks=np.concatenate(masks),
         lv_probability=np.concatenate(probabilities),
         grid_mm=(cine.spacing_mm[0] * view.pixel[0], cine.spacing_mm[1] * view.pixel[1]),
+        confidence=np.concatenate(confidence),
     )
+    return _made_whole(seen, frames, view.pixel[0] * view.pixel[1], papillary)
 
 
 class View(NamedTuple):
@@ -143,6 +161,24 @@ def find_heart(segmenter: Segmenter, cine: Cine) -> View:
         )
         view = _square(centre, side / HEART_SHARE, tall, segmenter.side)
     return view
+
+
+def _made_whole(
+    seen: Segmentation, frames: Float[np.ndarray, "t h w"], own_pixels: float, papillary: Papillary
+) -> Segmentation:
+    """Make whole what a network decided pixel by pixel, and keep its own masks beside it."""
+    clean = np.stack([largest_pieces(mask) for mask in in_one_place(seen.masks)])
+    pairs = zip(clean, frames, strict=True)
+    masks = np.stack([place_papillary(mask, frame, papillary) for mask, frame in pairs])
+    added = (masks == LV).sum(axis=(1, 2)) - (clean == LV).sum(axis=(1, 2))
+    inside = seen.lv_probability > 0.5
+    elsewhere = inside & ~main_piece(inside)
+    return seen._replace(
+        masks=masks,
+        lv_probability=np.where(elsewhere, np.float32(0), seen.lv_probability),
+        papillary_pixels=added / own_pixels,
+        raw_masks=seen.masks,
+    )
 
 
 def _square(centre: tuple[float, float], side: float, tall: float, pixels: int) -> View:
@@ -227,6 +263,14 @@ def _look(
     if segmenter.side is None:
         return _segment(*program, shown)
     return _segment_window(*program, shown, np.float32(view.corner), np.float32(view.pixel))
+
+
+@jax.jit
+def confidence_of(probabilities: Float[Array, "n h w k"]) -> Float[Array, "n"]:
+    """Return the mean probability of the class that is chosen, over the heart; 0 without one."""
+    heart = probabilities.argmax(-1) > 0
+    chosen = jnp.sum(probabilities.max(-1) * heart, axis=(1, 2))
+    return chosen / jnp.maximum(jnp.sum(heart, axis=(1, 2)), 1)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
