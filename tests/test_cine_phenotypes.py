@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from gancmri_jax.cine.phenotypes import read_phenotypes, write_phenotypes
+from gancmri_jax.cine.phenotypes import read_flags, read_phenotypes, write_phenotypes
 from gancmri_jax.errors import InputError
 
 
@@ -70,3 +70,24 @@ def test_names_that_look_like_formulas_and_numbers_in_full_survive(tmp_path):
 def test_a_column_without_any_value_is_one_of_missing_numbers(tmp_path):
     (tmp_path / "p.csv").write_text("subject,x\na,\nb,\n")
     assert all(math.isnan(row["x"]) for row in read_phenotypes(tmp_path / "p.csv").values())
+
+
+def test_flags_are_read_apart_from_numbers(tmp_path):
+    table = {
+        "a": {"es_frame": 17, "es_phase_frames": 17.25, "flags": ""},
+        "b": {"es_frame": 18, "es_phase_frames": 17.5, "flags": "curve;scale"},
+    }
+    path = tmp_path / "p.csv"
+    write_phenotypes(path, table)
+    assert path.read_text().splitlines()[0] == "subject,es_frame,es_phase_frames,flags"
+    assert read_flags(path) == {"b": "curve;scale"}
+    assert read_phenotypes(path)["b"] == {"es_frame": 18, "es_phase_frames": 17.5}
+    # A column of flags that are all empty is none of missing numbers.
+    write_phenotypes(path, {"a": table["a"]})
+    assert read_flags(path) == {} and read_phenotypes(path)["a"].keys() == {
+        "es_frame",
+        "es_phase_frames",
+    }
+    # Tables that were written before there were flags have none.
+    write_phenotypes(path, {"a": {"es_frame": 17}})
+    assert read_flags(path) == {}

@@ -9,7 +9,7 @@ import pytest
 from gancmri_jax.cine import staging
 from gancmri_jax.cine.layouts.found import Subject
 from gancmri_jax.cine.nifti import write_nifti
-from gancmri_jax.cine.phenotypes import read_phenotypes
+from gancmri_jax.cine.phenotypes import read_flags, read_phenotypes
 from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.records import Records
 from gancmri_jax.cine.subject import hash_subject, subject_key
@@ -60,6 +60,17 @@ def test_records_hold_hashed_subjects_split_whole(tmp_path):
     assert all(phenotypes[cine.subject]["es_frame"] == cine.es_frame for cine in cines)
     for file in (tmp_path / "out").iterdir():
         assert b"patient" not in file.read_bytes(), file
+
+
+def test_flags_travel_with_the_records(tmp_path):
+    study = make_study(tmp_path / "study", 3)
+    head, *rows = (study / "phenotypes.csv").read_text().splitlines()
+    flagged = [f"{row},{text}" for row, text in zip(rows, ["", "curve;scale", ""], strict=True)]
+    (study / "phenotypes.csv").write_text("\n".join([f"{head},flags", *flagged]))
+    run(study, tmp_path / "out")
+    subject = hash_subject("patient01", subject_key())
+    assert read_flags(tmp_path / "out/phenotypes.csv") == {subject: "curve;scale"}
+    assert read_phenotypes(tmp_path / "out/phenotypes.csv")[subject]["ef_percent"] == 50.5
 
 
 def test_names_may_be_kept(tmp_path):

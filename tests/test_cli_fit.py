@@ -179,3 +179,21 @@ def test_calibration_without_a_table_is_refused(fit, model_file, tmp_path):
     with pytest.raises(InputError, match="no phenotype table is given, so there is no lv_fac"):
         fitting.fit(load_model(model_file), [tmp_path], out, fitting.FitOptions(calibrate=True))
     assert not out.exists()
+
+
+def test_flagged_subjects_are_left_out_and_listed(fit, tmp_path):
+    table = tmp_path / "phenotypes.csv"
+    head, *rows = table.read_text().splitlines()
+    flags = ["", "curve;scale", "", "", "pieces", "", "", ""]
+    flagged = [f"{row},{text}" for row, text in zip(rows, flags, strict=True)]
+    table.write_text("\n".join([f"{head},flags", *flagged]))
+    result, out = fit()
+    assert result.exit_code == 0, result.output
+    assert "2 subjects: s1 (curve;scale), s4 (pieces); --keep-flagged" in result.output
+    assert "lv_area (6 videos)" in result.output
+    assert load_model(out).card["fit"]["flagged_left_out"] == 2
+    table.write_text("\n".join([f"{head},flags", *(f"{row},curve" for row in rows)]))
+    out.unlink()
+    result, out = fit()
+    assert "phenotypes.csv: all projected subjects are flagged" in str(result.exception)
+    assert not out.exists()

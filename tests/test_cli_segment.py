@@ -11,7 +11,7 @@ from PIL import Image
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.nifti import write_nifti
-from gancmri_jax.cine.phenotypes import read_phenotypes, write_phenotypes
+from gancmri_jax.cine.phenotypes import read_flags, read_phenotypes, write_phenotypes
 from gancmri_jax.cine.video_file import write_mp4
 from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
@@ -91,6 +91,15 @@ def test_a_study_becomes_masks_overlays_curves_and_phenotypes(study, tmp_path):
         assert areas == pytest.approx([math.pi * (r / 10) ** 2 for r in RADII_MM], rel=0.07)
     described = json.loads((out / "segmentation.json").read_text())
     assert {s["es_frame"] for s in described["subjects"].values()} == {"segmenter"}
+    assert described["papillary"] == "pool"
+    # A disc in a disc is no heart.
+    assert read_flags(out / "phenotypes.csv") == dict.fromkeys(table, "missing")
+    for subject in described["subjects"].values():
+        assert "missing in 100 % of frames" in subject["flags"]["missing"]
+        assert subject["judged_by"]["missing_percent"] == 100
+    assert "flagged: 2 of 2 cines: " in result.output and "mean of" not in result.output
+    with Image.open(out / name / "overlay.png") as sheet:
+        assert sheet.height > 40 * 7  # the reason stands above the frames
 
 
 def test_truth_is_scored_against(study, tmp_path):
@@ -101,7 +110,14 @@ def test_truth_is_scored_against(study, tmp_path):
         "es_frame": 1,
     }
     write_phenotypes(study / "phenotypes.csv", {"ann": truth, "bob": truth})
-    result = run("--input", study, "--truth", study, "--out", tmp_path / "out")
+    plain = run("--input", study, "--truth", study, "--out", tmp_path / "plain")
+    assert "against " not in plain.stdout  # both are flagged
+    asked = ("--input", study, "--truth", study, "--out", tmp_path / "out")
+    result = run(*asked, "--keep-flagged", "--intervals")
+    assert "mean of 2 cines: LV 17." in result.stdout
+    assert "intervals hold " in result.stdout and " of 4 true areas" in result.stdout
+    bounds = read_phenotypes(tmp_path / "out" / "phenotypes.csv")["ann"]
+    assert bounds["lv_area_ed_cm2_low"] < bounds["lv_area_ed_cm2"] < bounds["lv_area_ed_cm2_high"]
     (line,) = [x for x in result.stdout.splitlines() if x.startswith(f"against {study}: LV Dice")]
     assert line.endswith("means of 2 cines")
     scores = [float(word) for word in line.replace(",", " ").split() if word[0].isdigit()]

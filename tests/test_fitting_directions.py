@@ -89,3 +89,18 @@ def test_directions_that_are_the_same_cannot_be_orthogonal():
     table = {f"s{v}": {"area": v, "volume": v * v} for v in range(3)}
     with pytest.raises(InputError, match="area, volume: directions that are all but the same"):
         fit_directions(codes, table, orthogonal=True)
+
+
+def test_bounds_and_phases_give_no_directions():
+    rows = [
+        {
+            "es_frame": 5.0,
+            "es_phase_frames": 5.0 + v / 4,
+            "lv_area_ed_cm2": 20.0 + v,
+            "lv_area_ed_cm2_low": 19.0 + v,
+            "lv_area_ed_cm2_high": 21.0 + v,
+        }
+        for v in range(2)
+    ]
+    table = {f"s{v}": row for v, row in enumerate(rows)}
+    assert set(fit_directions(make_codes([[0, 1], [2, 3]]), table)[0]) == {"lv_area"}

@@ -36,14 +36,15 @@ def test_whatever_is_known_is_plotted(tmp_path, areas, es_frame, spacing_mm, fra
 
 def test_a_table_leaves_empty_what_is_not_known(tmp_path):
     path = tmp_path / "curve.csv"
-    areas = np.array([30.25, 0.0, 10.0, 20.0])
-    write_curve(path, areas, cine((1.0, 1.0), 20.0))
+    found = findings((30.25, 0.0, 10.0, 20.0), 2)
+    smooth = found._replace(smooth_cm2=np.array([30.0, 20.5, 11.0, 20.0]))
+    write_curve(path, smooth, cine((1.0, 1.0), 20.0))
     assert path.read_text().splitlines() == [
-        "frame,time_ms,lv_area_cm2",
-        "0,0,30.25",
-        "1,20,",
-        "2,40,10",
-        "3,60,20",
+        "frame,time_ms,lv_area_cm2,lv_area_smooth_cm2",
+        "0,0,30.25,30",
+        "1,20,,20.5",
+        "2,40,10,11",
+        "3,60,20,20",
     ]
-    write_curve(path, areas, cine(NAN, None))
-    assert path.read_text().splitlines()[1:] == ["0,,", "1,,", "2,,", "3,,"]
+    write_curve(path, found, cine(NAN, None))
+    assert path.read_text().splitlines()[1:] == ["0,,,", "1,,,", "2,,,", "3,,,"]

@@ -31,7 +31,7 @@ def cine(spacing_mm=(2.0, 2.0), **fields):
 
 @pytest.mark.parametrize("degrees", [0.0, 31.0, 90.0])
 def test_ellipses_by_hand_however_they_lie(degrees):
-    values, areas_cm2, source = measure(cine(), beat(degrees))
+    values, areas_cm2, source, *_ = measure(cine(), beat(degrees))
     # π · 2a · a pixels of 2 mm × 2 mm.
     expected = [math.pi * 2 * a * a * 4 / 100 for a in AREAS]
     assert areas_cm2 == pytest.approx(expected, rel=0.01)
@@ -51,9 +51,46 @@ def test_millimetres_make_the_sphericity():
 
 
 def test_a_cine_that_knows_its_es_frame_keeps_it():
-    values, _, source = measure(cine(es_frame=3, ed_frame=1), beat())
+    values, _, source, *_ = measure(cine(es_frame=3, ed_frame=1), beat())
     assert (values["ed_frame"], values["es_frame"], source) == (1, 3, "cine")
     assert values["lv_fac_percent"] == pytest.approx(100 * (1 - 100 / 81), abs=0.5)
+
+
+def round_beat(radii):
+    probability = np.stack([soft_ellipse(radius, radius, 0) for radius in radii])
+    found = Segmentation((probability > 0.5).astype(np.uint8), probability, (2.0, 2.0))
+    return Cine(np.zeros((len(radii), 64, 64), np.uint8), (2.0, 2.0), None, "s"), found
+
+
+def test_ed_and_es_are_those_of_the_smoothed_curve():
+    at = np.arange(20) / 20
+    radii = 20 - 2.5 * (1 - np.cos(2 * np.pi * (at - 0.02)))
+    jagged = radii.copy()
+    jagged[[5, 13]] -= 2  # two frames that are smaller than their neighbours by a fifth
+    shown, found = round_beat(jagged)
+    values, areas_cm2, _, ed_source, smooth_cm2, *_ = measure(shown, found)
+    assert values["es_phase_frames"] == pytest.approx(20 * 0.52, abs=1)
+    assert values["es_frame"] == round(values["es_phase_frames"]) and ed_source == "cine"
+    assert values["lv_area_es_cm2"] == smooth_cm2[int(values["es_frame"])]
+    assert abs(np.diff(smooth_cm2, 2)).max() < abs(np.diff(areas_cm2, 2)).max()
+
+
+def test_a_beat_that_starts_in_systole_has_its_ed_later():
+    radii = 20 - 2.5 * (1 - np.cos(2 * np.pi * (np.arange(20) + 7) / 20))
+    shown, found = round_beat(radii)
+    again = measure(shown, found)
+    assert (again.phenotypes["ed_frame"], again.ed_source) == (13, "segmenter")
+    assert again.phenotypes["es_phase_frames"] == pytest.approx(3, abs=0.1)
+    assert again.phenotypes["lv_area_ed_cm2"] == pytest.approx(math.pi * 20**2 * 4 / 100, rel=0.01)
+    # The input may know better.
+    known = dataclasses.replace(shown, ed_frame=1)
+    assert measure(known, found).phenotypes["ed_frame"] == 1
+
+
+def test_papillary_muscles_change_the_area():
+    added = measure(cine(), beat()._replace(papillary_pixels=np.array([25.0, 0, -25, 0])))
+    before = measure(cine(), beat()).areas_cm2
+    assert added.areas_cm2 - before == pytest.approx([1, 0, -1, 0])  # 25 pixels of 4 mm²
 
 
 def test_without_spacing_areas_are_not_invented():

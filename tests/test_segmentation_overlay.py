@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gancmri_jax.cine.cine import Cine
-from gancmri_jax.segmentation.overlay import COLOURS, contact_sheet, overlay
+from gancmri_jax.segmentation.overlay import COLOURS, captioned, contact_sheet, overlay
 
 
 @pytest.mark.parametrize("size", [64, 256])
@@ -28,3 +28,16 @@ def test_without_a_mask_frames_stay_grey():
     cine = Cine(np.arange(2 * 9 * 9).reshape(2, 9, 9), (1.0, 1.0), None, "s")
     drawn = overlay(cine, np.zeros((2, 9, 9), np.uint8))
     assert (drawn[..., 0] == drawn[..., 1]).all() and (drawn[..., 1] == drawn[..., 2]).all()
+
+
+def test_captions_stand_above_the_picture():
+    sheet = np.full((40, 300, 3), 9, np.uint8)
+    assert captioned(sheet, []) is sheet
+    one = captioned(sheet, ["curve: the LV empties twice in a beat"])
+    two = captioned(sheet, ["curve: the LV empties twice in a beat", "border"])
+    assert one.shape[1:] == two.shape[1:] == (300, 3)
+    assert 40 < one.shape[0] < two.shape[0]
+    np.testing.assert_array_equal(two[-40:], sheet)
+    # The letters do not run out of the picture, however long the line.
+    long = captioned(sheet, ["a heart that measures 300 mm; look at the spacing of it"])
+    assert (long[:-40, :, 0] > 99).any() and not (long[:-40, -2:, 0] > 99).any()

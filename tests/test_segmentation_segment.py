@@ -1,5 +1,7 @@
+import dataclasses
 import math
 
+import jax
 import numpy as np
 import pytest
 
@@ -7,7 +9,14 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.physiology.contour import contour_mm
 from gancmri_jax.physiology.phenotypes import measure
-from gancmri_jax.segmentation.segment import LONGER_SIDE_MM, largest_pieces, segment, window
+from gancmri_jax.segmentation.augmentation import HEART_SHARE
+from gancmri_jax.segmentation.segment import (
+    LONGER_SIDE_MM,
+    find_heart,
+    largest_pieces,
+    segment,
+    window,
+)
 from tests.tiny_segmenter import bright_segmenter
 
 
@@ -76,6 +85,61 @@ def test_an_unknown_spacing_stays_unknown(cine):
     assert all(math.isnan(mm) for mm in found.grid_mm)
     assert found.lv_probability.shape == (9, 50, 70) == (9, 50, round(LONGER_SIDE_MM / 4))
     assert contour_mm(found.lv_probability[0], (1.0, 1.0)) is not None
+
+
+@pytest.mark.parametrize("spacing_mm", [(2.0, 1.5), (20.0, 15.0), (math.nan, math.nan)])
+def test_a_view_by_the_heart_needs_no_spacing(cine, found, spacing_mm):
+    """Discs in a corner of a frame whose stated spacing may be wrong or missing."""
+    shape = (2 * 50, 2 * 70)
+    pixels = np.zeros((len(cine.pixels), *shape))
+    pixels[:, 40:90, 60:130] = cine.pixels
+    if math.isnan(spacing_mm[0]):  # square pixels are taken for granted
+        pixels = pixels.repeat(4, axis=1).repeat(3, axis=2)
+    segmenter = dataclasses.replace(bright_segmenter(), side=96)
+    again = segment(segmenter, Cine(pixels, spacing_mm, None, "s"))
+    assert again.lv_probability.shape == (9, 96, 96)
+    masks = again.masks if again.masks.shape[1:] == shape else again.masks[:, 2::4, 1::3]
+    for before, after in zip(found.masks == 1, masks[:, 40:90, 60:130] == 1, strict=True):
+        assert 2 * (before & after).sum() / (before.sum() + after.sum()) > 0.96
+    assert masks.sum() == masks[:, 40:90, 60:130].sum()
+
+
+def test_the_window_has_the_heart_at_its_share(cine):
+    segmenter = dataclasses.replace(bright_segmenter(), side=96)
+    view = find_heart(segmenter, cine)
+    # The grey disc is 68 mm wide, and moves down by 8 rows of 2 mm: 84 mm.
+    assert view.pixel[1] * 96 * 1.5 == pytest.approx(84 / HEART_SHARE, rel=0.06)
+    assert view.pixel[0] * 2.0 == pytest.approx(view.pixel[1] * 1.5)
+    middle = [corner + 48 * pixel for corner, pixel in zip(view.corner, view.pixel, strict=True)]
+    assert middle == pytest.approx([18.5 + 4, 30.5], abs=1)
+
+
+def test_a_cine_without_a_heart_is_seen_whole(cine):
+    dark = Cine(np.where(cine.pixels == 1000, 1000, 0) * 0 + np.eye(50, 70), (2.0, 1.5), None, "s")
+    segmenter = dataclasses.replace(bright_segmenter(), side=96)
+    assert find_heart(segmenter, dark).grid == (96, 96)
+
+
+def test_phases_of_the_beat_are_shown_in_turn(cine, monkeypatch):
+    seen = []
+
+    class Looking(type(bright_segmenter().network)):
+        def apply(self, variables, images):
+            jax.debug.callback(lambda x: seen.append(np.asarray(x)), images[:, 8, 8, :])
+            return super().apply(variables, images)
+
+    ramp = np.zeros((6, 16, 16)) + np.arange(6.0)[:, None, None]
+    segmenter = dataclasses.replace(bright_segmenter(), network=Looking(phases=3), side=16)
+    segment(segmenter, Cine(ramp, (1.0, 1.0), None, "s"))
+    jax.effects_barrier()
+    assert np.round(5 * seen[-1][:6]).astype(int).tolist() == [
+        [0, 2, 4],
+        [1, 3, 5],
+        [2, 4, 0],
+        [3, 5, 1],
+        [4, 0, 2],
+        [5, 1, 3],
+    ]
 
 
 def test_what_cannot_be_segmented_is_told():

@@ -11,8 +11,8 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.segmenter import FILE, load_segmenter
 from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.runs.writer import MetricsFile
-from gancmri_jax.segmentation import training
-from gancmri_jax.segmentation.data import render_pool
+from gancmri_jax.segmentation import data, training
+from gancmri_jax.segmentation.data import Pool, heart_box, population_of, render_pool, replace
 from gancmri_jax.segmentation.training import (
     default_config,
     init_state,
@@ -24,20 +24,24 @@ STEPS = 4
 
 
 def small_config(**changes):
-    small = dict(filters=(2, 2, 2, 2, 2), level_width=2, head_width=2, size=16, pixel_mm=16.0)
-    small |= dict(subjects=2, steps=STEPS, batch_size=2)
+    small = dict(filters=(2, 2, 2, 2, 2), level_width=2, head_width=2, size=16)
+    small |= dict(subjects=2, steps=STEPS, batch_size=2, new_subject_steps=2)
     return ConfigDict({**default_config(), **small, **changes})
 
 
 @pytest.fixture(scope="module")
 def pool():
-    return render_pool(3, 2, size=32, frames=8)
+    """Three normal hearts: one population compiles in a third of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "population_of", lambda index: "normal")
+        return render_pool(3, 0, 3, size=32, frames=4)
 
 
-def crop(key, image, labels, size, pixel, num_classes):
-    """In place of augmentation: a corner of the picture, more or less bright."""
-    brightness = jax.random.uniform(key) / 255
-    return brightness * image[:size, :size], jax.nn.one_hot(labels[:size, :size], num_classes)
+def crop(key, beat, other, size, num_classes):
+    """In place of augmentation: a corner of the pictures, more or less bright."""
+    images = jnp.moveaxis(beat.images[:, :size, :size], 0, -1)
+    labels = beat.labels[0, :size, :size]
+    return jax.random.uniform(key) / 255 * images, jax.nn.one_hot(labels, num_classes)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +55,20 @@ def runs(pool, tmp_path_factory):
             raise KeyboardInterrupt
         append(self, line)
 
+    def two_of_three(seed, first, subjects, **_):
+        at = jnp.array([(first + i) % 3 for i in range(2)])
+        slots = jnp.array([(first + i) % 2 for i in range(2)])
+        return Pool(*(jnp.zeros_like(part[:2]).at[slots].set(part[at]) for part in pool))
+
+    def next_of_three(old, seed, index):
+        return Pool(
+            *(part.at[index % 2].set(new[index % 3]) for part, new in zip(old, pool, strict=True))
+        )
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "augment", crop)  # which compiles at once
-        patch.setattr(training, "render_pool", lambda *_, **__: pool)
+        patch.setattr(training, "render_pool", two_of_three)
+        patch.setattr(training, "replace", next_of_three)
         patch.setattr(training, "_REPORT", 1)
         patch.setattr(training, "_SAVE", 2)
         train_segmenter(small_config(), whole)
@@ -103,19 +118,35 @@ def test_a_finished_run_is_not_trained_again(runs, monkeypatch):
 
 
 def test_a_changed_configuration_is_refused(runs):
-    with pytest.raises(InputError, match="pixel_mm: 16.0 → 8.0"):
-        train_segmenter(small_config(pixel_mm=8.0), runs[0])
+    with pytest.raises(InputError, match="phases: 2 → 3"):
+        train_segmenter(small_config(phases=3), runs[0])
     with pytest.raises(InputError, match="multiple of 16, got 24"):
         train_segmenter(small_config(size=24), runs[0])
 
 
-def test_a_pool_holds_subjects_at_their_spacing(pool):
-    assert pool.images.shape == pool.labels.shape == (16, 32, 32)
-    assert (pool.images.max(axis=(1, 2)) == 255).all()
+def test_a_pool_holds_beats_and_takes_populations_in_turn(pool):
+    assert pool.images.shape == pool.labels.shape == (3, 4, 32, 32)
+    assert (pool.images.max(axis=(1, 2, 3)) == 255).all()
     assert set(np.unique(pool.labels)) == {0, 1, 2, 3, 4, 5}
-    assert len(np.unique(pool.pixel_mm)) == 2 and 7 < pool.pixel_mm.min() < 10
-    again = render_pool(3, 1, size=32, frames=8)
-    np.testing.assert_array_equal(again.images, pool.images[:8])
+    assert [population_of(index) for index in range(4)] == ["normal", "wide", "clinical", "normal"]
+    for labels, heart in zip(pool.labels, pool.hearts, strict=True):
+        np.testing.assert_array_equal(heart, heart_box(np.asarray(labels)))
+
+
+def test_a_new_subject_takes_the_oldest_one_s_place(pool, monkeypatch):
+    monkeypatch.setattr(data, "population_of", lambda index: "normal")
+    two = render_pool(3, 0, 2, size=32, frames=4)
+    moved = replace(two, 3, 2)  # `two` is given away
+    for new, old in zip(moved, pool, strict=True):
+        np.testing.assert_array_equal(new, jnp.stack([old[2], old[1]]))
+
+
+def test_the_box_around_a_heart_by_hand():
+    masks = np.zeros((2, 20, 30), np.uint8)
+    masks[0, 4:10, 5:9] = 1
+    masks[1, 6:14, 6:8] = 3
+    np.testing.assert_array_equal(heart_box(masks), [8.5, 6.5, 10])  # rows 4 … 13, columns 5 … 8
+    np.testing.assert_array_equal(heart_box(0 * masks), [9.5, 14.5, 30])
 
 
 def test_loss_by_hand():

@@ -2,7 +2,8 @@
 
 `subject,ed_frame,es_frame,lv_area_ed_cm2,lv_area_es_cm2,sphericity_index,lv_fac_percent,…`: frames
 count from 0, an empty cell is a missing value, further columns are welcome. A column of words
-(a diagnosis) is for people to read: it is written, and passed over when numbers are read.
+(a diagnosis) is for people to read: it is written, and passed over when numbers are read. The
+column `flags` says, in words joined by `;`, why a subject's numbers are not to be trusted.
 """
 
 import dataclasses
@@ -15,7 +16,9 @@ from collections.abc import Iterable, Mapping
 from gancmri_jax.tables import MISSING, Row, read_table, rounded, write_table
 
 FRAME_COLUMNS = ("ed_frame", "es_frame")
-_NUMBERS = ("_frame", "_index", "_cm2", "_ml", "_mm", "_ms", "_bpm", "_percent", "_degrees")
+FLAGS = "flags"  # the column that says why a subject's numbers are not to be trusted
+_UNITS = ("_frame", "_index", "_cm2", "_ml", "_mm", "_ms", "_bpm", "_percent", "_degrees")
+_NUMBERS = (*_UNITS, "_phase_frames", "_cm2_low", "_cm2_high")
 
 Phenotypes = dict[str, dict[str, float]]  # subject -> column -> value
 
@@ -40,11 +43,13 @@ class Matched:
         rows: Subject to row.
         rows_without_subject: Names in the table that no subject has.
         subjects_without_row: Names of subjects that the table lacks.
+        row_of: Subject to its name in the table.
     """
 
     rows: Phenotypes
     rows_without_subject: tuple[str, ...]
     subjects_without_row: tuple[str, ...]
+    row_of: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def match_rows(table: Phenotypes, subjects: Iterable[str]) -> Matched:
@@ -53,18 +58,23 @@ def match_rows(table: Phenotypes, subjects: Iterable[str]) -> Matched:
     `007` is `7` unless several subjects, or several rows, would be.
     """
     names = sorted(set(subjects))
-    rows = {name: table[name] for name in names if name in table}
-    left = [name for name in names if name not in rows]
-    free = [name for name in table if name not in rows]
+    row_of = {name: name for name in names if name in table}
+    left = [name for name in names if name not in row_of]
+    free = [name for name in table if name not in row_of]
     # A name that is matched already speaks for its number too.
     how_many = Counter(map(_number, names)), Counter(map(_number, table))
     by_number = {_number(name): name for name in free}
     for name in left:
         number = _number(name)
         if number in by_number and all(count[number] == 1 for count in how_many):
-            rows[name] = table[by_number[number]]
+            row_of[name] = by_number[number]
             free.remove(by_number[number])
-    return Matched(rows, tuple(free), tuple(name for name in left if name not in rows))
+    return Matched(
+        {name: table[row] for name, row in row_of.items()},
+        tuple(free),
+        tuple(name for name in left if name not in row_of),
+        row_of,
+    )
 
 
 def mismatch(
@@ -141,10 +151,21 @@ def read_phenotypes(path: pathlib.Path) -> PhenotypeTable:
     return PhenotypeTable(phenotypes, {name: f"line {line}" for name, line in lines.items()})
 
 
+def read_flags(path: pathlib.Path) -> dict[str, str]:
+    """Read the flags of a table's flagged subjects, `curve;scale`; an older table has none.
+
+    Raises:
+        InputError: What `read_table` refuses.
+    """
+    rows = read_table(path, needs=("subject",))
+    flags = {row.cells["subject"]: row.cells.get(FLAGS, "").strip() for row in rows}
+    return {subject: text for subject, text in flags.items() if text}
+
+
 def _is_of_words(column: str, rows: list[Row]) -> bool:
     """Tell whether a column holds texts and not one number; a unit's name promises numbers."""
-    if column.endswith(_NUMBERS):
-        return False
+    if column == FLAGS or column.endswith(_NUMBERS):
+        return column == FLAGS
     cells = [row.cells[column].strip() for row in rows]
     filled = [cell for cell in cells if cell.lower() not in MISSING]
     return bool(filled) and not any(map(_reads_as_number, filled))

@@ -22,7 +22,13 @@ from gancmri_jax.cine.duplicates import find_duplicates, one_heart
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.naming import Naming
 from gancmri_jax.cine.not_taken import Remark, count_by_kind
-from gancmri_jax.cine.phenotypes import Phenotypes, match_rows, write_phenotypes
+from gancmri_jax.cine.phenotypes import (
+    FLAGS,
+    Phenotypes,
+    match_rows,
+    read_flags,
+    write_phenotypes,
+)
 from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.pool import ProcessKilledError, stage_all
 from gancmri_jax.cine.preprocess import Fit, check_percentiles
@@ -183,7 +189,10 @@ def _prepare(
             }
             if said := tell_mismatch(phenotypes, matched, naming, options.keep_ids):
                 on_extra(Remark(source, f"phenotypes: {said}"))
-        records = _write(part / "records", card, staged, written, matched.rows)
+        table = source / "phenotypes.csv"
+        of_rows = read_flags(table) if table.is_file() else {}
+        flags = {name: of_rows[row] for name, row in matched.row_of.items() if row in of_rows}
+        records = _write(part / "records", card, staged, written, matched.rows, flags)
         sync_tree(records)
         place = out.resolve()  # which "." can no longer tell once it is replaced
         os.replace(records, place)
@@ -231,6 +240,7 @@ def _write(
     staged: Sequence[Staged],
     written: Mapping[str, str],
     phenotypes: Phenotypes,
+    flags: Mapping[str, str],
 ) -> pathlib.Path:
     """Write records and all that lies beside them, and complete the card."""
     shutil.rmtree(records, ignore_errors=True)
@@ -240,8 +250,15 @@ def _write(
     )
     assigned = _split(staged, equal + alike, card["options"]["seed"])
     write_records(records, {split: _cines(staged, assigned, split, written) for split in SPLITS})
-    if known := {written[n]: phenotypes[n] for n in sorted(assigned) if n in phenotypes}:
-        write_phenotypes(records / "phenotypes.csv", known, digits=None)
+    rows: dict[str, dict[str, float | str]] = {
+        written[n]: {**phenotypes[n]} for n in sorted(assigned) if n in phenotypes
+    }
+    if flags:
+        for name in assigned:
+            if name in phenotypes:
+                rows[written[name]][FLAGS] = flags.get(name, "")
+    if rows:
+        write_phenotypes(records / "phenotypes.csv", rows, digits=None)
     card |= _counts(staged, assigned)
     card["duplicates"] = {"equal": len(equal), "alike": len(alike)}
     write_report(records, make_report(card, staged, assigned, written, equal, alike), staged)

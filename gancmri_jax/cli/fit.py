@@ -58,6 +58,11 @@ if TYPE_CHECKING:
     "folder of `gancmri train-segmenter`.",
 )
 @click.option(
+    "--keep-flagged",
+    is_flag=True,
+    help="Learn also from subjects whose segmentation is flagged in phenotypes.csv.",
+)
+@click.option(
     "--frames", default=50, show_default=True, type=click.IntRange(3), help="Frames per heartbeat."
 )
 @click.option(
@@ -75,12 +80,14 @@ def command(
     orthogonal: bool,
     calibrate: bool,
     segmenter: str | None,
+    keep_flagged: bool,
     frames: int,
     out: pathlib.Path,
 ) -> None:
     """Learn motion and phenotype directions from latent codes.
 
-    Writes a copy of the model that contains them. Prints a table of motions with these columns:
+    Writes a copy of the model that contains them. Subjects whose segmentation is flagged in
+    phenotypes.csv are left out and listed. Prints a table of motions with these columns:
 
     \b
     to ES      furthest point of the motion between ED (0 %) and ES (100 %)
@@ -104,7 +111,8 @@ def command(
     model = load_model(name)
     if segmenter is not None and model.segmenter is None:
         model = dataclasses.replace(model, segmenter=load_segmenter_of(segmenter))
-    report = fit(model, stores, out, FitOptions(table, only, how, orthogonal, calibrate, frames))
+    options = FitOptions(table, only, how, orthogonal, calibrate, frames, keep_flagged)
+    report = fit(model, stores, out, options)
     for line in _lines(report):
         click.echo(line)
     click.echo(f"wrote {out}")
@@ -113,6 +121,12 @@ def command(
 def _lines(report: "FitReport") -> Iterator[str]:
     from gancmri_jax.latents.paths import PAPER_CONTRACTION
 
+    if report.left_out:
+        listed = ", ".join(f"{subject} ({flags})" for subject, flags in report.left_out.items())
+        yield (
+            f"left out, their segmentation is flagged: {len(report.left_out)} subjects: {listed}; "
+            "--keep-flagged includes them"
+        )
     for part, count in report.counts.items():
         yield f"{part}: of {count} videos"
     if not report.whole_beats:

@@ -39,6 +39,9 @@ from gancmri_jax.errors import InputError
     help="Random seed of the first heart; the next hearts use SEED + 1, SEED + 2, …",
 )
 @click.option(
+    "--keep-flagged", is_flag=True, help="Measure also hearts whose segmentation is flagged."
+)
+@click.option(
     "--json",
     "report",
     type=click.Path(path_type=pathlib.Path, dir_okay=False),
@@ -54,13 +57,15 @@ def command(
     names: tuple[str, ...],
     hearts: int,
     seed: int,
+    keep_flagged: bool,
     report: pathlib.Path | None,
     out: pathlib.Path | None,
 ) -> None:
     """Measure how directions change LV area and sphericity.
 
-    Moves each heart by 51 amounts from −2 to 3 along a direction and measures its ED frame. Prints
-    for each phenotype:
+    Moves each heart by 51 amounts from −2 to 3 along a direction and measures its ED frame. Hearts
+    whose segmentation is flagged before they are moved are left out and listed. Prints for each
+    phenotype:
 
     \b
     r       Pearson's r: median over hearts, with 95 % interval and p value
@@ -86,7 +91,10 @@ def command(
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be made: {error.strerror}") from error
     with tqdm(total=asked * hearts, unit=" hearts", desc="guide") as bar:
-        guidance = measure_guidance(model, names, hearts, seed, bar.update)
+        guidance = measure_guidance(model, names, hearts, seed, bar.update, keep_flagged)
+    if guidance.left_out:
+        listed = ", ".join(f"seed {heart} ({text})" for heart, text in guidance.left_out.items())
+        click.echo(f"left out, flagged: {len(guidance.left_out)} of {hearts} hearts: {listed}")
     found = summarise(guidance, model)
     for phenotype, said in found.items():
         effects = ", ".join(

@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+from typing import Literal
 
 import click
 from tqdm import tqdm
@@ -27,6 +28,25 @@ from gancmri_jax.cli.reading import Extras, reads_cines
     "Implies --keep-ids.",
 )
 @click.option(
+    "--papillary",
+    type=click.Choice(["pool", "wall"]),
+    default="pool",
+    show_default=True,
+    help="Where papillary muscles belong: to the LV's blood pool, as is the convention, or to its "
+    "wall.",
+)
+@click.option(
+    "--intervals",
+    is_flag=True,
+    help="Measure 90 % intervals of LV areas by segmenting each cine three more times, mirrored, "
+    "turned and scaled; this takes four times as long.",
+)
+@click.option(
+    "--keep-flagged",
+    is_flag=True,
+    help="Include cines whose segmentation is flagged in means and scores.",
+)
+@click.option(
     "--out",
     required=True,
     type=click.Path(path_type=pathlib.Path, file_okay=False),
@@ -38,6 +58,9 @@ def command(
     reading: ReadOptions,
     keep_ids: bool,
     truth: pathlib.Path | None,
+    papillary: Literal["pool", "wall"],
+    intervals: bool,
+    keep_flagged: bool,
     out: pathlib.Path,
 ) -> None:
     """Segment the chambers in cines and measure the left ventricle.
@@ -47,9 +70,12 @@ def command(
     with its mask (0 background, 1 LV, 2 myocardium, 3 RV, 4 LA, 5 RA), overlay pictures and LV area
     curve.
 
-    Areas and sphericity need the pixel spacing; give --spacing-mm for videos and PNGs. The ES frame
-    comes from the input if it names one, otherwise it is the frame with the smallest LV area.
-    With --truth, it is always the frame with the smallest LV area.
+    Segmentations that are not to be trusted are flagged: in the column flags, with the reason in
+    segmentation.json and above overlay.png. `gancmri fit` leaves flagged subjects out.
+
+    Areas and sphericity need the pixel spacing; give --spacing-mm for videos and PNGs. ES is when
+    the smoothed LV area is smallest (es_phase_frames); the ES frame comes from the input if it
+    names one, otherwise it is the nearest frame. With --truth, it is always the nearest frame.
     """
     import dataclasses
 
@@ -61,8 +87,9 @@ def command(
     from gancmri_jax.errors import InputError
     from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.physiology.outputs import segment_cine, unique_names, write_findings
-    from gancmri_jax.physiology.phenotypes import Findings, describe
-    from gancmri_jax.physiology.score import Score, mean, score_against
+    from gancmri_jax.physiology.phenotypes import Findings, describe, describe_means
+    from gancmri_jax.physiology.score import Score, describe_coverage, mean, score_against
+    from gancmri_jax.segmentation.scale import HEART_SPREAD
 
     def say(refusal: Refusal) -> None:
         click.echo(str(refusal), err=True)
@@ -83,11 +110,11 @@ def command(
         ]
 
     findings: dict[str, Findings] = {}
-    scores: list[Score] = []
+    scores: dict[str, Score] = {}
     names = unique_names(cines)
     for stem, cine in zip(names, tqdm(cines, unit=" cines", desc="segment"), strict=True):
         try:
-            segmentation, found = segment_cine(segmenter, cine, out / stem)
+            segmentation, found = segment_cine(segmenter, cine, out / stem, papillary, intervals)
         except InputError as error:
             click.echo(f"{error}; skipped", err=True)
             continue
@@ -95,13 +122,27 @@ def command(
         notes = [describe(found)]
         if math.isnan(cine.spacing_mm[0]):
             notes.append("spacing unknown, so areas are left empty and no NIfTI is written")
+            if found.estimated_mm is not None:
+                notes.append(
+                    f"its heart's size suggests {found.estimated_mm:.2f} mm ± {HEART_SPREAD:.0%}"
+                )
         tqdm.write(f"{stem}: {'; '.join(notes)}")
         if truth:
-            scores.append(score_against(truth, known, stem, segmentation, found))
+            scores[stem] = score_against(truth, known, stem, segmentation, found)
     if not findings:
         raise InputError(f"{input_path(source, keep_ids)}: no cine could be segmented")
-    write_findings(out, findings, segmenter)
-    if scores:
-        score = mean(scores)
-        click.echo(f"against {truth}: {score}")
+    write_findings(out, findings, segmenter, papillary)
+    flagged = {stem: found.flags for stem, found in findings.items() if found.flags}
+    kept = {stem: found for stem, found in findings.items() if keep_flagged or not found.flags}
+    if flagged:
+        listed = ", ".join(f"{stem} ({flags})" for stem, flags in flagged.items())
+        click.echo(f"flagged: {len(flagged)} of {len(findings)} cines: {listed}")
+    if len(kept) > 1:
+        which = "cines" if keep_flagged or not flagged else "cines without flags"
+        click.echo(f"mean of {len(kept)} {which}: {describe_means(list(kept.values()))}")
+    if scored := [score for stem, score in scores.items() if stem in kept]:
+        click.echo(f"against {truth}: {mean(scored)}")
+        if intervals:
+            rows = [(kept[stem].phenotypes, known[stem]) for stem in kept]
+            click.echo(describe_coverage(rows))
     click.echo(f"{len(findings)} cines in {out}")

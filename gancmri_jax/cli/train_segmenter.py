@@ -4,7 +4,7 @@ import pathlib
 
 import click
 
-WIDTHS = "8,16,32,64,96"
+WIDTHS = "10,20,40,72,96"
 
 
 class Widths(click.ParamType):
@@ -47,30 +47,40 @@ class Widths(click.ParamType):
 )
 @click.option(
     "--head-width",
-    default=24,
+    default=28,
     show_default=True,
     type=click.IntRange(1),
     help="Channels of the two 1×1 convolutions over all levels.",
 )
 @click.option(
-    "--size", default=144, show_default=True, help="Height and width of a frame, in pixels."
+    "--size",
+    default=144,
+    show_default=True,
+    help="Height and width, in pixels, of the window around the heart.",
 )
 @click.option(
-    "--pixel-mm",
-    default=1.8,
+    "--phases",
+    default=2,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Pixel spacing, in mm, to which cines are resampled.",
+    type=click.IntRange(1, 12),
+    help="Number of frames of the beat, evenly spaced, that the network sees at once.",
 )
 @click.option(
     "--subjects",
-    default=300,
+    default=75,
     show_default=True,
     type=click.IntRange(1),
-    help="Number of phantom hearts to train on.",
+    help="Number of phantom hearts in memory; each step draws from them.",
 )
 @click.option(
-    "--steps", default=5000, show_default=True, type=click.IntRange(1), help="Training steps."
+    "--new-subject-steps",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of steps after which a new phantom replaces the oldest one.",
+)
+@click.option(
+    "--steps", default=4000, show_default=True, type=click.IntRange(1), help="Training steps."
 )
 @click.option(
     "--batch-size", default=8, show_default=True, type=click.IntRange(1), help="Images per batch."

@@ -11,8 +11,9 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
 from gancmri_jax.latents.directions import high_minus_low, orthogonalised, regression
 
-# Columns of phenotypes.csv that are no phenotypes of the ED frame.
-_NOT_PHENOTYPES = ("ed_frame", "es_frame")
+# Columns of phenotypes.csv that are no phenotypes of the ED frame: frames, and ends of intervals.
+_NOT_PHENOTYPES = ("ed_frame", "es_frame", "es_phase_frames")
+_BOUNDS = ("_cm2_low", "_cm2_high")
 _UNITS = ("_ed_cm2", "_cm2", "_percent", "_bpm", "_ml", "_mm", "_ms")
 
 
@@ -48,7 +49,8 @@ def fit_directions(
             "records (see phenotypes.csv beside them)"
         )
     rows = [phenotypes[codes.subjects[v]] for v in known]
-    names = {direction_name(c): c for c in rows[0] if c not in _NOT_PHENOTYPES}
+    columns = [c for c in rows[0] if c not in _NOT_PHENOTYPES and not c.endswith(_BOUNDS)]
+    names = {direction_name(column): column for column in columns}
     if unknown := sorted(set(only) - names.keys()):
         raise InputError(f"unknown phenotype {unknown[0]}; the table has {', '.join(names)}")
     learn = {"means": high_minus_low, "regression": regression}[how]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from gancmri_jax.cine.phenotypes import Phenotypes, read_phenotypes
+from gancmri_jax.cine.phenotypes import Phenotypes, read_flags, read_phenotypes
 from gancmri_jax.cine.subject import hash_subject, subject_key
 from gancmri_jax.errors import InputError
 from gancmri_jax.fitting.calibration import Calibration, calibrate
@@ -35,6 +35,7 @@ class FitOptions:
         orthogonal: Bring the directions to right angles with one another.
         calibrate: Scale motion to the fractional area change of the projected subjects.
         num_frames: Frames of a beat.
+        keep_flagged: Learn from subjects too whose segmentation the table flags.
     """
 
     phenotypes: pathlib.Path | None = None
@@ -43,6 +44,7 @@ class FitOptions:
     orthogonal: bool = False
     calibrate: bool = False
     num_frames: int = 50
+    keep_flagged: bool = False
 
 
 class FitReport(NamedTuple):
@@ -57,6 +59,7 @@ class FitReport(NamedTuple):
         calibration: By how much motion was scaled, where it was.
         fac_percent: What it was scaled to.
         figures: How every motion goes in latent space.
+        left_out: Flags of the subjects that were left out for them.
     """
 
     model: Model
@@ -67,6 +70,7 @@ class FitReport(NamedTuple):
     calibration: Calibration | None
     fac_percent: float | None
     figures: dict[str, Figures]
+    left_out: dict[str, str]
 
 
 def fit(
@@ -97,6 +101,7 @@ def _fit(
     model: Model, stores: Sequence[pathlib.Path], out: pathlib.Path, options: FitOptions
 ) -> FitReport:
     codes, provenances = _read_codes(model, stores)
+    codes, left_out = _without_flagged(codes, options)
     motion, counts, whole_beats, r2 = fit_motion(codes, options.num_frames)
     note: dict[str, Any] = {
         "latents": provenances,
@@ -133,11 +138,13 @@ def _fit(
         }
         for name, figure in figures.items()
     }
+    if left_out:
+        note["flagged_left_out"] = len(left_out)
     note = {"counts": {**counts, **videos}, **note}
     rounded = from_tensors(to_float16(to_tensors(motion)))
     save_model(model.with_fit(rounded, to_float16(directions), note), out)
     fitted = model.with_fit(motion, directions, note)
-    return FitReport(fitted, counts, whole_beats, r2, videos, done, fac_percent, figures)
+    return FitReport(fitted, counts, whole_beats, r2, videos, done, fac_percent, figures, left_out)
 
 
 def _read_codes(model: Model, stores: Sequence[pathlib.Path]) -> tuple[Codes, list[dict[str, Any]]]:
@@ -156,6 +163,27 @@ def _read_codes(model: Model, stores: Sequence[pathlib.Path]) -> tuple[Codes, li
         parts.append(codes)
         provenances.append(provenance)
     return concatenate(parts), provenances
+
+
+def _without_flagged(codes: Codes, options: FitOptions) -> tuple[Codes, dict[str, str]]:
+    """Leave out subjects that the phenotype table flags, and return their flags too.
+
+    Raises:
+        InputError: All projected subjects are flagged.
+    """
+    if options.phenotypes is None or options.keep_flagged:
+        return codes, {}
+    flags = read_flags(options.phenotypes)
+    if flags and not flags.keys() & set(codes.subjects):
+        key = subject_key()
+        flags = {hash_subject(subject, key): text for subject, text in flags.items()}
+    left_out = {subject: text for subject, text in flags.items() if subject in codes.subjects}
+    if left_out and not set(codes.subjects) - left_out.keys():
+        raise InputError(
+            f"{options.phenotypes}: all projected subjects are flagged; look at them, or use "
+            "--keep-flagged"
+        )
+    return (codes.without(left_out) if left_out else codes), left_out
 
 
 def _by_subject(phenotypes: Phenotypes, codes: Codes) -> Phenotypes:

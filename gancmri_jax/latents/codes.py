@@ -1,7 +1,7 @@
 """The latent codes of a study: projected frames, video by video."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -33,6 +33,19 @@ class Codes:
         """Return the codes of one frame a video, and which of them are valid."""
         videos = np.arange(len(self.ws))
         return self.ws[videos, frames], self.valid[videos, frames]
+
+    def without(self, subjects: Collection[str]) -> "Codes":
+        """Return the codes of all other subjects."""
+        kept = [v for v, subject in enumerate(self.subjects) if subject not in subjects]
+        return Codes(
+            ws=self.ws[kept],
+            valid=self.valid[kept],
+            distances=self.distances[kept],
+            num_frames=self.num_frames[kept],
+            ed_frame=self.ed_frame[kept],
+            es_frame=self.es_frame[kept],
+            subjects=[self.subjects[v] for v in kept],
+        )
 
 
 def concatenate(studies: Sequence[Codes]) -> Codes:

@@ -35,6 +35,9 @@ class Segmenter:
         network: The network; it holds the sizes, not the parameters.
         variables: Its parameters and batch statistics: `params` and `batch_stats`.
         pixel_mm: Spacing, rows and columns alike, of the grid that frames are brought to first.
+        side: Pixels along a side of the window around the heart, which is looked for first, so that
+            a cine's spacing does not matter (`segmentation.segment`); None where the grid is one of
+            `pixel_mm` alone. With a side, `pixel_mm` is the spacing that most hearts get.
         x_first: It was trained on frames in NIfTI's order, transposed against display.
         card: How it was made and how good it is: JSON-like.
     """
@@ -43,6 +46,7 @@ class Segmenter:
     variables: Any
     pixel_mm: float
     x_first: bool = False
+    side: int | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -57,13 +61,16 @@ class Segmenter:
     @property
     def sizes(self) -> dict[str, Any]:
         """Return all but the numbers and the card, JSON-like."""
-        return {
+        sizes = {
             "filters": list(self.network.filters),
             "level_width": self.network.level_width,
             "head_width": self.network.head_width,
             "pixel_mm": self.pixel_mm,
             "x_first": self.x_first,
         }
+        if self.side is not None:  # older files lack these
+            sizes |= {"phases": self.network.phases, "side": self.side}
+        return sizes
 
 
 def to_tensors(segmenter: Segmenter) -> dict[str, Any]:
@@ -81,6 +88,8 @@ def expected_shapes(sizes: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     network = _network(sizes)
     if not float(sizes["pixel_mm"]) > 0 or not isinstance(sizes["x_first"], bool):
         raise ValueError("pixel_mm must be positive, and x_first true or false")
+    if (side := sizes.get("side")) is not None and (int(side) < MULTIPLE or int(side) % MULTIPLE):
+        raise ValueError(f"the side must be a multiple of {MULTIPLE}, got {side}")
     image = jnp.zeros((1, MULTIPLE, MULTIPLE, 1))
     variables = jax.eval_shape(network.init, jax.random.key(0), image)
     flat = flax.traverse_util.flatten_dict(variables, sep="/")
@@ -101,6 +110,7 @@ def from_tensors(
         variables=flax.traverse_util.unflatten_dict(flat, sep="/"),
         pixel_mm=float(sizes["pixel_mm"]),
         x_first=bool(sizes["x_first"]),
+        side=None if sizes.get("side") is None else int(sizes["side"]),
         card=card,
     )
 
@@ -113,6 +123,7 @@ def _network(sizes: dict[str, Any]) -> CardiacFCN:
         filters=filters,
         level_width=int(sizes["level_width"]),
         head_width=int(sizes["head_width"]),
+        phases=int(sizes.get("phases", 1)),
     )
 
 

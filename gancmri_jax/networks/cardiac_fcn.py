@@ -61,9 +61,11 @@ class Merge(nn.Module):
 
 
 class CardiacFCN(nn.Module):
-    """Images [n h w 1] in [0, 1], sides a multiple of 16 → logits [n h w 6], by CLASSES.
+    """Images [n h w p] in [0, 1], sides a multiple of 16 → logits [n h w 6], by CLASSES.
 
     Attributes:
+        phases: How many frames of a beat it sees at once: the one to segment, and those 1/p, 2/p …
+            of a beat later, which tell what moves. One frame stands for all where it is alone.
         filters: Channels of each level; the published network has the defaults.
         level_width: Channels that each level has when it is enlarged.
         head_width: Channels of the two 1×1 convolutions over all levels.
@@ -72,6 +74,7 @@ class CardiacFCN(nn.Module):
     filters: tuple[int, ...] = (16, 32, 64, 128, 256)
     level_width: int = 32
     head_width: int = 64
+    phases: int = 1
 
     def setup(self) -> None:
         self.encoder = [
@@ -84,10 +87,12 @@ class CardiacFCN(nn.Module):
         self.classify = nn.Dense(len(CLASSES))
 
     def levels(
-        self, images: Float[Array, "n h w 1"], train: bool = False
+        self, images: Float[Array, "n h w p"], train: bool = False
     ) -> list[Float[Array, "n _ _ _"]]:
         """Return each level's last activation; the last one is "conv4"."""
         x, activations = images, []
+        if images.shape[-1] == 1:
+            x = jnp.broadcast_to(images, (*images.shape[:-1], self.phases))
         for level in self.encoder:
             for layer in level:
                 x = layer(x, train)
@@ -95,7 +100,7 @@ class CardiacFCN(nn.Module):
         return activations
 
     def __call__(
-        self, images: Float[Array, "n h w 1"], train: bool = False
+        self, images: Float[Array, "n h w p"], train: bool = False
     ) -> Float[Array, "n h w 6"]:
         """Return logits; with `train`, normalised by the batch, whose statistics are stored."""
         levels = [

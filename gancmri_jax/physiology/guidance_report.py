@@ -4,17 +4,21 @@ GANcMRI correlates 51 amounts c in [−2, 3] with what is measured on one heart;
 every direction is measured on every phenotype.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
+from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model, learned_direction
-from gancmri_jax.physiology.guidance import DIRECTIONS, measure_hearts
+from gancmri_jax.physiology.guidance import DIRECTIONS, measure_hearts, measuring
+from gancmri_jax.segmentation.quality import judge
+from gancmri_jax.segmentation.segment import segment
 
 LEAST, MOST, COUNT = -2.0, 3.0, 51  # amounts, as in the paper's figures 8 and 9
 _RESAMPLES = 2000  # of hearts, behind the interval
@@ -29,11 +33,13 @@ class Guidance(NamedTuple):
         amounts: c.
         seeds: Which hearts.
         measured: By direction, then by phenotype.
+        left_out: Flags of the hearts that were left out for them, by seed.
     """
 
     amounts: Float[np.ndarray, "amount"]
     seeds: list[int]
     measured: dict[str, Measured]
+    left_out: Mapping[int, str] = MappingProxyType({})
 
 
 def measure_guidance(
@@ -42,6 +48,7 @@ def measure_guidance(
     hearts: int = 32,
     seed: int = 0,
     on_heart: Callable[[], object] = lambda: None,
+    keep_flagged: bool = True,
 ) -> Guidance:
     """Move each heart of seeds `seed`, `seed` + 1, … from its ED along each direction, and measure.
 
@@ -50,11 +57,12 @@ def measure_guidance(
         names: Directions; by default all of the model's whose phenotype is measured.
         hearts: How many.
         seed: The first heart's.
-        on_heart: Told of each heart and direction that is done.
+        on_heart: Told of each heart and direction that is done, or left out.
+        keep_flagged: Measure hearts too whose segmentation is flagged as they are at ED.
 
     Raises:
         InputError: The model has no such direction, or none whose phenotype is measured, or cannot
-            measure hearts, or makes none with a left ventricle.
+            measure hearts, or makes none with a left ventricle, or all hearts are flagged.
     """
     known = [name for name in DIRECTIONS.values() if name in model.directions]
     for name in names:
@@ -72,8 +80,22 @@ def measure_guidance(
     amounts = np.linspace(LEAST, MOST, COUNT)
     seeds = list(range(seed, seed + hearts))
     starts = [model.at_ed(model.sample(heart)) for heart in seeds]
+    left_out: dict[int, str] = {}
+    if not keep_flagged:
+        flags = [flags_at_ed(model, start) for start in starts]
+        left_out = {heart: text for heart, text in zip(seeds, flags, strict=True) if text}
+        kept = [index for index, text in enumerate(flags) if not text]
+        if not kept:
+            listed = sorted({name for text in flags for name in text.split(";")})
+            raise InputError(
+                f"the segmentation of all {hearts} hearts is flagged ({', '.join(listed)}); look "
+                "at them, or use --keep-flagged"
+            )
+        seeds, starts = [seeds[index] for index in kept], [starts[index] for index in kept]
     measured = {}
     for name in names or known:
+        for _ in left_out:
+            on_heart()
         direction = learned_direction(model.directions, name)
         steps = jnp.asarray(amounts, jnp.float32)[:, None, None] * direction[None]
         rows = []
@@ -83,7 +105,18 @@ def measure_guidance(
         measured[name] = {column: np.stack([row[column] for row in rows]) for column in DIRECTIONS}
         if not any(np.isfinite(values).any() for values in measured[name].values()):
             raise InputError("no left ventricle is found in any heart that this model makes")
-    return Guidance(amounts, seeds, measured)
+    return Guidance(amounts, seeds, measured, left_out)
+
+
+def flags_at_ed(model: Model, ws: Float[Array, "num_ws w_dim"]) -> str:
+    """Return the flags of a heart's segmentation at ED, joined by `;`; empty where all is well."""
+    segmenter, spacing_mm = measuring(model)
+    pixels = np.clip(model.render(ws[None])[..., 0], -1, 1)
+    try:
+        segmentation = segment(segmenter, Cine(pixels, spacing_mm, None, "heart"))
+    except InputError:  # no contrast to segment
+        return "missing"
+    return ";".join(flag.name for flag in judge(segmentation, spacing_mm, 0).flags)
 
 
 def summarise(guidance: Guidance, model: Model) -> dict[str, dict[str, Any]]:
@@ -117,7 +150,8 @@ def summarise(guidance: Guidance, model: Model) -> dict[str, dict[str, Any]]:
                 column: _rounded(effect(guidance.amounts, measured[column])) for column in measured
             },
             "hearts": len(guidance.seeds),
-            "first_seed": guidance.seeds[0],
+            "first_seed": min([*guidance.seeds, *guidance.left_out]),
+            "flagged_left_out": {str(heart): text for heart, text in guidance.left_out.items()},
             "amounts": [LEAST, MOST, len(guidance.amounts)],
             "hearts_without_lv": int(np.isnan(values).all(axis=1).sum()),
             "frames_without_lv": int(np.isnan(values).sum()),

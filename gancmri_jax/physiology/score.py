@@ -1,8 +1,9 @@
 """How well a segmenter does on hearts whose truth is known."""
 
 import dataclasses
+import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from gancmri_jax.cine.phantom import phantom
 from gancmri_jax.cine.phenotypes import Phenotypes
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.segmenter import Segmenter
+from gancmri_jax.physiology.intervals import AREAS, FACTOR
 from gancmri_jax.physiology.phenotypes import Findings, measure
 from gancmri_jax.segmentation.segment import LV, Segmentation, segment
 
@@ -72,6 +74,28 @@ def mean(scores: list[Score]) -> Score:
     """Average scores of single cines."""
     lv_dice, area_error, sphericity_error, _ = np.mean(scores, axis=0).tolist()
     return Score(lv_dice, area_error, sphericity_error, len(scores))
+
+
+def describe_coverage(rows: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> str:
+    """Say how many true areas the intervals hold, and which factor would hold nine in ten.
+
+    Args:
+        rows: Phenotypes as measured, with intervals, and true ones.
+    """
+    misses = []  # errors in halves of the interval
+    for found, true in rows:
+        for column in AREAS:
+            half = (found[f"{column}_high"] - found[f"{column}_low"]) / 2
+            if half > 0 and math.isfinite(true[column]):
+                misses.append(abs(found[column] - true[column]) / half)
+    if not misses:
+        return "intervals: no area is known"
+    held = sum(miss <= 1 for miss in misses)
+    needed = FACTOR * float(np.quantile(misses, 0.9))
+    return (
+        f"intervals hold {held} of {len(misses)} true areas ({held / len(misses):.0%}) with a "
+        f"factor of {FACTOR:.2f}; one of {needed:.2f} holds 90 %"
+    )
 
 
 def score_against(

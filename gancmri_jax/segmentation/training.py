@@ -22,12 +22,13 @@ from gancmri_jax.model.segmenter import FILE, Segmenter, save_segmenter
 from gancmri_jax.networks.cardiac_fcn import CLASSES, MULTIPLE, CardiacFCN
 from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.runs.writer import MetricsFile, pin_config
-from gancmri_jax.segmentation.augmentation import augment
-from gancmri_jax.segmentation.data import Pool, render_pool
+from gancmri_jax.segmentation.augmentation import HEART_SHARE, Beat, augment
+from gancmri_jax.segmentation.data import Pool, render_pool, replace
 from gancmri_jax.version import __version__
 
 _REPORT, _SAVE = 50, 500  # steps between lines of metrics, and between checkpoints
 _SAMPLES = 12
+HEART_MM = 136.0  # the box around a normal heart, for frames whose spacing is all that is known
 
 
 class SegmenterState(flax.struct.PyTreeNode):
@@ -43,13 +44,14 @@ def default_config() -> ConfigDict:
     """Return what the embedded segmenter was trained with."""
     return ConfigDict(
         dict(
-            filters=(8, 16, 32, 64, 96),
+            filters=(10, 20, 40, 72, 96),
             level_width=16,
-            head_width=24,
+            head_width=28,
+            phases=2,
             size=144,
-            pixel_mm=1.8,
-            subjects=300,
-            steps=5000,
+            subjects=75,
+            new_subject_steps=5,
+            steps=4000,
             batch_size=8,
             learning_rate=3e-3,
             seed=4001,
@@ -87,7 +89,12 @@ def _train(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
             return _leave(state, config, workdir)
 
         with tqdm(total=config.subjects, unit=" subjects", desc="render") as bar:
-            pool = render_pool(config.seed, config.subjects, on_subject=lambda: bar.update())
+            pool = render_pool(
+                config.seed,
+                done // config.new_subject_steps,
+                config.subjects,
+                on_subject=lambda: bar.update(),
+            )
         step, draw_samples = make_step(config), _make_samples(config)
         bar = tqdm(total=config.steps, initial=done, unit=" steps", desc="train-segmenter")
         seen, since = [], time.perf_counter()
@@ -96,6 +103,9 @@ def _train(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
             seen.append(metrics)
             bar.update()
             done, last = index + 1, index + 1 == config.steps
+            if done % config.new_subject_steps == 0:
+                newest = done // config.new_subject_steps + config.subjects - 1
+                pool = replace(pool, config.seed, newest)
             if last or done % _REPORT == 0:
                 means = jax.tree.map(lambda *x: float(np.mean(x)), *jax.device_get(seen))
                 speed = len(seen) * config.batch_size / (time.perf_counter() - since)
@@ -171,18 +181,32 @@ def make_step(config: ConfigDict):
 
 def draw_batch(
     key: Array, pool: Pool, config: ConfigDict
-) -> tuple[Float[Array, "n h w 1"], Float[Array, "n h w k"]]:
-    """Draw frames of a pool and augment each by a key of its own."""
-    choice, rest = jax.random.split(key)
-    index = jax.random.randint(choice, [config.batch_size], 0, len(pool.images))
+) -> tuple[Float[Array, "n h w p"], Float[Array, "n h w k"]]:
+    """Draw frames of a pool, with others of their beats, and augment each by a key of its own."""
+    subjects, frames = pool.images.shape[:2]
+    who, when, others, rest = jax.random.split(key, 4)
+    shape = [config.batch_size]
+    later = jnp.arange(config.phases) * frames // config.phases
 
-    def example(key, index):
-        pixel = config.pixel_mm / pool.pixel_mm[index]
-        image, labels = pool.images[index], pool.labels[index]
-        return augment(key, image, labels, config.size, pixel, len(CLASSES))
+    def beat(subject, frame, phases):
+        at = (frame + later[:phases]) % frames
+        return Beat(pool.images[subject, at], pool.labels[subject, at], pool.hearts[subject])
 
-    images, fractions = jax.vmap(example)(jax.random.split(rest, config.batch_size), index)
-    return images[..., None], fractions
+    def example(key, subject, frame, other):
+        return augment(
+            key,
+            beat(subject, frame, config.phases),
+            beat(other, frame, 1),
+            config.size,
+            len(CLASSES),
+        )
+
+    return jax.vmap(example)(
+        jax.random.split(rest, config.batch_size),
+        jax.random.randint(who, shape, 0, subjects),
+        jax.random.randint(when, shape, 0, frames),
+        jax.random.randint(others, shape, 0, subjects),
+    )
 
 
 def segmenter_of(state: SegmenterState, config: ConfigDict) -> Segmenter:
@@ -190,7 +214,8 @@ def segmenter_of(state: SegmenterState, config: ConfigDict) -> Segmenter:
     return Segmenter(
         network=_network(config),
         variables={"params": state.params, "batch_stats": state.batch_stats},
-        pixel_mm=config.pixel_mm,
+        pixel_mm=HEART_MM / HEART_SHARE / config.size,
+        side=config.size,
         card={
             "gancmri_jax": __version__,
             "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
@@ -202,7 +227,7 @@ def segmenter_of(state: SegmenterState, config: ConfigDict) -> Segmenter:
 
 
 def _network(config: ConfigDict) -> CardiacFCN:
-    return CardiacFCN(tuple(config.filters), config.level_width, config.head_width)
+    return CardiacFCN(tuple(config.filters), config.level_width, config.head_width, config.phases)
 
 
 def _optimizer(config: ConfigDict) -> optax.GradientTransformation:
