@@ -80,7 +80,7 @@ def test_a_table_knows_es_before_all_others(folder, tmp_path):
         (["--later-steps", "3"], "--later-steps needs --mode neighbour"),
         (["--pull-to-w", "1"], "--pull-to-w needs --space w+"),
         (["--mode", "joint", "--frames", "ed"], "leave out --frames ed"),
-        (["--phenotypes", "nothing.csv"], "nothing.csv: cannot be read as a phenotype table"),
+        (["--phenotypes", "nothing.csv"], "nothing.csv: cannot be read (No such file"),
         (["--split", "test"], "has no split 'test'"),
     ],
 )

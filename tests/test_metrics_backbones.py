@@ -15,6 +15,7 @@ from gancmri_jax.metrics.backbones import (
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.cardiac_fcn import CardiacFCN
 from gancmri_jax.weights.cache import Weights
+from tests.tiny_segmenter import random_variables
 
 WHOLE = Backbone("mean", "0", "none", 4, jax.jit(lambda x: x.reshape(len(x), -1).mean(1)[:, None]))
 
@@ -38,7 +39,7 @@ def test_the_last_batch_is_filled_and_cut():
 def test_cfid_looks_through_the_published_networks_variables_transposed(monkeypatch):
     """Tensors by the paths that the converted checkpoint has, here of random values."""
     network = CardiacFCN()
-    variables = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+    variables = random_variables(network, 0)
     tensors = flax.traverse_util.flatten_dict(variables, sep="/")
     published = Weights({name: np.asarray(array) for name, array in tensors.items()}, {})
     assert {"params/encoder_0_0/kernel", "batch_stats/head/norm/mean"} < tensors.keys()
@@ -54,7 +55,7 @@ def test_cfid_looks_through_the_published_networks_variables_transposed(monkeypa
 @pytest.mark.parametrize("x_first", [False, True])
 def test_a_segmenters_features_are_256_places(x_first):
     network = CardiacFCN(filters=(2, 2, 2, 2, 3), level_width=2, head_width=2)
-    variables = network.init(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+    variables = random_variables(network, 0)
     segmenter = Segmenter(network, variables, pixel_mm=1.0, x_first=x_first)
     frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64)).astype(np.uint8)
     found = fcn_conv4(segmenter, "s").features(frames)

@@ -1,17 +1,28 @@
 """Array mathematics by hand, and gradients against XLA's own."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
 
+from gancmri_jax.ops import conv as roads
+from gancmri_jax.ops import modulated_conv as modulation
+from gancmri_jax.ops import resample
 from gancmri_jax.ops.activation import append_minibatch_std, leaky_relu, normalize_second_moment
-from gancmri_jax.ops.conv import conv, conv_transpose, kernel_gradient
-from gancmri_jax.ops.modulated_conv import modulated_conv
-from gancmri_jax.ops.resample import downsample, fir, upsample
+from gancmri_jax.ops.resample import fir
+
+# One program each: operation by operation they take far longer to compile.
+conv = jax.jit(roads.conv, static_argnums=(2, 3))
+conv_transpose = jax.jit(roads.conv_transpose, static_argnums=(2, 3))
+kernel_gradient = jax.jit(roads.kernel_gradient, static_argnums=(2, 3, 4))
+modulated_conv = jax.jit(modulation.modulated_conv)
+upsample, downsample = jax.jit(resample.upsample), jax.jit(resample.downsample)
 
 
+@functools.partial(jax.jit, static_argnums=(2, 3))
 def native(x, kernel, stride, padding):
     return lax.conv_general_dilated(
         x,
@@ -23,7 +34,7 @@ def native(x, kernel, stride, padding):
 
 
 def draw(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape)
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
 def assert_close(ours, theirs, tolerance=1e-5):

@@ -89,7 +89,7 @@ def test_a_run_leaves_the_model_with_an_encoder_that_has_learned(runs, model):
     metrics = read_metrics(runs[0])
     assert [line["step"] for line in metrics] == [STEPS // 4 * k for k in (1, 2, 3, 4)]
     assert all(np.isfinite(value) for line in metrics for value in line.values())
-    assert metrics[-1]["real/picture"] < 0.9 * metrics[0]["real/picture"]
+    assert metrics[-1]["real/picture"] < 0.95 * metrics[0]["real/picture"]
     found = load_model(runs[0] / MODEL)
     assert found.fingerprint == model.fingerprint
     card = found.encoder.card
