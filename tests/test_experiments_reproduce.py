@@ -123,7 +123,8 @@ def vars_of(generator):
 
 def test_a_folder_that_cannot_be_written_is_refused(model, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file/run: cannot be written: Not a directory .* choose another"):
+    said = "file/run: cannot be written: Not a directory .* choose another"
+    with pytest.raises(InputError, match=said):
         reproduce(tmp_path / "file" / "run", SCALE, model_name=str(model))
 
 
