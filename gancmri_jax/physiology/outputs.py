@@ -61,8 +61,9 @@ def segment_cine(
     segmentation = segment(segmenter, cine, papillary=papillary)
     findings = measure(cine, segmentation)
     ed_frame = int(findings.phenotypes["ed_frame"])
+    quality = judge(segmentation, cine.spacing_mm, ed_frame)
     findings = findings._replace(
-        quality=judge(segmentation, cine.spacing_mm, ed_frame),
+        quality=quality,
         estimated_mm=estimate_spacing_mm(segmentation.masks[ed_frame])
         if math.isnan(cine.spacing_mm[0])
         else None,
@@ -74,7 +75,7 @@ def segment_cine(
     if not math.isnan(cine.spacing_mm[0]):
         write_nifti(folder / MASK, segmentation.masks, cine.spacing_mm, cine.frame_ms or 0.0)
     drawn = overlay(cine, segmentation.masks)
-    reasons = [f"{flag.name}: {flag.reason}" for flag in findings.quality.flags]
+    reasons = [f"{flag.name}: {flag.reason}" for flag in quality.flags]
     write_png(folder / "overlay.png", captioned(contact_sheet(drawn), reasons))
     write_mp4(folder / "overlay.mp4", drawn, cine.frame_ms or BEAT_MS / len(drawn))
     write_curve(folder / "lv_area.csv", findings, cine)
@@ -89,7 +90,9 @@ def write_findings(
     papillary: Papillary = "pool",
 ) -> None:
     """Write `phenotypes.csv`, and `segmentation.json`, which says where its numbers come from."""
-    table = {name: {**found.phenotypes, "flags": found.flags} for name, found in findings.items()}
+    table: dict[str, dict[str, float | str]] = {
+        name: {**found.phenotypes, "flags": found.flags} for name, found in findings.items()
+    }
     with atomic_write(out / "phenotypes.csv") as part:
         write_phenotypes(part, table)
     described = {

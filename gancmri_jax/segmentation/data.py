@@ -92,8 +92,8 @@ def heart_box(masks: UInt8[np.ndarray, "t h w"]) -> Float[np.ndarray, "3"]:
 
     Coordinates are of pixels' centres; a beat without a heart has the whole frame as its box.
     """
-    there = (masks > 0).any(axis=0)
-    rows, columns = (np.flatnonzero(there.any(axis=axis)) for axis in (1, 0))
+    there = np.any(masks > 0, axis=0)
+    rows, columns = (np.flatnonzero(np.any(there, axis=axis)) for axis in (1, 0))
     if not len(rows):
         height, width = there.shape
         return np.array([(height - 1) / 2, (width - 1) / 2, max(height, width)], np.float32)

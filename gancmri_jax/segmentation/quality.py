@@ -155,7 +155,7 @@ def measure_quality(
         BORDER_PIXELS,
         constant_values=True,
     )
-    measured["lv_at_border_percent"] = 100 * float((masks[:, edge] == LV).any(axis=1).mean())
+    measured["lv_at_border_percent"] = 100 * float(np.mean(np.any(masks[:, edge] == LV, axis=1)))
     if not math.isnan(spacing_mm[0]) and not missing[ed_frame]:
         measured["heart_mm"] = heart_size(masks[ed_frame]) * math.sqrt(math.prod(spacing_mm))
     return measured, chambers

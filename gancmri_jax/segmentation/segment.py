@@ -262,7 +262,8 @@ def _look(
     program = (segmenter.network, segmenter.x_first, view.grid, segmenter.variables)
     if segmenter.side is None:
         return _segment(*program, shown)
-    return _segment_window(*program, shown, np.float32(view.corner), np.float32(view.pixel))
+    corner, pixel = (np.asarray(pair, np.float32) for pair in (view.corner, view.pixel))
+    return _segment_window(*program, shown, corner, pixel)
 
 
 @jax.jit
