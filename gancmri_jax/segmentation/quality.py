@@ -133,7 +133,7 @@ def measure_quality(
     coarse = everything * here
     sizes = np.array([heart_size(mask) for mask in coarse])
     areas = np.array([[(mask == label).sum() for label in range(6)] for mask in coarse])
-    missing = (areas[:, 1:] <= SMALLEST * sizes[:, None] ** 2).any(axis=1)
+    missing = np.any(areas[:, 1:] <= SMALLEST * sizes[:, None] ** 2, axis=1)
     measured = {"missing_percent": 100 * float(missing.mean())}
     chambers: dict[str, str] = {}
     if missing.all():
@@ -141,7 +141,7 @@ def measure_quality(
     apart = np.count_nonzero(everything, axis=(1, 2)) / np.maximum(sizes, 1) ** 2 - 1
     measured["elsewhere_percent"] = 100 * float(np.median(apart[~missing]))
     rows, columns = (np.arange(side) // step for side in masks.shape[1:])
-    masks = masks * here[:, rows][:, :, columns]
+    masks = np.where(here[:, rows][:, :, columns], masks, np.uint8(0))
     if len(masks) >= FEWEST_FRAMES and areas[:, LV].any():
         fine = (masks == LV).sum(axis=(1, 2)).astype(float)
         measured |= curve_quality(fine, ed_frame)
@@ -155,7 +155,8 @@ def measure_quality(
         BORDER_PIXELS,
         constant_values=True,
     )
-    measured["lv_at_border_percent"] = 100 * float(np.mean(np.any(masks[:, edge] == LV, axis=1)))
+    touching = np.any(masks[:, edge] == LV, axis=1)
+    measured["lv_at_border_percent"] = 100 * float(np.mean(touching))
     if not math.isnan(spacing_mm[0]) and not missing[ed_frame]:
         measured["heart_mm"] = heart_size(masks[ed_frame]) * math.sqrt(math.prod(spacing_mm))
     return measured, chambers
