@@ -55,7 +55,7 @@ def measure_beat(segmenter: Segmenter, cine: Cine) -> tuple[Beat, Float[np.ndarr
         raise InputError(f"{cine.subject}: needs the distance between pixels, which is unknown")
     cine = _on_grid(dataclasses.replace(cine, es_frame=None), segmenter.pixel_mm)
     segmentation = segment(segmenter, cine)
-    findings = measure(cine, segmentation)
+    findings = measure(cine, segmentation, begins_at_ed=True)
     found, areas = findings.phenotypes, findings.areas_cm2
     areas = np.where(areas > 0, areas, np.nan)
     if math.isnan(found["lv_fac_percent"]):

@@ -51,12 +51,17 @@ class Findings(NamedTuple):
         return ";".join(flag.name for flag in self.quality.flags) if self.quality else ""
 
 
-def measure(cine: Cine, segmentation: Segmentation) -> Findings:
+def measure(cine: Cine, segmentation: Segmentation, *, begins_at_ed: bool = False) -> Findings:
     """Measure a cine; ES is when the LV's area is smallest, unless the cine knows better.
 
     ED is the cine's, frame 0 unless it says otherwise; where the ventricle is clearly larger in
-    another frame, that one. Where spacing is unknown, areas and sphericity are NaN, and so is all
-    where no ventricle was found in the frame that they are of.
+    another frame, that one, unless the beat begins at ED. Where spacing is unknown, areas and
+    sphericity are NaN, and so is all where no ventricle was found in the frame that they are of.
+
+    Args:
+        cine: What was segmented.
+        segmentation: Its masks.
+        begins_at_ed: The beat is known to begin at ED, as generated ones do.
     """
     known = not math.isnan(segmentation.grid_mm[0])
     spacing_mm = segmentation.grid_mm if known else (10.0, 10.0)  # 1 cm² a pixel
@@ -76,7 +81,8 @@ def measure(cine: Cine, segmentation: Segmentation) -> Findings:
         smooth = np.where(areas > 0, phases.areas, 0)
         es_phase = phases.es_phase
         es_frame = float(round(es_phase) % len(areas))
-        if ed_frame == 0 and cine.es_frame is None and len(areas) >= FEWEST:
+        unsaid = ed_frame == 0 and cine.es_frame is None and not begins_at_ed
+        if unsaid and len(areas) >= FEWEST:
             ed_frame = starts_at(0, phases)
             ed_source = "segmenter" if ed_frame else "cine"
     if cine.es_frame is not None:

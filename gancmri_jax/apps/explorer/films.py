@@ -130,7 +130,8 @@ class Films:
         if coarse:
             frames = np.unique(np.arange(COARSE_FRAMES) * count // COARSE_FRAMES)
             cine = dataclasses.replace(cine, pixels=cine.pixels[frames], ed_frame=0, es_frame=None)
-        findings = measure(cine, segment(self.model.segmenter, cine, lambda _: wanted()))
+        segmentation = segment(self.model.segmenter, cine, lambda _: wanted())
+        findings = measure(cine, segmentation, begins_at_ed=True)
         return {
             "frames": frames.tolist(),
             "count": count,
