@@ -31,6 +31,8 @@ MOVE = """(slider, value) => {
     slider.dispatchEvent(new Event('input', { bubbles: true }));
 }"""
 
+WITHIN = "([low, high]) => { const ed = parseFloat(document.getElementById('readout-a')"
+WITHIN += ".textContent.slice(3)); return low <= ed && ed < high; }"
 LARGER = "area => parseFloat(document.getElementById('readout-a').textContent.slice(3)) > area"
 
 
@@ -113,8 +115,7 @@ def test_a_heart_is_made_to_measure_what_is_asked_for(page, demo):
     page.keyboard.press("Enter")
     page.wait_for_selector("#status:has-text('at ED, moved by lv_area')")
     assert page.locator("#direction-lv_area").input_value() != "0"
-    page.wait_for_function(LARGER, arg=30)  # as the curve finds it as well
-    assert re.match(r"ED 3[012]\.\d", page.locator("#readout-a").inner_text())
+    page.wait_for_function(WITHIN, arg=[30, 33])  # as the curve finds it as well
     page.locator("#aim [name=lv_area_ed_cm2]").fill("900")
     page.locator("#aim button").click()
     page.wait_for_selector("#status.bad:has-text('cannot be reached')")

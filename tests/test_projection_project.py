@@ -259,6 +259,7 @@ def test_devices_share_a_batch_and_find_the_same():
         env={
             **os.environ,
             "JAX_PLATFORMS": "cpu",
+            "JAX_DEFAULT_PRNG_IMPL": "threefry2x32",  # XLA can lower it for several devices
             "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
         },
         capture_output=True,
