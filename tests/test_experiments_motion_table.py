@@ -52,7 +52,7 @@ def test_every_motion_is_measured_beside_real_beats(measured):
     rows = {row["motion"]: row for row in table(results, model)}
     # From 0.7 k before the random point, 24.2 by 28.2 mm or by 30.2, four fifths of k and back.
     assert rows["published"]["lv_fac_percent"] == pytest.approx(33, abs=1.5)
-    assert rows["published"]["es_percent"] == 40
+    assert rows["published"]["es_percent"] == pytest.approx(45, abs=0.1)  # frames 4 and 5 are alike
     assert rows[REAL]["lv_fac_percent"] == pytest.approx(40, abs=4)
     # At 50 frames the last lies halfway back from k / 15, and the whole way is 59/30 k.
     assert rows["mean"]["closure"] == pytest.approx((1 / 30) / (59 / 30 / 49), rel=0.02)

@@ -61,9 +61,11 @@ def measure_beat(segmenter: Segmenter, cine: Cine) -> tuple[Beat, Float[np.ndarr
     if math.isnan(found["lv_fac_percent"]):
         return Beat(*[math.nan] * len(Beat._fields)), areas
     ed, es = (segmentation.masks[int(found[frame])] for frame in ("ed_frame", "es_frame"))
+    phase = found["es_phase_frames"]
+    es_at = found["es_frame"] if math.isnan(phase) else phase
     beat = Beat(
         lv_fac_percent=found["lv_fac_percent"],
-        es_percent=100 * (found["es_frame"] - found["ed_frame"]) / len(cine.pixels) % 100,
+        es_percent=100 * (es_at - found["ed_frame"]) / len(cine.pixels) % 100,
         wall_thickening_percent=_growth(*(thickness_mm(m, cine.spacing_mm) for m in (ed, es))),
         mitral_descent_mm=mitral_descent_mm(ed, es, cine.spacing_mm),
         la_filling_percent=_growth(float((ed == LA).sum()), float((es == LA).sum())),
