@@ -67,7 +67,7 @@ def test_from_phantom_to_video(study, capsys):
     options = ("--model", work, "--latents", latents, "--frames", 8, "--out", fitted)
     table = hearts / "phenotypes.csv"
     status, said, _ = call(capsys, "fit", *options, "--phenotypes", table, "--segmenter", "demo")
-    assert status == 0 and "frame_to_frame: of 4 videos" in said
+    assert status == 0 and "frame_to_frame: learned from 4 videos" in said
     model = load_model(fitted)
     assert model.fingerprint == load_model(work).fingerprint
     assert model.motion.of(MeanSteps).steps.shape == (7, 8, 16)

@@ -86,7 +86,7 @@ def test_codes_that_foretell_no_contraction_leave_the_papers_share(fit, monkeypa
     )
     result, out = fit()
     assert result.exit_code == 0, result.output
-    assert "contraction: none, so every heart starts at w − 0.7 k_ED→ES" in result.output
+    assert "contraction: not learned, so every heart starts at w − 0.7 k_ED→ES" in result.output
     model = load_model(out)
     assert model.motion.contraction is None
     assert "contraction_explained" not in model.card["fit"]
@@ -123,9 +123,7 @@ def test_calibrated_motion_is_kept_and_told(fit, tmp_path, monkeypatch):
     np.testing.assert_allclose(points, 2 * before, rtol=1e-3)
     told = {"lv_fac_percent": 33.5, "ed_to_es": 2.0, "frame_to_frame": 2.5, "depth_explained": 0.75}
     assert model.card["fit"]["calibrated"] == told
-    assert (
-        "33.5 %: ed_to_es by 2.00, frame_to_frame by 2.50; depth of each heart: " in result.output
-    )
+    assert "33.5 %: ed_to_es × 2.00, frame_to_frame × 2.50; correction per heart: " in result.output
     assert "cross-validated R² = 0.75" in result.output
 
 
@@ -134,7 +132,7 @@ def test_calibrated_motion_is_kept_and_told(fit, tmp_path, monkeypatch):
     [
         (("--phenotype", "lv_mass"), "unknown phenotype lv_mass; the table has lv_area"),
         (("--phenotype", "sex"), "phenotype sex: all values are alike"),
-        (("--calibrate",), "has no lv_fac_percent of projected subjects to calibrate motion by"),
+        (("--calibrate",), "phenotypes.csv: calibration needs the lv_fac_percent of at least one"),
         (("--orthogonal",), "--orthogonal needs at least two phenotypes"),
         (("--orthogonal", "--phenotype", "lv_area"), "--orthogonal needs at least two"),
     ],
@@ -149,7 +147,7 @@ def test_codes_of_another_model_are_refused(fit):
     fit.provenance["model"] = "another"
     result, out = fit()
     assert isinstance(result.exception, InputError) and not out.exists()
-    assert "z: holds codes of another model than" in str(result.exception)
+    assert "z: contains codes of another model; project again" in str(result.exception)
 
 
 def test_a_rerun_of_the_paper_fits_as_the_verb_does(fit, model_file, tmp_path, monkeypatch):
@@ -176,7 +174,7 @@ def test_a_rerun_of_the_paper_fits_as_the_verb_does(fit, model_file, tmp_path, m
 
 def test_calibration_without_a_table_is_refused(fit, model_file, tmp_path):
     out = tmp_path / "none.safetensors"
-    with pytest.raises(InputError, match="no phenotype table is given, so there is no lv_fac"):
+    with pytest.raises(InputError, match="no phenotype table given: calibration needs the lv_fac"):
         fitting.fit(load_model(model_file), [tmp_path], out, fitting.FitOptions(calibrate=True))
     assert not out.exists()
 
@@ -189,7 +187,10 @@ def test_flagged_subjects_are_left_out_and_listed(fit, tmp_path):
     table.write_text("\n".join([f"{head},flags", *flagged]))
     result, out = fit()
     assert result.exit_code == 0, result.output
-    assert "2 subjects: s1 (curve;scale), s4 (pieces); --keep-flagged" in result.output
+    assert (
+        "left out 2 subjects whose segmentation is flagged: s1 (curve;scale), s4 (pieces); "
+        in result.output
+    )
     assert "lv_area (6 videos)" in result.output
     assert load_model(out).card["fit"]["flagged_left_out"] == 2
     table.write_text("\n".join([f"{head},flags", *(f"{row},curve" for row in rows)]))

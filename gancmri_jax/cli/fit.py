@@ -124,17 +124,17 @@ def _lines(report: "FitReport") -> Iterator[str]:
     if report.left_out:
         listed = ", ".join(f"{subject} ({flags})" for subject, flags in report.left_out.items())
         yield (
-            f"left out, their segmentation is flagged: {len(report.left_out)} subjects: {listed}; "
-            "--keep-flagged includes them"
+            f"left out {len(report.left_out)} subjects whose segmentation is flagged: {listed}; "
+            "include them with --keep-flagged"
         )
     for part, count in report.counts.items():
-        yield f"{part}: of {count} videos"
+        yield f"{part}: learned from {count} videos"
     if not report.whole_beats:
-        yield "frame_to_frame: none; no video has all its frames projected"
+        yield "frame_to_frame: not learned; no video has all its frames projected"
     if report.contraction_r2 is None:
         yield (
-            f"contraction: none, so every heart starts at w − {PAPER_CONTRACTION} k_ED→ES; it "
-            "needs five whole beats, and a cross-validated R² above 0"
+            f"contraction: not learned, so every heart starts at w − {PAPER_CONTRACTION} k_ED→ES; "
+            "learning it needs five whole beats and a cross-validated R² above 0"
         )
     else:
         yield f"contraction: cross-validated R² = {report.contraction_r2:.2f}"
@@ -142,9 +142,8 @@ def _lines(report: "FitReport") -> Iterator[str]:
         videos = [f"{name} ({count} videos)" for name, count in report.directions.items()]
         yield f"directions: {', '.join(videos)}"
     if report.calibration is not None:
-        yield f"scaled to a fractional area change of {report.fac_percent:.1f} %: " + str(
-            report.calibration
-        )
+        change = f"a median fractional area change of {report.fac_percent:.1f} %"
+        yield f"motion scaled to {change}: {report.calibration}"
     yield "motion        to ES  frame  closure  roughness"
     for motion, (peak, frame, closure, rough) in report.figures.items():
         yield f"{motion:12} {peak:6.0%} {frame:6} {closure:8.2f} {rough:10.2f}"

@@ -39,11 +39,11 @@ class Calibration(NamedTuple):
     depth_explained: float | None
 
     def __str__(self) -> str:
-        text = f"ed_to_es by {self.ed_to_es:.2f}"
+        text = f"ed_to_es × {self.ed_to_es:.2f}"
         if self.frame_to_frame is not None:
-            text += f", frame_to_frame by {self.frame_to_frame:.2f}"
+            text += f", frame_to_frame × {self.frame_to_frame:.2f}"
         if self.depth_explained is not None:
-            text += f"; depth of each heart: cross-validated R² = {self.depth_explained:.2f}"
+            text += f"; correction per heart: cross-validated R² = {self.depth_explained:.2f}"
         return text
 
 
@@ -57,12 +57,12 @@ def calibrate(
 
     Args:
         model: It has motion, a segmenter and its spacing.
-        fac_percent: What is wanted, from ED to ES.
-        hearts: How many are measured.
+        fac_percent: The fractional area change to reach, from ED to ES.
+        hearts: Number of hearts to measure.
         seed: Of the first of them, far from those that people look at and measure.
 
     Raises:
-        InputError: The model cannot measure hearts, or no gain gives what is wanted.
+        InputError: The model cannot measure hearts, or no gain gives this change.
     """
     ws = [model.sample(each) for each in range(seed, seed + hearts)]
     motion, ed_to_es = model.motion, model.motion.ed_to_es
@@ -106,7 +106,7 @@ def _fit_log_depth(
     ventricle that is no longer found at a large gain as empty.
 
     Returns:
-        The function, and the part of the variance that it foretells; None where it foretells none.
+        The function and its cross-validated R²; None for both where R² is 0 or less.
     """
     known = np.isfinite(found[0])
     if known.sum() < _FEWEST:
@@ -131,10 +131,10 @@ def _fac_percent(
 
 
 def _median_gain(found: Float[np.ndarray, "gains hearts"], fac_percent: float, what: str) -> float:
-    """Return the gain by which the median heart changes as wanted.
+    """Return the gain by which the median heart has this fractional area change.
 
     Raises:
-        InputError: There is none.
+        InputError: No gain gives it.
     """
     finite = [row[np.isfinite(row)] for row in found]
     medians = np.array([np.median(row) if len(row) else np.nan for row in finite])
@@ -149,7 +149,7 @@ def _median_gain(found: Float[np.ndarray, "gains hearts"], fac_percent: float, w
 
 
 def _gain(found: Float[np.ndarray, "gains"], fac_percent: float) -> float:
-    """Return where the change passes what is wanted, between GAINS; NaN where it does not."""
+    """Interpolate GAINS where the change reaches `fac_percent`; NaN where it never does."""
     passed = np.flatnonzero((found[:-1] < fac_percent) & (fac_percent <= found[1:]))
     if not len(passed):
         return np.nan

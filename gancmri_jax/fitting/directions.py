@@ -45,8 +45,8 @@ def fit_directions(
     known = [v for v, subject in enumerate(codes.subjects) if valid[v] and subject in phenotypes]
     if not known:
         raise InputError(
-            "no projected subject stands in the phenotype table; subjects must be named as in the "
-            "records (see phenotypes.csv beside them)"
+            "no projected subject is in the phenotype table; name subjects as in the records (see "
+            "phenotypes.csv beside them)"
         )
     rows = [phenotypes[codes.subjects[v]] for v in known]
     columns = [c for c in rows[0] if c not in _NOT_PHENOTYPES and not c.endswith(_BOUNDS)]
@@ -63,7 +63,7 @@ def fit_directions(
         if present.sum() < 2:
             raise InputError(
                 f"phenotype {name}: {present.sum()} of {len(rows)} projected subjects have a "
-                "value; a direction needs two at least"
+                "value; a direction needs at least two"
             )
         videos = np.array(known)[present]
         try:

@@ -90,8 +90,8 @@ def fit(
         options: What is learned, and how.
 
     Raises:
-        InputError: A store holds codes of another model, the codes or phenotypes teach nothing,
-            motion cannot be scaled as asked, or another run writes `out`. Nothing is written then.
+        InputError: A store contains codes of another model, the codes or phenotypes are too few,
+            no gain calibrates motion, or another run writes `out`. Nothing is written then.
     """
     with one_run(out, "fit", beside=True):
         return _fit(model, stores, out, options or FitOptions())
@@ -151,14 +151,14 @@ def _read_codes(model: Model, stores: Sequence[pathlib.Path]) -> tuple[Codes, li
     """Read the codes of several stores, and where each came from.
 
     Raises:
-        InputError: A store cannot be read, or holds codes of another model.
+        InputError: A store cannot be read, or contains codes of another model.
     """
     parts, provenances = [], []
     for store in stores:
         codes, provenance = read_latents(store)
         if provenance["model"] != model.fingerprint:
             raise InputError(
-                f"{store}: holds codes of another model than the one to fit; project again"
+                f"{store}: contains codes of another model; project again with this one"
             )
         parts.append(codes)
         provenances.append(provenance)
@@ -211,6 +211,8 @@ def _median_fac_percent(table: pathlib.Path | None, phenotypes: Phenotypes, code
     known = phenotypes.keys() & set(codes.subjects)
     values = [phenotypes[subject].get("lv_fac_percent", math.nan) for subject in known]
     if not any(map(math.isfinite, values)):
-        where = f"{table}: has" if table else "no phenotype table is given, so there is"
-        raise InputError(f"{where} no lv_fac_percent of projected subjects to calibrate motion by")
+        where = f"{table}:" if table else "no phenotype table given:"
+        raise InputError(
+            f"{where} calibration needs the lv_fac_percent of at least one projected subject"
+        )
     return float(np.nanmedian(values))
