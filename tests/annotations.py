@@ -28,9 +28,12 @@ import jaxtyping
 
 PACKAGE = "gancmri_jax"
 DECORATOR = "__checked__"
-# Whose annotations hold in every quick test. Those of the other rooms still mix NumPy's and JAX's
-# arrays, or give two sizes one name, at some calls: mend a room, then list it here.
-ROOMS = set("ops latents cine physiology segmentation privacy runs video export benchmarks".split())
+# Whose annotations hold in every quick test.
+ROOMS = {
+    *("ops", "latents", "cine", "weights", "networks", "privacy", "runs", "model", "export"),
+    *("video", "segmentation", "physiology", "metrics", "projection", "fitting", "training"),
+    *("experiments", "benchmarks", "apps", "cli"),
+}
 # An integer is good for a float, as PEP 484 has it.
 _BEARTYPE = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 

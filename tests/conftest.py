@@ -10,8 +10,11 @@ import pytest
 
 from tests.annotations import check_annotations
 
-if not os.environ.get("UNCHECKED_ANNOTATIONS"):  # set by `make test-slow`
+if not os.environ.get("TESTS_AS_USERS_RUN"):  # set by `make test-slow`
     check_annotations()  # of what is imported from here on: fixtures import the package as they run
+    # Compiling takes most of the time of quick tests. Their own processes inherit this.
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    jax.config.update("jax_disable_most_optimizations", True)
 
 pytest_plugins = ["tests.browser"]
 

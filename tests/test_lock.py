@@ -22,6 +22,7 @@ from gancmri_jax.experiments.reproduce import reproduce
 from gancmri_jax.experiments.scale import QUICK
 from gancmri_jax.fitting.fit import fit
 from gancmri_jax.lock import one_run
+from gancmri_jax.model.model import Model
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.study import project_study
 from gancmri_jax.segmentation import training as segmenting
@@ -175,8 +176,13 @@ def test_a_read_only_folder_is_said(tmp_path):
         tmp_path.chmod(0o700)
 
 
-# Refused before anything is asked of the model.
-MODEL = types.SimpleNamespace(insist_grey=lambda: None, resolution=8)
+class Double(types.SimpleNamespace):
+    """In place of a model: runs are refused before anything is asked of it."""
+
+    __class__ = Model
+
+
+MODEL = Double(insist_grey=lambda: None, resolution=8)
 
 INSIDE = {
     "train": lambda out, source: train(tiny_config(data=str(source)), out),

@@ -8,7 +8,7 @@ must be taken; a client holds a limited number of connections, and so do all of 
 import dataclasses
 import http
 import json
-from asyncio import TimerHandle, Transport
+from asyncio import TimerHandle
 from typing import Any
 
 import h11
@@ -54,7 +54,7 @@ class LimitedProtocol(H11Protocol):
         self._received = 0  # bytes since then
         self._waiting, self._waiting_since, self._unmoved_since = 0, 0.0, 0.0
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:  # asyncio's Transport, or uvloop's
         """Take a connection, or refuse it."""
         super().connection_made(transport)
         held = sum(self._address(other) == self._address(self) for other in self.connections)

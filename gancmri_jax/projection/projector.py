@@ -29,12 +29,24 @@ Maps = tuple[Float[Array, "_ _"], ...]  # one noise map a noisy layer, coarse to
 ADAM = optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)
 
 
+class Numbers(NamedTuple):
+    """The numbers of `Settings` that a step depends on."""
+
+    num_steps: int
+    learning_rate: float
+    w_noise: float | None
+    w_noise_until: float
+    noise_weight: float
+    pull_to_w: float
+
+
 class Problem(flax.struct.PyTreeNode):
     """What all clips of a search share.
 
     Attributes:
         generator: The network.
         settings: How to search.
+        numbers: Those of the settings, where programs take them as inputs: see `for_any_numbers`.
         params: The network's parameters.
         features: The distance's feature map.
         deviation: w's root mean square distance from its mean, a scalar.
@@ -46,6 +58,12 @@ class Problem(flax.struct.PyTreeNode):
     params: Any
     features: Any
     deviation: Any
+    numbers: Any = None
+
+    @property
+    def amounts(self) -> Settings | Numbers:
+        """The numbers to compute with."""
+        return self.settings if self.numbers is None else self.numbers
 
 
 class Clip(NamedTuple):
@@ -100,7 +118,7 @@ class Found(NamedTuple):
 # The schedules.
 
 
-def learning_rate(step: Array | int, settings: Settings) -> Array:
+def learning_rate(step: Array | int, settings: Settings | Numbers) -> Array:
     """Return the learning rate of a step: linear up over 5 %, cosine down over the last 25 %."""
     t = step / settings.num_steps
     down = jnp.minimum(1.0, (1 - t) / 0.25)
@@ -108,7 +126,7 @@ def learning_rate(step: Array | int, settings: Settings) -> Array:
     return settings.learning_rate * down * jnp.minimum(1.0, t / 0.05)
 
 
-def w_noise(step: Array | int, settings: Settings) -> Array:
+def w_noise(step: Array | int, settings: Settings | Numbers) -> Array:
     """Return the amplitude of the noise added to w at a step, in units of w's deviation."""
     assert settings.w_noise is not None
     left = jnp.maximum(0.0, 1 - step / settings.num_steps / settings.w_noise_until)
@@ -189,7 +207,7 @@ def group_loss(
         apart = rows - jnp.mean(rows, axis=1, keepdims=True)
         spread = jnp.mean(jnp.sum(jnp.square(apart), axis=2), axis=1)  # [t]
         pull = jnp.sum(spread * weights) / problem.deviation**2
-        loss += problem.settings.pull_to_w * pull
+        loss += problem.amounts.pull_to_w * pull
     return loss
 
 
@@ -203,7 +221,7 @@ def gradient(
     """Return the gradient of a clip's loss, where `added` is put on w."""
 
     def whiteness(variables: Variables) -> Float[Array, ""]:
-        return problem.settings.noise_weight * autocorrelation(variables.noise)
+        return problem.amounts.noise_weight * autocorrelation(variables.noise)
 
     def add_group(total, group):
         # Group by group, so that the activations of one are held at a time.
@@ -218,7 +236,7 @@ def step(
     problem: Problem, clip: Clip, seen: Float[Array, "group t d"], state: State, index: Array
 ) -> State:
     """Take a clip's step number `index`, from 0."""
-    variables, settings = state.variables, problem.settings
+    variables, settings = state.variables, problem.amounts
     key = jax.random.fold_in(clip.key, index + 1)
     amplitude = problem.deviation * w_noise(index, settings)
     added = amplitude * jax.random.normal(key, variables.identity.shape)
@@ -303,10 +321,11 @@ def search(
     """
     settings = problem.settings
     problem, clips, variables = place(problem, clips, variables)
-    seen = see(problem, clips)
-    fast, fast_seen = problem, seen
+    fast = for_any_numbers(problem)
+    problem = problem.replace(settings=Settings())  # looks depend on none, so programs are shared
+    seen = fast_seen = see(problem, clips)
     if settings.dtype == "bfloat16":
-        fast = in_half_precision(problem)
+        fast = in_half_precision(fast)
         fast_seen = see(fast, clips)
     weights = np.asarray(clips.weights).reshape(len(clips.key), -1)
     state, taken = begin(variables), 0
@@ -342,6 +361,22 @@ def place(problem: Problem, clips: Clip, variables: Variables) -> tuple[Problem,
     mesh = data_mesh(devices)
     problem = jax.device_put(problem, replicated(mesh))
     return problem, *jax.device_put((clips, variables), split(mesh))
+
+
+def for_any_numbers(problem: Problem) -> Problem:
+    """Return the problem with its settings' numbers as inputs, so that its steps compile once.
+
+    Of the settings stays what changes the program: whether clips stop or rows are pulled, and
+    whether activations are computed again.
+    """
+    settings = problem.settings
+    kind = Settings(
+        pull_to_w=float(settings.pull_to_w != 0),
+        stop_at=None if settings.stop_at is None else 0.0,
+        remat=settings.remat,
+    )
+    numbers = Numbers(*(getattr(settings, name) for name in Numbers._fields))
+    return problem.replace(settings=kind, numbers=numbers)
 
 
 def in_half_precision(problem: Problem) -> Problem:

@@ -86,8 +86,12 @@ def extract(archive: pathlib.Path, original: Original, path: pathlib.Path) -> No
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".extract-") as folder:
         part = pathlib.Path(folder) / path.name
         try:
+            found = False
             with part.open("wb") as file:
-                found = any(_copy(m, file) for m in _members(archive, original.place))
+                for member in _members(archive, original.place):
+                    shutil.copyfileobj(member, file, 1 << 20)
+                    found = True
+                    break
         # Whatever an unpacker stumbles over is the archive's fault.
         except Exception as error:
             reason = f"is broken or no package ({type(error).__name__})"
@@ -120,11 +124,6 @@ def _members(archive: pathlib.Path, place: str) -> Iterator[IO[bytes]]:
 
 def _is_at(name: str, place: str) -> bool:
     return name == place or name.partition("/")[2] == place  # a source distribution's own folder
-
-
-def _copy(member: IO[bytes], file: IO[bytes]) -> bool:
-    shutil.copyfileobj(member, file, 1 << 20)
-    return True
 
 
 def _normalised(name: str) -> str:
