@@ -3,9 +3,12 @@
 Vukadinovic et al. 2023 (GANcMRI), sections 3.3.1 and 3.3.2.
 """
 
+import functools
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -35,12 +38,18 @@ def roughness(ws: Float[Array, "t num_ws w_dim"], closed: bool = False) -> float
         ws: At least three frames' codes.
         closed: The step from the last frame to the first is one too.
     """
+    return float(_roughness(ws, closed))
+
+
+@functools.partial(jax.jit, static_argnames="closed")
+def _roughness(ws: Float[Array, "t num_ws w_dim"], closed: bool) -> Float[Array, ""]:
     steps = differences(jnp.concatenate([ws, ws[:1]]) if closed else ws)
     turns = differences(jnp.concatenate([steps, steps[:1]]) if closed else steps)
     lengths = [jnp.mean(jnp.linalg.norm(d.reshape(len(d), -1), axis=1)) for d in (turns, steps)]
-    return float(lengths[0] / lengths[1])
+    return lengths[0] / lengths[1]
 
 
+@functools.partial(jax.jit, static_argnames="num_frames")
 def resample_cycle(
     ws: Float[Array, "t num_ws w_dim"], num_frames: int
 ) -> Float[Array, "{num_frames} num_ws w_dim"]:
@@ -75,7 +84,13 @@ def retained_motion(
     Differences amplify projection jitter, and cleaning them can take the beat away; this says how
     much of it is left.
     """
-    along = jnp.tensordot(steps, ed_to_es, axes=2) / jnp.sum(jnp.square(ed_to_es))
-    travelled = jnp.cumsum(along)
-    peak = int(jnp.argmax(travelled))
+    travelled = np.asarray(_travelled(steps, ed_to_es))
+    peak = int(np.argmax(travelled))
     return RetainedMotion(float(travelled[peak]), peak + 1)
+
+
+@jax.jit
+def _travelled(
+    steps: Float[Array, "steps num_ws w_dim"], ed_to_es: Float[Array, "num_ws w_dim"]
+) -> Float[Array, "steps"]:
+    return jnp.cumsum(jnp.tensordot(steps, ed_to_es, axes=2) / jnp.sum(jnp.square(ed_to_es)))
