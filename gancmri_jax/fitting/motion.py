@@ -113,9 +113,9 @@ def motion_figures(motion: LearnedMotion, num_frames: int = 50) -> dict[str, Fig
         offsets = motion.offsets(start, Motion(name, num_frames))
         steps = differences(offsets)
         kept = retained_motion(steps, motion.ed_to_es)
-        lengths = np.linalg.norm(np.asarray(steps).reshape(len(steps), -1), axis=1)
-        closing = np.linalg.norm(offsets[-1])  # the first offset is 0
-        closure = float(closing / np.mean(lengths))
+        lengths = jnp.linalg.norm(steps.reshape(len(steps), -1), axis=1)
+        closing = jnp.linalg.norm(offsets[-1])  # the first offset is 0
+        closure = float(closing / jnp.mean(lengths))
         figures[name] = Figures(kept.peak, kept.frame, closure, roughness(offsets, True))
     return figures
 
