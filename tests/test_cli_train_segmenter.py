@@ -19,7 +19,8 @@ from tests.tiny_segmenter import tiny_segmenter
 def test_a_trained_segmenter_is_scored_and_put_into_a_model(tmp_path, monkeypatch):
     asked = {}
 
-    def train(config, out):
+    def train(config, out, start, labelled):
+        assert start is labelled is None
         asked["config"] = config
         out.mkdir(exist_ok=True)  # where the lock is
         return tiny_segmenter()

@@ -131,7 +131,7 @@ def augment_labelled(
     names = "geometry still curve bias blur noise window"
     keys = dict(zip(names.split(), jax.random.split(key, len(names.split())), strict=True))
     geometry = draw_geometry(keys["geometry"], beat.heart, size)
-    pictures = jax.vmap(sample, (0, None))(beat.images, geometry)
+    pictures = jax.vmap(sample, (0, None))(beat.images.astype(jnp.float32), geometry)
     pictures = pictures / (jnp.max(pictures) + 1e-6)
     bias = jnp.exp(bias_field(keys["bias"], size))
     softness = BLUR_MOST * jax.random.uniform(keys["blur"]) ** 2
@@ -155,7 +155,7 @@ def marginal_loss_and_metrics(
     example's soft Dice.
     """
     shown = drawn[:, None, None, :]
-    merged = ~shown | (jnp.arange(logits.shape[-1]) == 0)  # what a background pixel may be
+    merged = (~shown).at[..., 0].set(True)  # what a background pixel may be
     log_shares = jax.nn.log_softmax(logits)
     background = jax.nn.logsumexp(log_shares, axis=-1, b=merged.astype(log_shares.dtype))
     merged_log_shares = log_shares.at[..., 0].set(background)

@@ -26,7 +26,7 @@ from gancmri_jax.segmentation.segment import segment
 SIDE = 256  # pixels that frames are brought to, as phantoms' are
 WINDOW = (0.5, 99.8)  # percentiles of a cine that become 0 and 255
 LARGEST = 2.2  # times the drawn part's box that a heart's box can be
-ENLARGED = 1.3  # times the drawn part's box, where the rest of the heart was not found
+ENLARGED = 1.25  # times the box of ventricles that the whole heart's is (median of 60 phantoms)
 
 
 class LabelledCine(NamedTuple):
@@ -182,7 +182,7 @@ def _completed(
 
 def _squared(
     image: Shaped[np.ndarray, "h w"], spacing_mm: tuple[float, float], order: int
-) -> Shaped[np.ndarray, "{SIDE} {SIDE}"]:
+) -> Shaped[np.ndarray, "s s"]:
     """Resample a frame to a square with pixels as high as wide, black beside the frame."""
     tall = 1.0 if math.isnan(spacing_mm[0]) else spacing_mm[0] / spacing_mm[1]
     height, width = image.shape
