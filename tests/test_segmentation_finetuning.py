@@ -1,3 +1,4 @@
+import functools
 import json
 
 import jax
@@ -19,13 +20,19 @@ from gancmri_jax.segmentation.finetuning import (
     start_from,
 )
 from gancmri_jax.segmentation.labelled import LabelledFrames
-from gancmri_jax.segmentation.training import default_config, loss_and_metrics, train_segmenter
+from gancmri_jax.segmentation.training import (
+    default_config,
+    draw_mixed,
+    loss_and_metrics,
+    train_segmenter,
+)
 from tests.tiny_segmenter import random_variables, tiny_segmenter
 
 NETWORK = CardiacFCN((2, 2, 2, 2, 2), level_width=2, head_width=2, phases=2)
 VENTRICLES = [True, True, True, True, False, False]
 
 
+@functools.cache
 def start():
     variables = jax.tree.map(lambda leaf: leaf.astype(jnp.float16), random_variables(NETWORK, 0))
     return Segmenter(NETWORK, variables, 9.0, side=16)
@@ -138,42 +145,58 @@ def labelled():
     )
 
 
+def crop(key, beat, size, num_classes):
+    """In place of augmentation: the pictures as they are, scaled."""
+    images = jnp.moveaxis(beat.images[:, :size, :size] / 255, 0, -1)
+    labels = beat.labels[0, :size, :size]
+    return images.astype(jnp.float32), jax.nn.one_hot(labels, num_classes)
+
+
+def add_a_thousandth(config):
+    """In place of training: every step adds 0.001 to the parameters."""
+
+    def step(state, pool, labelled):
+        params = jax.tree.map(lambda leaf: leaf + 0.001, state.params)
+        return state.replace(step=state.step + 1, params=params), {"loss": 1.0, "dice/LV": 0.5}
+
+    return step
+
+
 @pytest.fixture(scope="module")
-def run(labelled, tmp_path_factory):
-    """A fine-tuned run of three steps, and its configuration."""
-    folder = tmp_path_factory.mktemp("tuned")
+def pool():
     rng = np.random.default_rng(1)
-    images = jnp.asarray(rng.integers(0, 255, (2, 4, 16, 16)), jnp.uint8)
-    masks = jnp.asarray(rng.integers(0, 6, (2, 4, 16, 16)), jnp.uint8)
-    pool = Pool(images, masks, jnp.full((2, 3), 8.0))
-
-    def crop(key, beat, *_):
-        images = jnp.moveaxis(beat.images / 255, 0, -1)
-        return images.astype(jnp.float32), jax.nn.one_hot(beat.labels[0], 6)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "augment", crop)  # which compiles at once
-        patch.setattr(training, "render_pool", lambda *_, **__: pool)
-        train_segmenter(config_of(steps=3), folder, start(), labelled)
-    return folder
+    images, masks = (rng.integers(0, most, (2, 4, 16, 16)) for most in (255, 6))
+    parts = jnp.asarray(images, jnp.uint8), jnp.asarray(masks, jnp.uint8)
+    return Pool(*parts, jnp.full((2, 3), 8.0))
 
 
-def test_a_run_begins_with_the_numbers_it_is_given(run, labelled, tmp_path, monkeypatch):
+@pytest.fixture(params=["stand-in", pytest.param("real step", marks=pytest.mark.slow)])
+def run(request, pool, labelled, tmp_path, monkeypatch):
+    """A folder with a fine-tuned run of three steps."""
+    monkeypatch.setattr(training, "render_pool", lambda *_, **__: pool)
+    monkeypatch.setattr(training, "augment", crop)  # which compiles at once
+    monkeypatch.setattr(finetuning, "augment_labelled", crop)
+    if request.param == "stand-in":
+        monkeypatch.setattr(training, "make_step", add_a_thousandth)
+        monkeypatch.setattr(training, "_make_samples", lambda _: lambda *_: None)
+    train_segmenter(config_of(steps=3), tmp_path / "run", start(), labelled)
+    return tmp_path / "run"
+
+
+def test_a_run_begins_with_the_numbers_it_is_given(run, labelled):
     tuned, before = load_segmenter(run), start()
     assert tuned.side == 16 and tuned.network == NETWORK
-    apart = jax.tree.map(
-        lambda a, b: float(jnp.abs(a - b).max()),
-        tuned.variables["params"],
-        before.variables["params"],
-    )
-    assert 0 < max(jax.tree.leaves(apart)) < 0.02  # three small steps from where it was
+    pairs = zip(*map(jax.tree.leaves, (tuned.variables, before.variables)), strict=True)
+    apart = max(float(jnp.abs(a - b).max()) for a, b in pairs)
+    assert 0 < apart < 0.1  # three small steps from where it was
+    assert {leaf.dtype for leaf in jax.tree.leaves(tuned.variables)} == {jnp.dtype("float32")}
     config = json.loads((run / "config.json").read_text())
     assert config["start"] == before.fingerprint and config["labelled"] == labelled.digest
     assert tuned.card["data"].startswith("phantom hearts and labelled real frames")
-    assert "data" not in config and "start" not in default_config()  # older runs go on
-
-
-def test_other_frames_or_another_start_are_refused(run, labelled):
+    assert not {"start", "labelled", "data_share"} & set(
+        default_config().keys()
+    )  # older runs go on
+    # Other frames or another start belong to another run.
     other = labelled._replace(labels=1 - labelled.labels)
     with pytest.raises(InputError, match=f"labelled: {labelled.digest} → {other.digest}"):
         train_segmenter(config_of(steps=3), run, start(), other)
@@ -181,3 +204,22 @@ def test_other_frames_or_another_start_are_refused(run, labelled):
     config.start = "0123"
     with pytest.raises(InputError, match="start: .* → 0123"):
         train_segmenter(config, run, start(), labelled)
+    # The same command again leaves what is there.
+    again = train_segmenter(config_of(steps=3), run, start(), labelled)
+    jax.tree.map(np.testing.assert_array_equal, again.variables, tuned.variables)
+
+
+def test_a_batch_is_half_phantoms_and_half_labelled_frames(pool, labelled, monkeypatch):
+    monkeypatch.setattr(training, "augment", crop)
+    monkeypatch.setattr(finetuning, "augment_labelled", crop)
+    config = config_of(steps=3)
+    draw = jax.jit(lambda key: draw_mixed(key, pool, labelled, config))
+    images, fractions, drawn = map(np.asarray, draw(jax.random.key(0)))
+    assert images.shape == (4, 16, 16, 2) and fractions.shape == (4, 16, 16, 6)
+    np.testing.assert_array_equal(drawn, [[True] * 6] * 2 + [VENTRICLES] * 2)
+    frames = np.moveaxis(np.asarray(labelled.images[0]), 0, -1)[:16, :16] / 255
+    for picture in images[2:]:  # all labelled frames are alike here
+        np.testing.assert_allclose(picture, frames, rtol=1e-6)
+    known = np.asarray(pool.images).reshape(-1, 16, 16) / 255
+    for picture in images[:2]:
+        assert np.abs(known - picture[..., 0]).max((1, 2)).min() < 1e-6
