@@ -79,7 +79,7 @@ def test_a_lab_s_cines_are_split_trained_on_and_scored(bright, tmp_path, monkeyp
 
     def train(config, out, start, labelled):
         asked.update(config=config, start=start, labelled=labelled)
-        out.mkdir()
+        out.mkdir(exist_ok=True)  # where the lock is
         return dataclasses.replace(tiny_segmenter(), side=32)
 
     monkeypatch.setattr(training, "train_segmenter", train)
