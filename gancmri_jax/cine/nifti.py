@@ -27,7 +27,7 @@ SLICE_MM = 8.0  # the usual thickness of a long-axis cine; a single slice says n
 NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".hdr.gz")
 IMAGE_SUFFIXES = (".img", ".img.gz")  # the other half of a pair
 LABEL_WORDS = re.compile(
-    r"(d?seg(ment(ation|ed|s)?|s)?|labels?|label ?maps?|gt|ground ?truth|masks?|rois?|contours?|"
+    r"(d?seg(ment(ation|ed|s)?|s|4)?|labels?|label ?maps?|gt|ground ?truth|masks?|rois?|contours?|"
     r"annotations?|aseg|parc(ellation)?)"
 )
 FEWEST_FRAMES_IN_THIRD = 20  # of an array (x, y, n, 1): stacks of the heart have fewer slices
