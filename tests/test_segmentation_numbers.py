@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from gancmri_jax.cine.phantom import phantom
+from gancmri_jax.cine.read import read_cines
 from gancmri_jax.model.file import load_segmenter_of
 from gancmri_jax.physiology.phenotypes import measure
 from gancmri_jax.physiology.score import compare, dice
 from gancmri_jax.segmentation.quality import judge
-from gancmri_jax.segmentation.segment import LV, segment
+from gancmri_jax.segmentation.segment import LV, MYOCARDIUM, segment
+from tests import hand_drawn
 from tests.not_hearts import KINDS
 
 pytestmark = pytest.mark.slow
@@ -85,3 +87,39 @@ def test_what_is_no_four_chamber_view_is_flagged(kind, segmenter, request, capsy
     with capsys.disabled():
         print(f"\n{kind.__name__}: {count - len(unflagged)} of {count} flagged; not {unflagged}")
     assert len(unflagged) <= 0.05 * count
+
+
+def test_real_four_chamber_views_agree_with_drawings_or_are_flagged(segmenter, shared, capsys):
+    human = read_cines(shared / "data/cine/human_dicom/4ch")[0]
+    pigs = read_cines(shared / "data/cine/porcine_dicom")
+    for name, cine in zip(hand_drawn.CINES, [human, *pigs], strict=False):
+        segmentation = segment(segmenter, cine)
+        flags = judge(segmentation, cine.spacing_mm, 0).flags
+        agreement = {"lv": [], "myocardium": []}
+        for drawing in hand_drawn.drawings():
+            for one in (one for one in drawing if one["cine"] == name):
+                mask = segmentation.masks[one["frame"]]
+                drawn = hand_drawn.masks(one["outlines"], mask.shape)
+                for structure, label in (("lv", LV), ("myocardium", MYOCARDIUM)):
+                    found = (mask == label).astype(float)
+                    agreement[structure].append(hand_drawn.dice(found, drawn[structure]))
+        with capsys.disabled():
+            dices = {key: np.round(value, 3).tolist() for key, value in agreement.items()}
+            print(f"\n{name}: {dices}, flags {[flag.reason for flag in flags]}")
+        if name == "human":
+            assert not flags
+        if not flags:
+            assert min(agreement["lv"]) >= 0.9
+            assert min(agreement["myocardium"]) >= 0.8
+
+
+def test_real_views_that_show_other_chambers_are_flagged(segmenter, shared, capsys):
+    cines = [
+        *read_cines(shared / "data/cine/human_dicom/2ch"),
+        *read_cines(shared / "data/cine/porcine_dicom")[2:],
+    ]
+    for cine in cines:
+        flags = judge(segment(segmenter, cine), cine.spacing_mm, 0).flags
+        with capsys.disabled():
+            print(f"\n{cine.subject}: {[flag.reason for flag in flags]}")
+        assert flags
