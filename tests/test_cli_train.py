@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         ),
         (
             ["--config=configs/phantom64.py", "--config.lerning_rate=1"],
-            "unknown configuration key lerning_rate; did you mean learning_rate?",
+            "key lerning_rate; did you mean",
         ),
         (["--config=configs/phantom64.py", "--config.batch_size=few"], "batch_size=few"),
         (["--config=configs/phantom64.py", "runs/a"], "unexpected argument runs/a"),

@@ -1,6 +1,7 @@
 """Training configurations: finding and reading them, what they must hold, and each step's parts."""
 
 import difflib
+import importlib.util
 import os
 import pathlib
 import re
@@ -89,12 +90,15 @@ def read_config(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> C
     """
     where, colon, choice = os.fspath(name).partition(":")
     path = find_config(where)
-    words = ["gancmri train", f"--config={path}{colon}{choice}", *settings]
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    words = ["gancmri train", *settings]
     values = flags.FlagValues()
-    flag = config_flags.DEFINE_config_file(
-        "config", lock_config=True, flag_values=values, sys_argv=words
-    )
     try:
+        spec.loader.exec_module(module)
+        config = module.get_config(*[choice] * bool(colon))
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=words)
         stray = values(words)[1:]
     except Exception as error:  # a configuration is a program, which can fail in any way
         unknown = error.__context__
@@ -106,7 +110,7 @@ def read_config(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> C
         raise InputError(" ".join(f"{path}: {error}".split())) from error
     if stray:
         raise InputError(f"unexpected argument {stray[0]}")
-    return flag.value
+    return config
 
 
 def check_config(config: ConfigDict) -> None:
