@@ -29,8 +29,8 @@ def keep_compiled_programs() -> None:
     """Let JAX keep what it compiles for the next command, unless the user set JAX's own variable.
 
     Short compilations are kept too: a video needs dozens. `JAX_ENABLE_COMPILATION_CACHE=0` keeps
-    none. To be called before JAX is imported. Each kind of processor has a folder of its own: a home
-    folder may be shared by machines that cannot run one another's programs.
+    none. To be called before JAX is imported. Each kind of processor has a folder of its own: a
+    home folder may be shared by machines that cannot run one another's programs.
     """
     folder = cache_folder() / "compiled" / _processor()
     os.environ.setdefault(COMPILED_VARIABLE, str(folder.absolute()))
