@@ -1,3 +1,4 @@
+import json
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from gancmri_jax.cli.main import GROUPS, VERBS, gancmri
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import MOTIONS
 from gancmri_jax.version import __version__
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -68,10 +70,23 @@ def test_verbose_names_versions_and_where_an_error_arose_wherever_it_stands():
         assert "in _locate" in result.stderr and "took" in result.stderr
 
 
-def test_quiet_turns_progress_bars_off_for_what_is_imported_next(monkeypatch):
+def test_quiet_turns_progress_bars_off_for_what_is_imported_next(monkeypatch, tmp_path):
     monkeypatch.setenv("TQDM_DISABLE", "0")
-    assert CliRunner().invoke(gancmri, ["info", "-q"]).exit_code == 0
+    report = tmp_path / "info.json"
+    assert CliRunner().invoke(gancmri, ["info", "-q", "--json", str(report)]).exit_code == 0
+    assert json.loads(report.read_text())["generator"]["resolution"] == 64
     assert os.environ["TQDM_DISABLE"] == "1"
+
+
+@pytest.mark.parametrize("verb", ["synthesize", "evaluate"])
+def test_every_motion_is_taken_and_completed(verb):
+    (option,) = (param for param in COMMANDS[(verb,)].params if param.name == "method")
+    context = click.Context(COMMANDS[(verb,)])
+    names = [item.value for item in option.type.shell_complete(context, option, "")]
+    assert names == ["frame-to-frame", "ed-to-es", *MOTIONS]
+    assert [option.type.convert(name, option, context) for name in names] == names
+    with pytest.raises(click.BadParameter, match="'spine' is not one of frame-to-frame, ed-to-es"):
+        option.type.convert("spine", option, context)
 
 
 def shell_lines() -> list[list[str]]:
