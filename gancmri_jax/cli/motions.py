@@ -14,7 +14,8 @@ class MotionName(click.ParamType):
         if param is not None and value == param.default:
             return value
         if value not in motion_names():
-            self.fail(f"{value!r} is not one of {', '.join(motion_names())}", param, ctx)
+            known = ", ".join(motion_names())
+            self.fail(f"unknown motion {value}. Motions are {known}", param, ctx)
         return value
 
     def shell_complete(
