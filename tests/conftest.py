@@ -131,8 +131,11 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `--kills 10` and `--readers-seconds 60` try harder to break what must hold.
 
-    `--screenshots docs` takes the documents' pictures of pages again.
+    `--screenshots docs` takes the documents' pictures of pages again. `--cines 100` measures
+    segmentation on that many cines of each kind, and `--segmenter RUN` another network than demo's.
     """
     parser.addoption("--kills", type=int, default=3, help="how often to kill a training run")
     parser.addoption("--readers-seconds", type=float, default=4, help="how long 20 readers answer")
+    parser.addoption("--cines", type=int, default=3, help="how many cines of a kind to segment")
+    parser.addoption("--segmenter", default="demo", help="what segments them")
     parser.addoption("--screenshots", type=pathlib.Path, help="folder for the documents' pictures")

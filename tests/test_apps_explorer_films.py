@@ -16,6 +16,7 @@ from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology.guidance import Solution
+from gancmri_jax.segmentation.quality import RULES
 from tests.tiny import tiny_model
 from tests.tiny_segmenter import tiny_segmenter
 
@@ -146,7 +147,9 @@ def test_the_curve_has_an_area_for_each_frame_or_for_a_few(model, films):
     assert not any(isinstance(v, float) and math.isnan(v) for v in curve["phenotypes"].values())
     sketch = films.curve(Choice("ed-to-es", 1), wanted, coarse=True)
     assert sketch["frames"] == [0, 6, 12, 18, 25, 31, 37, 43] and len(sketch["areas"]) == 8
-    assert sketch["count"] == 50
+    assert sketch["count"] == 50 and sketch["flags"] == []
+    names = [flag.partition(": ")[0] for flag in curve["flags"]]
+    assert names and set(names) <= {flag for flag, _, _ in RULES.values()}  # random masks
     films.model = dataclasses.replace(model, segmenter=None)
     with pytest.raises(InputError, match="no segmenter; `gancmri train-segmenter`"):
         films.curve(choice, wanted, coarse=False)

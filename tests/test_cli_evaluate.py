@@ -8,6 +8,7 @@ from gancmri_jax.cache import CACHE_VARIABLE
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.cli.main import gancmri, run
+from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import save_model
 from tests.tiny import tiny_model
 
@@ -89,6 +90,26 @@ def test_tables_of_phenotypes_are_correlated(folder, tmp_path):
     result = evaluate(folder, *options)
     assert result.stdout.startswith("pearson_lv_area_ed_cm2 = 1 ")
     assert "5 real" in result.output and len(result.stdout.splitlines()) == 1
+
+
+def test_flagged_subjects_are_left_out_of_a_correlation(folder, tmp_path):
+    values = [(20, ""), (21, ""), (22, ""), (23, ""), (24, "curve"), (5, "curve;scale")]
+    for name, sign in (("a.csv", 1), ("b.csv", 2)):
+        rows = "".join(
+            f"s{i},{sign * (area if i < 5 else 60 / sign)},{flags if name == 'a.csv' else ''}\n"
+            for i, (area, flags) in enumerate(values)
+        )
+        (tmp_path / name).write_text(f"subject,lv_area_ed_cm2,flags\n{rows}")
+    options = ["--real", tmp_path / "a.csv", "--fake", tmp_path / "b.csv", "--metrics", "pearson"]
+    lines = evaluate(folder, *options).stdout.splitlines()
+    assert lines[0].startswith("pearson_lv_area_ed_cm2 = 1 ") and "4 real" in lines[0]
+    assert lines[1] == "2 flagged subjects left out; --keep-flagged includes them"
+    (kept,) = evaluate(folder, *options, "--keep-flagged").stdout.splitlines()
+    assert "6 real" in kept and not kept.startswith("pearson_lv_area_ed_cm2 = 1 ")
+    table = tmp_path / "a.csv"
+    table.write_text(table.read_text().replace(",\n", ",pieces\n"))
+    with pytest.raises(InputError, match="all 6 shared subjects are flagged"):
+        evaluate(folder, *options)
 
 
 def test_what_cannot_be_evaluated_is_one_line(folder, tmp_path, capsys):

@@ -17,6 +17,7 @@ from gancmri_jax.cli.main import gancmri
 from gancmri_jax.errors import InputError
 from gancmri_jax.model import file
 from gancmri_jax.physiology.outputs import unique_names
+from gancmri_jax.tables import read_table
 from tests.tiny_segmenter import bright_segmenter
 
 RADII_MM = (24.0, 20.0, 16.0, 22.0)
@@ -111,7 +112,7 @@ def test_truth_is_scored_against(study, tmp_path):
     }
     write_phenotypes(study / "phenotypes.csv", {"ann": truth, "bob": truth})
     plain = run("--input", study, "--truth", study, "--out", tmp_path / "plain")
-    assert "against " not in plain.stdout  # both are flagged
+    assert f"against {study}: all 2 cines are flagged" in plain.stdout
     asked = ("--input", study, "--truth", study, "--out", tmp_path / "out")
     result = run(*asked, "--keep-flagged", "--intervals")
     assert "mean of 2 cines: LV 17." in result.stdout
@@ -131,6 +132,54 @@ def test_truth_is_scored_against(study, tmp_path):
     write_phenotypes(study / "phenotypes.csv", {"ann": truth})
     with pytest.raises(InputError, match="no subject bob"):
         run("--input", study, "--truth", study, "--out", tmp_path / "more")
+
+
+def as_mnms2(study, name="001"):
+    """The discs as M&Ms-2 has them: masks of the frames at ED and ES, without atria."""
+    frames, lv = discs()
+    folder = study / name
+    folder.mkdir(parents=True)
+    write_nifti(folder / f"{name}_LA_CINE.nii.gz", frames, (2.0, 2.0), 250.0)
+    for phase, frame in (("ED", 0), ("ES", 2)):
+        labels = (lv[frame] + 2 * (frames[frame] == 300)).astype(np.uint8)
+        labels[2, 2:4] = 3
+        for end, pixels in (("", frames[frame]), ("_gt", labels)):
+            array = pixels.T[:, :, None]
+            image = nibabel.Nifti1Image(array, np.diag([-2.0, -2.0, 8, 1]))
+            nibabel.save(image, folder / f"{name}_LA_{phase}{end}.nii.gz")
+
+
+def test_masks_of_mnms2_are_scored_without_atria(tmp_path):
+    study, out = tmp_path / "study", tmp_path / "out"
+    as_mnms2(study)
+    as_mnms2(study, "002")
+    for path in study.glob("002/*_gt.nii.gz"):
+        path.unlink()
+    asked = ("--input", study, "--truth", study, "--out", out)
+    result = run(*asked, "--keep-flagged")
+    assert result.exit_code == 0 and f"002: has no mask in {study}; not scored" in result.stderr
+    lines = result.stdout.splitlines()
+    (line,) = [x for x in lines if x.startswith(f"against {study}: LV Dice ")]
+    assert line.endswith("of 1 cine") and "sphericity" not in line
+    assert sum(": Dice mean" in x for x in lines) == 3
+    assert "RV: Dice mean 0.000, median 0.000 (1 cine)" in lines  # of which none is found
+    assert any(x.startswith("FAC: bias ") for x in lines)
+    assert "not scored, as no mask has them: LA, RA" in lines
+    assert "LV Dice below 0.8 in 0 of 2 frames, flagged cines included" in lines
+    ed, es = read_table(out / "scores.csv")
+    assert (ed.cells["phase"], es.cells["phase"], es.cells["frame"]) == ("ED", "ES", "2")
+    assert ed.number("lv_dice") > 0.95 and ed.number("lv_hausdorff_mm") <= 4
+    assert (ed.cells["rv_dice"], ed.cells["rv_hausdorff_mm"], ed.cells["la_dice"]) == ("0", "", "")
+    assert ed.cells["flags"] == "missing"
+    assert es.number("lv_area_true_cm2") == pytest.approx(math.pi * 1.6**2, rel=0.05)
+    with Image.open(out / "bland_altman.png") as plot:
+        assert plot.height == 396
+
+    mask = study / "001" / "001_LA_ES_gt.nii.gz"
+    mask.write_bytes(b"torn")
+    with pytest.raises(InputError, match="001_LA_ES_gt.nii.gz: is broken"):
+        run("--input", study, "--truth", study, "--out", tmp_path / "more")
+    assert not (tmp_path / "more").exists()
 
 
 def test_unknown_spacing_is_said_and_not_invented(tmp_path):

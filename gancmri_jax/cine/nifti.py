@@ -27,7 +27,7 @@ SLICE_MM = 8.0  # the usual thickness of a long-axis cine; a single slice says n
 NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".hdr.gz")
 IMAGE_SUFFIXES = (".img", ".img.gz")  # the other half of a pair
 LABEL_WORDS = re.compile(
-    r"(d?seg(ment(ation|ed|s)?|s)?|labels?|label ?maps?|gt|ground ?truth|masks?|rois?|contours?|"
+    r"(d?seg(ment(ation|ed|s)?|s|4)?|labels?|label ?maps?|gt|ground ?truth|masks?|rois?|contours?|"
     r"annotations?|aseg|parc(ellation)?)"
 )
 FEWEST_FRAMES_IN_THIRD = 20  # of an array (x, y, n, 1): stacks of the heart have fewer slices
@@ -145,13 +145,14 @@ def read_stored(
     subject: str,
     slice_index: int | None = None,
     time_axis: int | None = None,
+    fewest: int = 2,
 ) -> tuple[Cine, Direction, Direction]:
     """Read a cine with x as columns and y as rows, and where those run to in DICOM's axes.
 
     Integers stay integers where the header does not scale them. The time between frames is the
     fourth voxel size in its unit, or, where the unit is not said, in seconds below 1 and in
     milliseconds from there on; `timing.checked` says whether a heart could beat so. Directions are
-    zeros where the affine does not say.
+    zeros where the affine does not say. An array of fewer frames than `fewest` is refused.
     """
     path = _path(source)
     try:
@@ -165,7 +166,7 @@ def read_stored(
     except Exception as error:
         raise InputError(f"{path}: is broken or no NIfTI file ({type(error).__name__})") from error
     axis = _time_axis(path, shape, zooms, time_axis)
-    _check_shape(path, shape, axis, image.get_data_dtype().itemsize, slice_index)
+    _check_shape(path, shape, axis, image.get_data_dtype().itemsize, slice_index, fewest)
     across = None if len(shape) == 3 else 5 - axis  # the axis of slices
     index = [slice(None)] * len(shape)
     if across is not None and shape[across] > 1:
@@ -191,6 +192,19 @@ def read_stored(
         notes=(note,) if note else (),
     )
     return cine, *_directions(affine)
+
+
+def read_directions(path: pathlib.Path) -> tuple[Direction, Direction]:
+    """Return where columns and rows of a file run to in DICOM's axes, by its header alone.
+
+    Raises:
+        InputError: It is broken.
+    """
+    try:
+        image: Any = nibabel.load(path)
+        return _directions(image.affine)
+    except Exception as error:
+        raise InputError(f"{path}: is broken or no NIfTI file ({type(error).__name__})") from error
 
 
 def _path(source: pathlib.Path | File) -> pathlib.Path:
@@ -261,6 +275,7 @@ def _check_shape(
     axis: int,
     item_bytes: int,
     slice_index: int | None,
+    fewest: int,
 ) -> None:
     num_bytes = math.prod(shape) * item_bytes
     if num_bytes > MOST_BYTES:
@@ -281,7 +296,7 @@ def _check_shape(
             )
         if not 0 <= slice_index < num_slices:
             raise InputError(f"{path}: has slices 0…{num_slices - 1}, and no slice {slice_index}")
-    if shape[axis] < 2:
+    if shape[axis] < fewest:
         raise InputError(f"{path}: must be (x, y, 1, t) or (x, y, t), is {shape}")
 
 

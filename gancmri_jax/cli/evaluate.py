@@ -57,6 +57,12 @@ class _ListsMetrics(click.Command):
     type=click.IntRange(0),
     help="Bootstrap resamples for the interval of a Fréchet distance; 0 turns the interval off.",
 )
+@click.option(
+    "--keep-flagged",
+    is_flag=True,
+    help="Include subjects whose segmentation is flagged in phenotypes.csv when pearson compares "
+    "two of them.",
+)
 @click.option("--no-cache", is_flag=True, help="Do not cache the features of the real set.")
 @click.option(
     "--table",
@@ -85,6 +91,7 @@ def command(
     seed: int,
     ddof: int,
     bootstrap: int,
+    keep_flagged: bool,
     no_cache: bool,
     table: tuple[str, ...],
     compare: tuple[pathlib.Path, pathlib.Path] | None,
@@ -99,8 +106,8 @@ def command(
 
     A number in the name of a frame metric is the sample size: fid2000 draws 2,000 frames from each
     set, fid50k_full compares 50,000 with all real frames. fvd16_equispaced and fvd16_consecutive
-    take a clip of 16 frames from each of up to 2,048 videos. pearson compares two phenotypes.csv;
-    use it alone.
+    take a clip of 16 frames from each of up to 2,048 videos. pearson compares two phenotypes.csv
+    without subjects flagged in either; use it alone.
     """
     if bootstrap == 1:
         raise click.UsageError("--bootstrap must be 0, or at least 2")
@@ -128,7 +135,7 @@ def command(
         return
     assert real and fake
     if any(name.metric.kind == "tables" for name in asked):
-        _compare_tables(asked, pathlib.Path(real), pathlib.Path(fake), report)
+        _compare_tables(asked, pathlib.Path(real), pathlib.Path(fake), keep_flagged, report)
         return
     if any(name.metric.backbone == "segmenter" for name in asked):
         owner = load_segmenter_of(segmenter), segmenter
@@ -152,7 +159,11 @@ def command(
 
 
 def _compare_tables(
-    asked: list[MetricName], real: pathlib.Path, fake: pathlib.Path, report: pathlib.Path | None
+    asked: list[MetricName],
+    real: pathlib.Path,
+    fake: pathlib.Path,
+    keep_flagged: bool,
+    report: pathlib.Path | None,
 ) -> None:
     from gancmri_jax.metrics.card import write_cards
     from gancmri_jax.metrics.columns import compare_tables
@@ -163,8 +174,10 @@ def _compare_tables(
             f"{', '.join(others)}: compares images, and other metrics here compare tables; "
             "measure them in two commands"
         )
-    cards = [card for name in asked for card in compare_tables(name, real, fake)]
+    cards = [card for name in asked for card in compare_tables(name, real, fake, keep_flagged)]
     click.echo("\n".join(map(str, cards)))
+    if cards[0].details:
+        click.echo(f"{cards[0].details}; --keep-flagged includes them")
     if report is not None:
         write_cards(report, cards)
 

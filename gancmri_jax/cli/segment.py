@@ -24,8 +24,9 @@ from gancmri_jax.cli.reading import Extras, reads_cines
 @click.option(
     "--truth",
     type=click.Path(path_type=pathlib.Path),
-    help="Folder from `gancmri phantom` with the true masks; prints the errors against them. "
-    "Implies --keep-ids.",
+    help="Folder with true masks, from `gancmri phantom` or as M&Ms-2 and ukbb_cardiac have them; "
+    "prints the errors against them and writes scores.csv and bland_altman.png. Implies "
+    "--keep-ids.",
 )
 @click.option(
     "--papillary",
@@ -76,10 +77,13 @@ def command(
     Areas and sphericity need the pixel spacing; give --spacing-mm for videos and PNGs. ES is when
     the smoothed LV area is smallest (es_phase_frames); the ES frame comes from the input if it
     names one, otherwise it is the nearest frame. With --truth, it is always the nearest frame.
+
+    With --truth, masks are matched with cines by the subject's name. Structures that no mask has,
+    such as atria in M&Ms-2, are not scored. Printed means leave flagged cines out; scores.csv has
+    all cines.
     """
     import dataclasses
 
-    from gancmri_jax.cine.phenotypes import read_phenotypes
     from gancmri_jax.cine.read import input_path, read_cines
     from gancmri_jax.cine.records import is_records
     from gancmri_jax.cine.refusal import Refusal
@@ -88,30 +92,36 @@ def command(
     from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.physiology.outputs import segment_cine, unique_names, write_findings
     from gancmri_jax.physiology.phenotypes import Findings, describe, describe_means
-    from gancmri_jax.physiology.score import Score, describe_coverage, mean, score_against
+    from gancmri_jax.physiology.truth import Scored, read_truth, report_scores, score_cine
     from gancmri_jax.segmentation.scale import HEART_SPREAD
 
     def say(refusal: Refusal) -> None:
         click.echo(str(refusal), err=True)
 
     segmenter = load_segmenter_of(name)
-    known = read_phenotypes(truth / "phenotypes.csv") if truth else {}
     extras = Extras()
     try:
         cines = read_cines(source, say, reading, on_extra=extras, keep_ids=keep_ids or bool(truth))
     finally:
         extras.sum_up()
+    names = unique_names(cines)
+    truths = {}
     if truth:
+        truths = read_truth(
+            truth,
+            dict(zip(names, cines, strict=True)),
+            lambda name: click.echo(f"{name}: has no mask in {truth}; not scored", err=True),
+        )
         cines = [dataclasses.replace(cine, es_frame=None) for cine in cines]
     elif not (keep_ids or is_records(source)):
         key = subject_key()
         cines = [
             dataclasses.replace(cine, subject=hash_subject(cine.subject, key)) for cine in cines
         ]
+        names = unique_names(cines)
 
     findings: dict[str, Findings] = {}
-    scores: dict[str, Score] = {}
-    names = unique_names(cines)
+    scores: dict[str, Scored] = {}
     for stem, cine in zip(names, tqdm(cines, unit=" cines", desc="segment"), strict=True):
         try:
             segmentation, found = segment_cine(segmenter, cine, out / stem, papillary, intervals)
@@ -127,8 +137,8 @@ def command(
                     f"its heart's size suggests {found.estimated_mm:.2f} mm ± {HEART_SPREAD:.0%}"
                 )
         tqdm.write(f"{stem}: {'; '.join(notes)}")
-        if truth:
-            scores[stem] = score_against(truth, known, stem, segmentation, found)
+        if stem in truths:
+            scores[stem] = score_cine(truths[stem], segmentation, found, cine.spacing_mm)
     if not findings:
         raise InputError(f"{input_path(source, keep_ids)}: no cine could be segmented")
     write_findings(out, findings, segmenter, papillary)
@@ -140,9 +150,7 @@ def command(
     if len(kept) > 1:
         which = "cines" if keep_flagged or not flagged else "cines without flags"
         click.echo(f"mean of {len(kept)} {which}: {describe_means(list(kept.values()))}")
-    if scored := [score for stem, score in scores.items() if stem in kept]:
-        click.echo(f"against {truth}: {mean(scored)}")
-        if intervals:
-            rows = [(kept[stem].phenotypes, known[stem]) for stem in kept]
-            click.echo(describe_coverage(rows))
+    if truth and scores:
+        for line in report_scores(out, truth, scores, keep_flagged, intervals):
+            click.echo(line)
     click.echo(f"{len(findings)} cines in {out}")

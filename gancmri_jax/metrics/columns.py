@@ -5,22 +5,40 @@ import pathlib
 
 import numpy as np
 
-from gancmri_jax.cine.phenotypes import FRAME_COLUMNS, read_phenotypes
+from gancmri_jax.cine.phenotypes import FRAME_COLUMNS, read_flags, read_phenotypes
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.card import Card
 from gancmri_jax.metrics.names import MetricName
 
 
-def compare_tables(asked: MetricName, real: pathlib.Path, fake: pathlib.Path) -> list[Card]:
+def compare_tables(
+    asked: MetricName, real: pathlib.Path, fake: pathlib.Path, keep_flagged: bool = False
+) -> list[Card]:
     """Measure each column that two `phenotypes.csv` share, subject by subject.
 
+    Args:
+        asked: The metric.
+        real: A table.
+        fake: Another table.
+        keep_flagged: Include subjects whose segmentation either table flags; the cards' `details`
+            say how many were left out.
+
     Raises:
-        InputError: A table cannot be read, or they share no subject or no column that varies.
+        InputError: A table cannot be read, or they share no subject, none without flags, or no
+            column that varies.
     """
     tables = [read_phenotypes(path) for path in (real, fake)]
-    subjects = [subject for subject in tables[0] if subject in tables[1]]
-    if not subjects:
+    shared = [subject for subject in tables[0] if subject in tables[1]]
+    if not shared:
         raise InputError(f"{real} and {fake} share no subject; names must be written alike")
+    flagged = set() if keep_flagged else {*read_flags(real), *read_flags(fake)}
+    subjects = [subject for subject in shared if subject not in flagged]
+    if not subjects:
+        raise InputError(
+            f"{real} and {fake}: all {len(shared)} shared subjects are flagged; look at them, or "
+            "use --keep-flagged"
+        )
+    left_out = len(shared) - len(subjects)
     columns = [
         column
         for column in tables[0][subjects[0]]
@@ -47,6 +65,7 @@ def compare_tables(asked: MetricName, real: pathlib.Path, fake: pathlib.Path) ->
                 fake_digest=digests[1],
                 seed=0,
                 interval=(found.low, found.high),
+                details=f"{left_out} flagged subjects left out" if left_out else "",
                 interval_by=f"{asked.metric.interval}; p = {found.p_value:.2g} of no correlation",
             )
         )

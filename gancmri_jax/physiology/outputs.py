@@ -10,6 +10,7 @@ import numpy as np
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.masks import OURS
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.phenotypes import write_phenotypes
 from gancmri_jax.cine.video_file import write_mp4, write_png
@@ -17,7 +18,6 @@ from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.physiology.curve import plot_curve, write_curve
 from gancmri_jax.physiology.intervals import area_intervals
 from gancmri_jax.physiology.phenotypes import Findings, measure
-from gancmri_jax.physiology.score import MASK
 from gancmri_jax.segmentation.overlay import captioned, contact_sheet, overlay
 from gancmri_jax.segmentation.quality import judge
 from gancmri_jax.segmentation.scale import HEART_SPREAD, estimate_spacing_mm
@@ -73,7 +73,9 @@ def segment_cine(
         findings = findings._replace(phenotypes=findings.phenotypes | bounds)
     folder.mkdir(parents=True, exist_ok=True)
     if not math.isnan(cine.spacing_mm[0]):
-        write_nifti(folder / MASK, segmentation.masks, cine.spacing_mm, cine.frame_ms or 0.0)
+        write_nifti(
+            folder / f"{OURS}.nii.gz", segmentation.masks, cine.spacing_mm, cine.frame_ms or 0.0
+        )
     drawn = overlay(cine, segmentation.masks)
     reasons = [f"{flag.name}: {flag.reason}" for flag in quality.flags]
     write_png(folder / "overlay.png", captioned(contact_sheet(drawn), reasons))

@@ -2,30 +2,24 @@
 
 import dataclasses
 import math
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from gancmri_jax.cine.nifti import read_nifti
 from gancmri_jax.cine.phantom import phantom
-from gancmri_jax.cine.phenotypes import Phenotypes
-from gancmri_jax.errors import InputError
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.physiology.intervals import AREAS, FACTOR
-from gancmri_jax.physiology.phenotypes import Findings, measure
-from gancmri_jax.segmentation.segment import LV, Segmentation, segment
-
-MASK = "la_4ch_mask.nii.gz"  # as `gancmri phantom` names it
+from gancmri_jax.physiology.phenotypes import measure
+from gancmri_jax.segmentation.segment import LV, segment
 
 
 class Score(NamedTuple):
-    """Means over cines.
+    """Means over cines; NaN for what is not known of any.
 
     Attributes:
-        lv_dice: Overlap of the left ventricle's masks, over all frames.
+        lv_dice: Overlap of the left ventricle's masks, over all frames that have true ones.
         lv_area_error_percent: Absolute error of LV area at ED and at ES.
         sphericity_error: Absolute error of the sphericity index.
         cines: How many cines.
@@ -37,10 +31,13 @@ class Score(NamedTuple):
     cines: int
 
     def __str__(self) -> str:
-        return (
-            f"LV Dice {self.lv_dice:.3f}, LV area error {self.lv_area_error_percent:.1f} %, "
-            f"sphericity error {self.sphericity_error:.3f}, means of {self.cines} cines"
-        )
+        parts = [f"LV Dice {self.lv_dice:.3f}"]
+        if not math.isnan(self.lv_area_error_percent):
+            parts.append(f"LV area error {self.lv_area_error_percent:.1f} %")
+        if not math.isnan(self.sphericity_error):
+            parts.append(f"sphericity error {self.sphericity_error:.3f}")
+        of = "of 1 cine" if self.cines == 1 else f"means of {self.cines} cines"
+        return ", ".join([*parts, of])
 
 
 def dice(a: Bool[np.ndarray, "*shape"], b: Bool[np.ndarray, "*shape"]) -> float:
@@ -64,16 +61,21 @@ def compare(
         lv_dice=float(
             np.mean([dice(a == LV, b == LV) for a, b in zip(masks, true_masks, strict=True)])
         ),
-        lv_area_error_percent=100 * float(np.mean(errors)),
+        lv_area_error_percent=100 * _known_mean(errors),
         sphericity_error=abs(phenotypes["sphericity_index"] - true_phenotypes["sphericity_index"]),
         cines=1,
     )
 
 
 def mean(scores: list[Score]) -> Score:
-    """Average scores of single cines."""
-    lv_dice, area_error, sphericity_error, _ = np.mean(scores, axis=0).tolist()
+    """Average scores of single cines, each number over the cines of which it is known."""
+    lv_dice, area_error, sphericity_error, _ = map(_known_mean, zip(*scores, strict=True))
     return Score(lv_dice, area_error, sphericity_error, len(scores))
+
+
+def _known_mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
 
 
 def describe_coverage(rows: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> str:
@@ -96,28 +98,6 @@ def describe_coverage(rows: Sequence[tuple[Mapping[str, float], Mapping[str, flo
         f"intervals hold {held} of {len(misses)} true areas ({held / len(misses):.0%}) with a "
         f"factor of {FACTOR:.2f}; one of {needed:.2f} holds 90 %"
     )
-
-
-def score_against(
-    truth: pathlib.Path,
-    true_phenotypes: Phenotypes,
-    name: str,
-    segmentation: Segmentation,
-    findings: Findings,
-) -> Score:
-    """Score one cine against the mask of its name in a folder as `gancmri phantom` writes it.
-
-    Raises:
-        InputError: The folder has no such mask, the table no such subject, or sizes differ.
-    """
-    if name not in true_phenotypes:
-        raise InputError(f"{truth}: phenotypes.csv has no subject {name}, to score it against")
-    masks = read_nifti(truth / name / MASK, name).pixels
-    if masks.shape != segmentation.masks.shape:
-        raise InputError(
-            f"{truth}: the mask of {name} is {masks.shape}, the cine {segmentation.masks.shape}"
-        )
-    return compare(segmentation.masks, findings.phenotypes, masks, true_phenotypes[name])
 
 
 def score_phantoms(

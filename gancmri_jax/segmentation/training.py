@@ -1,4 +1,8 @@
-"""Training of the cardiac FCN on phantom hearts; the same call continues a run that broke off."""
+"""Training of the cardiac FCN on phantom hearts; the same call continues a run that broke off.
+
+It starts from random numbers, or from another segmenter's; then labelled real frames may be mixed
+in (`finetuning`).
+"""
 
 import functools
 import json
@@ -11,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -24,6 +28,13 @@ from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.runs.writer import MetricsFile, pin_config
 from gancmri_jax.segmentation.augmentation import HEART_SHARE, Beat, augment
 from gancmri_jax.segmentation.data import Pool, render_pool, replace
+from gancmri_jax.segmentation.finetuning import (
+    draw_labelled,
+    labelled_count,
+    marginal_loss_and_metrics,
+    start_variables,
+)
+from gancmri_jax.segmentation.labelled import LabelledFrames
 from gancmri_jax.version import __version__
 
 _REPORT, _SAVE = 50, 500  # steps between lines of metrics, and between checkpoints
@@ -59,8 +70,19 @@ def default_config() -> ConfigDict:
     )
 
 
-def train_segmenter(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
+def train_segmenter(
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    start: Segmenter | None = None,
+    labelled: LabelledFrames | None = None,
+) -> Segmenter:
     """Train by the configuration, leaving everything in `workdir`; return the segmenter.
+
+    Args:
+        config: As `default_config` returns it; for `start`, changed by `finetuning.start_from`.
+        workdir: The run's folder.
+        start: A segmenter whose numbers are the first ones.
+        labelled: Real frames; `config.data_share` of each batch are drawn from them.
 
     Raises:
         InputError: The configuration cannot be trained with, or `workdir` holds another run or is
@@ -69,16 +91,26 @@ def train_segmenter(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
     if config.size < MULTIPLE or config.size % MULTIPLE:
         raise InputError(f"the size must be a multiple of {MULTIPLE}, got {config.size}")
     with one_run(workdir, "train-segmenter"):
-        return _train(config, workdir)
+        return _train(config, workdir, start, labelled)
 
 
-def _train(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
+def _train(
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    start: Segmenter | None,
+    labelled: LabelledFrames | None,
+) -> Segmenter:
+    if labelled is not None:
+        labelled_count(config)
+        config.labelled = labelled.digest
     try:
         (workdir / "samples").mkdir(parents=True, exist_ok=True)
         pin_config(workdir, config)
     except OSError as error:
         raise InputError(f"{workdir}: cannot be written: {error}") from error
     state = init_state(config)
+    if start is not None:
+        state = state.replace(**start_variables(start))
 
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         if (loaded := checkpoints.load_latest(state)) is not None:
@@ -99,7 +131,7 @@ def _train(config: ConfigDict, workdir: pathlib.Path) -> Segmenter:
         bar = tqdm(total=config.steps, initial=done, unit=" steps", desc="train-segmenter")
         seen, since = [], time.perf_counter()
         for index in range(done, config.steps):
-            state, metrics = step(state, pool)
+            state, metrics = step(state, pool, labelled)
             seen.append(metrics)
             bar.update()
             done, last = index + 1, index + 1 == config.steps
@@ -157,18 +189,26 @@ def loss_and_metrics(
 
 
 def make_step(config: ConfigDict):
-    """Build the jitted step (state, pool) → (state, metrics): Adam, warm up, cosine down."""
+    """Build the jitted step (state, pool, labelled frames or None) → (state, metrics).
+
+    Adam, warm up, cosine down.
+    """
     network, optimizer = _network(config), _optimizer(config)
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def step(state: SegmenterState, pool: Pool):
+    def step(state: SegmenterState, pool: Pool, labelled: LabelledFrames | None = None):
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        images, fractions = draw_batch(key, pool, config)
+        if labelled is None:
+            images, fractions = draw_batch(key, pool, config)
+            compare = loss_and_metrics
+        else:
+            images, fractions, drawn = draw_mixed(key, pool, labelled, config)
+            compare = functools.partial(marginal_loss_and_metrics, drawn=drawn)
 
         def loss(params):
             variables = {"params": params, "batch_stats": state.batch_stats}
             logits, new = network.apply(variables, images, train=True, mutable="batch_stats")
-            value, metrics = loss_and_metrics(logits, fractions)
+            value, metrics = compare(logits, fractions)
             return value, (new["batch_stats"], metrics)
 
         gradients, (batch_stats, metrics) = jax.grad(loss, has_aux=True)(state.params)
@@ -209,6 +249,23 @@ def draw_batch(
     )
 
 
+def draw_mixed(
+    key: Array, pool: Pool, labelled: LabelledFrames, config: ConfigDict
+) -> tuple[Float[Array, "n h w p"], Float[Array, "n h w k"], Bool[Array, "n k"]]:
+    """Draw a batch of phantoms and labelled frames, and which classes are drawn in each."""
+    count = labelled_count(config)
+    fewer = ConfigDict({**config, "batch_size": config.batch_size - count})
+    phantoms = draw_batch(key, pool, fewer)
+    images, fractions, drawn = draw_labelled(
+        jax.random.fold_in(key, 1), labelled, config.size, count
+    )
+    return (
+        jnp.concatenate([phantoms[0], images]),
+        jnp.concatenate([phantoms[1], fractions]),
+        jnp.concatenate([jnp.ones((fewer.batch_size, len(CLASSES)), bool), drawn]),
+    )
+
+
 def segmenter_of(state: SegmenterState, config: ConfigDict) -> Segmenter:
     """Build what users get of a state."""
     return Segmenter(
@@ -219,7 +276,9 @@ def segmenter_of(state: SegmenterState, config: ConfigDict) -> Segmenter:
         card={
             "gancmri_jax": __version__,
             "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-            "data": "phantom hearts, frames in display order (rows down, columns right)",
+            "data": "phantom hearts, frames in display order (rows down, columns right)"
+            if "labelled" not in config
+            else "phantom hearts and labelled real frames, in display order",
             "trained_steps": int(state.step),
             "config": json.loads(config.to_json()),
         },

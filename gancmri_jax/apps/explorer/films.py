@@ -25,6 +25,7 @@ from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology.guidance import DIRECTIONS, Solution, solve
 from gancmri_jax.physiology.phenotypes import measure
+from gancmri_jax.segmentation.quality import judge
 from gancmri_jax.segmentation.segment import segment
 from gancmri_jax.video.render import render_uint8
 from gancmri_jax.video.superres import super_resolve
@@ -132,6 +133,9 @@ class Films:
             cine = dataclasses.replace(cine, pixels=cine.pixels[frames], ed_frame=0, es_frame=None)
         segmentation = segment(self.model.segmenter, cine, lambda _: wanted())
         findings = measure(cine, segmentation, begins_at_ed=True)
+        ed_frame = int(findings.phenotypes["ed_frame"])
+        # A few frames do not say how a heart beats.
+        flags = () if coarse else judge(segmentation, cine.spacing_mm, ed_frame).flags
         return {
             "frames": frames.tolist(),
             "count": count,
@@ -141,6 +145,7 @@ class Films:
                 name: None if math.isnan(value) else value
                 for name, value in findings.phenotypes.items()
             },
+            "flags": [f"{flag.name}: {flag.reason}" for flag in flags],
         }
 
     @property

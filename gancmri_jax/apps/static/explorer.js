@@ -181,7 +181,7 @@ function stepFrames(frames) {
 }
 
 function readOut(pane) {
-  const { phenotypes, unit, areas } = pane.curve;
+  const { phenotypes, unit, areas, flags } = pane.curve;
   const number = (name, digits) => phenotypes[name] !== null && phenotypes[name].toFixed(digits);
   const ed = number("lv_area_ed_cm2", 1);
   const es = number("lv_area_es_cm2", 1);
@@ -194,6 +194,9 @@ function readOut(pane) {
   ].filter(Boolean);
   const said = parts.join(" · ") || "no left ventricle found";
   $(`readout-${pane.name}`).textContent = said;
+  const warning = $(`flags-${pane.name}`);
+  warning.textContent = flags.length ? `Not to be trusted: ${flags.join("; ")}` : "";
+  warning.hidden = !flags.length;
   $("curve-title").textContent = `Area of the left ventricle over the beat, ${unit}`;
   const found = areas.filter((value) => value !== null);
   if (pane.name === "a" && found.length) {

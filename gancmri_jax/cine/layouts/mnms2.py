@@ -16,13 +16,13 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.files import MOST_BYTES
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.layouts.walk import walk
+from gancmri_jax.cine.masks import frame_like
 from gancmri_jax.cine.nifti import read_nifti, read_stored
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.errors import InputError
 
 SUFFIX = "_LA_CINE.nii.gz"
 FRAMES = ("_LA_ED.nii.gz", "_LA_ES.nii.gz")
-SAME = 1e-3  # of the intensity range: what rounding on the way to a file changes
 
 
 def find(path: pathlib.Path) -> list[Subject]:
@@ -54,12 +54,7 @@ def read(subject: Subject, options: ReadOptions) -> Iterator[Cine | Refusal]:
 def _find_frame(cine: Cine, path: pathlib.Path) -> int | None:
     """Return the frame of a cine that a file holds, None where there is no such frame or file."""
     picture = _read_picture(path)
-    if picture is None or picture.shape != cine.pixels.shape[1:]:
-        return None
-    frames = cine.pixels.astype(np.float32)
-    apart = np.abs(frames - picture).mean((1, 2))
-    nearest = int(apart.argmin())
-    return nearest if apart[nearest] <= SAME * np.ptp(frames) else None
+    return None if picture is None else frame_like(picture, cine.pixels)
 
 
 def _read_picture(path: pathlib.Path) -> Shaped[np.ndarray, "h w"] | None:

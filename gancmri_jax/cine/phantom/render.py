@@ -1,5 +1,6 @@
 """Render a subject: a cine as a scanner would give it, its masks and its phenotypes."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -11,9 +12,9 @@ from jaxtyping import Array, Int16, PRNGKeyArray, UInt8
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.phantom.anatomy import Subject
 from gancmri_jax.cine.phantom.artefacts import banding, wire_voids
-from gancmri_jax.cine.phantom.heart import heart
+from gancmri_jax.cine.phantom.heart import Heart, heart
 from gancmri_jax.cine.phantom.measure import measure
-from gancmri_jax.cine.phantom.motion import pose
+from gancmri_jax.cine.phantom.motion import Pose, pose
 from gancmri_jax.cine.phantom.picture import label, picture
 from gancmri_jax.cine.phantom.population import Population, draw, traits
 from gancmri_jax.cine.phantom.scanner import BLOOD, acquire, coil, subject_mm
@@ -65,11 +66,15 @@ def render(
     return Phantom(cine, np.asarray(masks), phenotypes, traits(subject, population))
 
 
-@partial(jax.jit, static_argnames=("size", "frames"))
+@partial(jax.jit, static_argnames=("size", "frames", "view"))
 def render_frames(
-    key: PRNGKeyArray, subject: Subject, size: int, frames: int
+    key: PRNGKeyArray,
+    subject: Subject,
+    size: int,
+    frames: int,
+    view: Callable[[Subject, Pose, Field, Field], Heart] = heart,
 ) -> tuple[Int16[Array, "t h w"], UInt8[Array, "t h w"]]:
-    """Render pictures and masks; one program serves every subject."""
+    """Render pictures and masks; one program serves every subject of a view."""
     finer = 2 if size < FINE_GRID else 1
     x, y = _grid_mm(subject, size, finer)
     edge_mm = subject.fov_mm / (size * finer)
@@ -88,7 +93,7 @@ def render_frames(
 
     def frame(i: Array) -> tuple[Array, Array]:
         posed = pose(subject, i / frames)
-        shapes = heart(subject, posed, x, y)
+        shapes = view(subject, posed, x, y)
         signal = sensitivity * picture(subject, posed, shapes, chest, x, y, edge_mm)
         image = acquire(jax.random.fold_in(key, i), subject, signal, size)
         pixels = jnp.clip(jnp.round(level * image), 0, 32767).astype(jnp.int16)
