@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Bytecode is written whatever the user's shell says: without it, each worker compiles every test.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow lint
+.PHONY: demo test test-slow test-wheel test-matrix lint
 
 demo: .venv/.installed
 	$(BIN)/python synthesize.py --out demo
@@ -43,3 +43,11 @@ lint: .venv/.installed-test
 		{ echo 'error: $(PYTHON) lacks venv; install it (on Debian and Ubuntu: apt-get install python3-venv)' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	touch $@
+
+# A small study from the wheel, freshly installed, on every Python that this machine has.
+test-wheel:
+	set -e; for python in $$(bash .ci/pythons | cut -d ' ' -f 2); do bash .ci/wheel $$python; done
+
+# All tests on each Python that this machine has, and on the lowest versions of packages (with uv).
+test-matrix: lint
+	bash .ci/matrix

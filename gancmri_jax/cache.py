@@ -8,6 +8,7 @@ import sys
 
 CACHE_VARIABLE = "GANCMRI_CACHE"
 COMPILED_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+SHORTEST_VARIABLE = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 
 def cache_folder() -> pathlib.Path:
@@ -27,11 +28,13 @@ def cache_folder() -> pathlib.Path:
 def keep_compiled_programs() -> None:
     """Let JAX keep what it compiles for the next command, unless the user set JAX's own variable.
 
-    To be called before JAX is imported. Each kind of processor has a folder of its own: a home
-    folder may be shared by machines that cannot run one another's programs.
+    Short compilations are kept too: a video needs dozens. `JAX_ENABLE_COMPILATION_CACHE=0` keeps
+    none. To be called before JAX is imported. Each kind of processor has a folder of its own: a
+    home folder may be shared by machines that cannot run one another's programs.
     """
     folder = cache_folder() / "compiled" / _processor()
     os.environ.setdefault(COMPILED_VARIABLE, str(folder.absolute()))
+    os.environ.setdefault(SHORTEST_VARIABLE, "0")
 
 
 def _processor() -> str:

@@ -21,6 +21,15 @@ def test_every_public_name_is_there():
         gancmri_jax.heart  # noqa: B018
 
 
+def test_public_names_complete_before_anything_is_imported():
+    program = (
+        "import sys, gancmri_jax as gj; "
+        "sys.exit(not set(gj.__all__) <= set(dir(gj)) or 'jax' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+    assert set(gancmri_jax.__all__) == {"__version__", *gancmri_jax._HOMES}
+
+
 def test_help_waits_for_no_jax():
     program = "import sys, gancmri_jax.cli.main; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

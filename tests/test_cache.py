@@ -2,7 +2,7 @@ import os
 import pathlib
 
 from gancmri_jax import cache
-from gancmri_jax.cache import CACHE_VARIABLE, COMPILED_VARIABLE, cache_folder
+from gancmri_jax.cache import CACHE_VARIABLE, COMPILED_VARIABLE, SHORTEST_VARIABLE, cache_folder
 
 
 def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch):
@@ -17,10 +17,12 @@ def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch):
 def test_compiled_programs_lie_in_the_cache_by_kind_of_processor(monkeypatch, tmp_path):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.delenv(COMPILED_VARIABLE, raising=False)
+    monkeypatch.delenv(SHORTEST_VARIABLE, raising=False)
     cache.keep_compiled_programs()
     first = pathlib.Path(os.environ[COMPILED_VARIABLE])
     assert first.parent == tmp_path / "compiled"
     monkeypatch.delenv(COMPILED_VARIABLE)
+    assert os.environ[SHORTEST_VARIABLE] == "0"
     monkeypatch.setattr(cache.pathlib.Path, "read_text", lambda self: "flags : another set")
     cache.keep_compiled_programs()
     assert pathlib.Path(os.environ[COMPILED_VARIABLE]) != first

@@ -1,20 +1,15 @@
 """The whole chain on a small phantom study: each command works on what the last one left."""
 
-import pathlib
-import sys
-
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 
 from gancmri_jax.cli.main import gancmri, run
+from gancmri_jax.configs import phantom64
 from gancmri_jax.latents.motions import MeanSteps
 from gancmri_jax.model.file import load_model
 from gancmri_jax.training.loop import train
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "configs"))
-import phantom64  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +97,9 @@ def test_from_phantom_to_video(study, capsys):
         (("prepare", "--input", "nothing", "--out", "records"), "no such file or folder"),
         (("project", "--input", ".", "--out", "z"), "holds no subject"),
         (("beat",), "No such command 'beat'"),
+        (("synthesise",), "did you mean synthesize?"),
+        (("synthesize", "--video", "3"), "Did you mean '--videos'?"),
+        (("train", "--config", "phantom64", "--workdri", "w"), "Did you mean '--workdir'?"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(words, said, capsys, tmp_path, monkeypatch):

@@ -43,6 +43,11 @@ def test_what_takes_hours_can_be_less(tmp_path, monkeypatch):
 
 
 def test_without_a_model_it_needs_a_configuration(tmp_path):
-    with pytest.raises(InputError, match="c.py: no such configuration to train by; give --config"):
+    with pytest.raises(InputError, match="c.py: no such configuration; give dsb256"):
         call("--out", tmp_path / "run", "--config", tmp_path / "c.py")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_option_that_has_no_effect_is_refused(tmp_path):
+    result = call("--out", tmp_path / "run", "--quick", "--config", "ukbb256")
+    assert result.exit_code == 2 and "--config has no effect with model demo" in result.output

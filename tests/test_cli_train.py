@@ -10,12 +10,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--config=configs/phantom65.py"], "configs/phantom65.py: no such configuration file"),
-        (["--config=configs/phantom64.py", "--config.lerning_rate=1"], "no 'lerning_rate'"),
+        (
+            ["--config=configs/phantom65.py"],
+            "configs/phantom65.py: no such configuration; did you mean phantom64?",
+        ),
+        (
+            ["--config=configs/phantom64.py", "--config.lerning_rate=1"],
+            "key lerning_rate; did you mean",
+        ),
         (["--config=configs/phantom64.py", "--config.batch_size=few"], "batch_size=few"),
-        (["--config=configs/phantom64.py", "runs/a"], "unknown option runs/a"),
+        (["--config=configs/phantom64.py", "runs/a"], "unexpected argument runs/a"),
         (["--config=configs/phantom64.py", "--config.batch_size=0"], "config.batch_size must be"),
-        ([], "--config must have a value"),
+        (["--config=phantom64", "--config.batch_size", "0"], "config.batch_size must be"),
+        (["--config=ukbb256", "--config.data=nowhere", "--new_data"], "nowhere: holds no"),
+        (["--config=configs/phantom64.py", "--workdri=runs/a"], "No such option '--workdri'"),
+        ([], "Missing option '--config'"),
         (
             [
                 "--config=configs/dsb256.py",
@@ -32,6 +41,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         "no number",
         "stray word",
         "bad value",
+        "bad value of a configuration of the package",
+        "no data, with a spelling of before",
+        "unknown option",
         "nothing",
         "no data, with keys that are None by default",
     ],

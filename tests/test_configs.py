@@ -1,24 +1,11 @@
-import importlib.util
-import pathlib
-
 import jax
 import jax.numpy as jnp
 import pytest
 
-from gancmri_jax.training.config import check_config
+from gancmri_jax.training.config import check_config, config_names, read_config
 from gancmri_jax.training.state import networks
 
-FOLDER = pathlib.Path(__file__).resolve().parents[1] / "configs"
-
-
-def load_config(name):
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
-
-
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NAMES = config_names()
 
 
 def count_params(network, example):
@@ -28,11 +15,11 @@ def count_params(network, example):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_config_can_be_trained_with(name):
-    check_config(load_config(name))
+    check_config(read_config(name))
 
 
 def test_configs_have_the_same_keys():
-    keys = [set(load_config(name)) for name in NAMES]
+    keys = [set(read_config(name)) for name in NAMES]
     assert NAMES == ["dsb256", "phantom64", "ukbb256"] and keys[0] == keys[1] == keys[2]
 
 
@@ -45,7 +32,7 @@ def test_configs_have_the_same_keys():
     ],
 )
 def test_parameter_counts(name, in_generator, in_discriminator):
-    config = load_config(name)
+    config = read_config(name)
     generator, discriminator = networks(config)
     images = jnp.zeros((4, config.resolution, config.resolution, 1))
     assert count_params(generator, jnp.zeros((4, config.z_dim))) == in_generator
@@ -53,7 +40,7 @@ def test_parameter_counts(name, in_generator, in_discriminator):
 
 
 def test_ukbb256_computes_its_convolutions_in_bfloat16_and_stores_float32():
-    config = load_config("ukbb256")
+    config = read_config("ukbb256")
     generator, discriminator = networks(config)
     assert generator.dtype == discriminator.dtype == jnp.bfloat16
     z = jnp.zeros((4, config.z_dim))

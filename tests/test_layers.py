@@ -11,6 +11,7 @@ ROOT = pathlib.Path(gancmri_jax.__file__).parent
 
 # What a room may import; what those may import is allowed too. `OPEN_TO_ALL` are open to all.
 MAY_IMPORT: dict[str, set[str]] = {
+    "configs": set(),
     "ops": set(),
     "latents": set(),
     "cine": set(),
@@ -26,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"physiology"},
     "projection": {"physiology"},
     "fitting": {"projection"},
-    "training": {"metrics", "video"},
+    "training": {"configs", "metrics", "video"},
     "experiments": {"fitting", "training"},
     "benchmarks": {"experiments", "export"},
     "apps": {"experiments"},

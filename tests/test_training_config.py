@@ -42,7 +42,7 @@ def test_what_cannot_be_trained_with_is_named(name, value):
 
 def test_keys_too_few_and_too_many_are_named():
     config = tiny_config().to_dict()
-    with pytest.raises(InputError, match="has learning_rat,"):
+    with pytest.raises(InputError, match="key learning_rat; did you mean learning_rate"):
         check_config(ConfigDict({**config, "learning_rat": 1.0}))
     del config["seed"]
     with pytest.raises(InputError, match="has no seed"):

@@ -32,7 +32,7 @@ from gancmri_jax.cine.phenotypes import (
 from gancmri_jax.cine.pictures import Box
 from gancmri_jax.cine.pool import ProcessKilledError, stage_all
 from gancmri_jax.cine.preprocess import Fit, check_percentiles
-from gancmri_jax.cine.read import Extra, ignore, tell_mismatch
+from gancmri_jax.cine.read import Extra, ignore, insist, tell_mismatch
 from gancmri_jax.cine.records import check_records, seal, write_records
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.report import make_report, write_report
@@ -83,7 +83,7 @@ def prepare(
     out: pathlib.Path,
     options: Options,
     *,
-    on_refusal: Callable[[Refusal], None],
+    on_refusal: Callable[[Refusal], None] = insist,
     on_subject: Callable[[int, int], None] = lambda done, total: None,
     on_extra: Callable[[Extra], None] = ignore,
     workers: int | None = 1,
@@ -94,7 +94,8 @@ def prepare(
         source: A study's folder, or one subject's folder or file.
         out: Folder to make.
         options: How.
-        on_refusal: Is told of each file that is skipped; what it raises ends the work.
+        on_refusal: Called with each file that is skipped; what it raises ends the work. By default
+            a file that cannot be read is an error.
         on_subject: Is told how many subjects of how many are done.
         on_extra: Is told what was not taken, and how cines were chosen and timed.
         workers: Processes that read; None chooses by the number of subjects. More than one need a

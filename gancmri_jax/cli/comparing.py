@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gancmri_jax.cli.motions import MOTION
 from gancmri_jax.errors import InputError
 
 if TYPE_CHECKING:  # they import JAX, which `--help` does not need
@@ -28,13 +29,7 @@ SET_OPTIONS = (
         help="Height and width of a frame, in pixels, to which cine files are resized; only for "
         "sets that are cine files, and required for them.",
     ),
-    click.option(
-        "--method",
-        type=click.Choice(["frame-to-frame", "ed-to-es"]),
-        default="frame-to-frame",
-        show_default=True,
-        help="Motion of videos that a model generates.",
-    ),
+    MOTION,
     click.option(
         "--truncation",
         default=1.0,

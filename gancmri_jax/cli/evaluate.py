@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cli.comparing import compares_sets, open_set, progress
+from gancmri_jax.cli.motions import motion_names
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.names import MetricName, example, parse_metric
 from gancmri_jax.metrics.table import METRICS
@@ -195,7 +196,7 @@ def _print_table(table, protocol, method, opening, report) -> None:
                 f"--table {text} is not of the form NAME=SET, or NAME is used twice"
             )
         path, colon, how = where.rpartition(":")
-        if colon and how in ("frame-to-frame", "ed-to-es"):
+        if colon and how in motion_names():
             where, motion = path, Motion(how)
         else:
             motion = Motion(method)

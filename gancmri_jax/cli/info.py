@@ -1,13 +1,17 @@
 """`gancmri info`: what a model file holds."""
 
 import json
+import pathlib
 
 import click
+
+from gancmri_jax.cli.writing import JSON, write_json
 
 
 @click.command("info")
 @click.argument("name", default="demo")
-def command(name: str) -> None:
+@JSON
+def command(name: str, report: pathlib.Path | None) -> None:
     """Print the contents of a model file.
 
     Lists network sizes, motion, directions and the model card. NAME is demo, a model file or a run
@@ -30,3 +34,7 @@ def command(name: str) -> None:
         sizes = ", ".join(f"{key} {value}" for key, value in (told or {}).items())
         click.echo(f"{part}: {sizes or 'none'}")
     click.echo(f"card: {json.dumps(header.card, indent=2)}")
+    if report is not None:
+        parts = ("generator", "segmenter", "encoder", "discriminator", "card", "shapes")
+        held = {part: getattr(header, part) for part in parts}
+        write_json(report, {"path": str(header.path), "num_values": header.num_values, **held})

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from tqdm import tqdm
 
 from gancmri_jax.cli.comparing import progress
@@ -33,10 +34,10 @@ from gancmri_jax.cli.projecting import DISTANCES
 )
 @click.option(
     "--config",
-    default=pathlib.Path("configs/phantom64.py"),
+    default="phantom64",
     show_default=True,
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    help="Configuration file for training a new model.",
+    metavar="NAME",
+    help="Configuration for training a new model; see `gancmri train --help`.",
 )
 @click.option(
     "--seed",
@@ -71,7 +72,7 @@ def command(
     out: pathlib.Path,
     quick: bool,
     name: str | None,
-    config: pathlib.Path,
+    config: str,
     seed: int,
     **chosen: Any,
 ) -> None:
@@ -86,12 +87,20 @@ def command(
     faster run. To resume after an interruption, run the same command again; --frames and --clips
     may change.
     """
+    if quick and name is None:
+        name = "demo"
+    given = click.get_current_context().get_parameter_source
+    if name is None:
+        from gancmri_jax.training.config import check_config, read_config
+
+        check_config(read_config(config))  # rather now than after JAX is imported
+    elif given("config") is ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--config has no effect with model {name}; remove it")
+
     from gancmri_jax.experiments.reproduce import reproduce
     from gancmri_jax.experiments.scale import PAPER, QUICK
     from gancmri_jax.training.loop import Terminated
 
-    if quick and name is None:
-        name = "demo"
     scale = QUICK if quick else PAPER
     scale = dataclasses.replace(scale, **{k: v for k, v in chosen.items() if v is not None})
     try:

@@ -22,7 +22,7 @@ import click
 def command(workdirs: tuple[pathlib.Path, ...], out: pathlib.Path) -> None:
     """Plot the curves of training runs.
 
-    WORKDIRS are run folders of `train.py`. The plot shows losses, penalties, augmentation
+    WORKDIRS are run folders of `gancmri train`. The plot shows losses, penalties, augmentation
     probability and distances of all runs. Prints the progress and the best distance of each run.
     """
     from gancmri_jax.runs.curves import draw_curves, read_run, summarize

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.pictures import UNKNOWN_MM
+from gancmri_jax.cli.motions import MOTION
 from gancmri_jax.cli.reading import SPACING_MM
 from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
 from gancmri_jax.errors import InputError
@@ -35,21 +36,6 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     return amounts
 
 
-class _MotionOption(click.Option):
-    """An option whose help lists the table of motions, read only where help is shown."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Return the option and its help."""
-        from gancmri_jax.latents.motions import MOTIONS
-
-        *names, last = MOTIONS
-        self.help = (
-            "Motion: frame-to-frame (the best one that the model has), ed-to-es, "
-            f"{', '.join(names)} or {last}."
-        )
-        return super().get_help_record(ctx)
-
-
 @click.command("synthesize")
 @click.option(
     "--model",
@@ -58,14 +44,7 @@ class _MotionOption(click.Option):
     show_default=True,
     help="Model: demo, a model file or a run folder.",
 )
-@click.option(
-    "--motion",
-    "--method",
-    "method",
-    default="frame-to-frame",
-    show_default=True,
-    cls=_MotionOption,
-)
+@MOTION
 @click.option(
     "--videos",
     default=4,

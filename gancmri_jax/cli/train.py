@@ -1,100 +1,110 @@
-"""`train.py`: the one command that is configured by a file."""
+"""`gancmri train`: train StyleGAN2 on prepared frames, by a configuration."""
 
+import difflib
 import os
 import pathlib
-import sys
+import re
 
-from absl import app, flags, logging
-from ml_collections import config_flags
+import click
 
-from gancmri_jax.cache import keep_compiled_programs
 from gancmri_jax.errors import InputError
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Configuration file, e.g. configs/phantom64.py.", lock_config=True
-)
-_DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "Run on several hosts, which JAX detects from the cluster's environment."
-)
-_TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Also write event files for TensorBoard.")
-_NEW_DATA = flags.DEFINE_bool(
-    "new_data", False, "Resume a run although its training records have changed."
-)
-_WORKDIR = flags.DEFINE_string(
-    "workdir",
-    None,
-    "Run folder; to resume, give the same folder again.  [default: runs/NAME of the configuration]",
-)
 
+@click.command("train", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.option(
+    "--config",
+    "name",
+    required=True,
+    metavar="NAME",
+    help="Configuration: phantom64, dsb256, ukbb256, or a Python file with get_config().",
+)
+@click.option(
+    "--config.KEY",
+    "_keys",
+    metavar="VALUE",
+    expose_value=False,
+    help="Value of a key of the configuration, e.g. --config.data=data/hearts or "
+    "--config.total_kimg=500; repeat for more.",
+)
+@click.option(
+    "--workdir",
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Run folder; to resume, give the same folder again.  [default: runs/NAME]",
+)
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Run on several hosts, which JAX detects from the cluster's environment.",
+)
+@click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
+@click.option(
+    "--new-data",
+    "--new_data",
+    is_flag=True,
+    help="Resume a run although its training records have changed.",
+)
+@click.pass_context
+def command(
+    context: click.Context,
+    name: str,
+    workdir: pathlib.Path | None,
+    distributed: bool,
+    tensorboard: bool,
+    new_data: bool,
+) -> None:
+    """Train a model of single frames.
 
-def run(_: list[str]) -> None:
-    """Train by the flags' configuration."""
-    # JAX is slow to import: not for --help.
+    The configurations that ship with the package are those of docs/training.md. Each names its
+    training records, which --config.data overrides.
+
+    Writes WORKDIR/model.safetensors, sample pictures and metrics.jsonl. To resume after an
+    interruption, run the same command again.
+    """
+    _insist_known(context)
+
+    from gancmri_jax.training.config import check_config, read_config
+
+    config = read_config(name, context.args)
+    check_config(config)
+
+    # JAX is slow to import: bad configurations do not wait for it.
+    from absl import logging
+
     from gancmri_jax.model.mesh import spread_over_cores
-    from gancmri_jax.training.config import check_config
     from gancmri_jax.training.loop import Terminated, train
     from gancmri_jax.training.progress import MODEL
 
-    logging.set_verbosity(logging.WARNING)  # Orbax tells of every file it writes
-    workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_file().stem}")
-    if _DISTRIBUTED.value:
+    logging.set_verbosity(logging.WARNING)  # Orbax logs every file that it writes
+    workdir = workdir or pathlib.Path("runs") / pathlib.Path(name.partition(":")[0]).stem
+    if distributed:
         import jax
 
         try:
             jax.distributed.initialize()
         except (ValueError, RuntimeError) as error:
             raise InputError(
-                f"--distributed: JAX detects no cluster ({_one_line(error)}); remove it on a "
-                "single machine"
+                f"--distributed: JAX detects no cluster ({' '.join(str(error).split())}); remove "
+                "it on a single machine"
             ) from error
     else:
-        check_config(_CONFIG.value)
-        spread_over_cores(_CONFIG.value.batch_size // _CONFIG.value.accumulate)
+        spread_over_cores(config.batch_size // config.accumulate)
     try:
-        train(_CONFIG.value, workdir, _TENSORBOARD.value, _NEW_DATA.value)
+        train(config, workdir, tensorboard, new_data)
     except Terminated as end:
-        print(f"asked to end: saved at step {end}; the same command goes on", file=sys.stderr)
+        click.echo(f"asked to end: saved at step {end}; the same command goes on", err=True)
         return
-    if (workdir / MODEL).exists():
-        print(f"wrote {workdir / MODEL}")
-
-
-def main() -> None:
-    """Parse flags and train; bad input is one line on standard error and status 2."""
-    keep_compiled_programs()
-    try:
-        flags.mark_flag_as_required("config")
-        app.run(run, flags_parser=_parse)
     except KeyboardInterrupt:
-        message = "interrupted; the same command goes on from the last checkpoint"
-        print(message, file=sys.stderr, flush=True)
+        click.echo("interrupted; the same command goes on from the last checkpoint", err=True)
         os._exit(130)  # a program that is still compiling would crash the interpreter's own end
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    if (workdir / MODEL).exists():
+        click.echo(f"wrote {workdir / MODEL}")
 
 
-def _parse(argv: list[str]) -> list[str]:
-    try:
-        rest = flags.FLAGS(argv)
-    except Exception as error:  # a configuration is a program, which can fail in any way
-        raise InputError(_one_line(error)) from error
-    if len(rest) > 1:
-        raise InputError(
-            f"unknown option {rest[1]}; use --config, --workdir, --distributed, --tensorboard or "
-            "--new_data"
-        )
-    if not _config_file().is_file():  # ml_collections would wait for its first use to say so
-        raise InputError(f"{_config_file()}: no such configuration file")
-    return rest
-
-
-def _one_line(error: Exception) -> str:
-    cause = error.__context__
-    if isinstance(cause, KeyError):  # how ml_collections tells of an unknown key
-        return f"the configuration has no {'; '.join(str(cause.args[0]).splitlines())}"
-    return " ".join(str(error).split())
-
-
-def _config_file() -> pathlib.Path:
-    return pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"]))
+def _insist_known(context: click.Context) -> None:
+    """See that what click did not know are keys of the configuration."""
+    for word in context.args:
+        if word.startswith("--") and not re.match(r"--(no)?config\.", word):
+            option = word.partition("=")[0]
+            known = [name for param in context.command.params for name in param.opts]
+            near = difflib.get_close_matches(option, known)
+            raise click.NoSuchOption(option, possibilities=near, ctx=context)

@@ -1,15 +1,24 @@
-"""What verbs share that write videos: the choice of formats."""
+"""What verbs share that write: videos in a choice of formats, and numbers as JSON."""
 
+import json
 import pathlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import click
 
+from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.origin import Generated
 from gancmri_jax.cine.write import SUFFIXES, write_cine
 
 NEED_SPACING = ("nifti", "dicom")
+JSON = click.option(
+    "--json",
+    "report",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="JSON file to write the results to.",
+)
 
 
 def format_option(default: tuple[str, ...], told: str) -> Callable:
@@ -30,3 +39,9 @@ def write_formats(
     """Write a cine once in each format, to names that begin with `stem`."""
     for name in dict.fromkeys(formats):
         write_cine(stem.with_name(stem.name + SUFFIXES[name]), cine, generated)
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Write numbers as a JSON file, whole or not at all."""
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(value, indent=2) + "\n")

@@ -2,12 +2,11 @@
 
 import dataclasses
 import functools
-import importlib.util
+import os
 import pathlib
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from gancmri_jax.cine.records import Records, record_splits
 from gancmri_jax.errors import InputError
@@ -24,6 +23,7 @@ from gancmri_jax.metrics.sets import CineSet, GeneratedSet
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
+from gancmri_jax.training.config import read_config
 
 _SEGMENTER = "demo"  # whose segmenter measures where the model has none: it ships with the package
 _FITTED = "model.safetensors"
@@ -34,7 +34,7 @@ def reproduce(
     scale: Scale,
     *,
     model_name: str | None = None,
-    config: pathlib.Path | None = None,
+    config: str | os.PathLike[str] | None = None,
     seed: int = 1,
     tell: Tell = lambda line: None,
     on_start: OnStart = lambda what, total: lambda done: None,
@@ -45,7 +45,7 @@ def reproduce(
         out: Folder of the run.
         scale: How much of everything.
         model_name: The model; without it, one is trained.
-        config: What it is trained by, a file like `configs/phantom64.py`.
+        config: What it is trained by: a configuration that ships with the package, or a file.
         seed: Of the phantoms, and of everything that is drawn.
         tell: Is told a line for each stage.
         on_start: Told of each long piece of work and how many items it has; what it returns is
@@ -67,7 +67,7 @@ def _reproduce(
     out: pathlib.Path,
     scale: Scale,
     model_name: str | None,
-    config: pathlib.Path | None,
+    config: str | os.PathLike[str] | None,
     seed: int,
     tell: Tell,
     on_start: OnStart,
@@ -207,26 +207,6 @@ def _reproduce(
     )
     write_report(out, sections(rerun))
     return out / "report.md"
-
-
-def read_config(path: pathlib.Path) -> ConfigDict:
-    """Read a training configuration from a file that has `get_config`.
-
-    Raises:
-        InputError: There is no such file, or it has none.
-    """
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such configuration to train by; give --config, or a --model, as demo"
-        )
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        return module.get_config()
-    except Exception as error:  # a configuration is a program, which can fail in any way
-        raise InputError(f"{path}: is no configuration ({error})") from error
 
 
 def _identity(name: str | None, model: Model) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def measuring(model: Model) -> tuple[Segmenter, tuple[float, float]]:
         lacks = "no segmenter" if model.segmenter is None else "no spacing on its card"
         raise InputError(
             f"the model has {lacks}, and hearts are measured by both; see "
-            "`gancmri train-segmenter --into MODEL`, and `train.py`, which writes the card"
+            "`gancmri train-segmenter --into MODEL`, and `gancmri train`, which writes the card"
         )
     return model.segmenter, model.spacing_mm
 

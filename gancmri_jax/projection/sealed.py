@@ -35,13 +35,15 @@ def open_sealed(path: pathlib.Path, format_: str, arrays: Sequence[str]) -> zarr
         attributes = group.attrs.asdict()
         missing = [name for name in arrays if name not in group]
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no latent store; make one with project.py") from error
+        raise InputError(f"{path}: no latent store; make one with `gancmri project`") from error
     except Exception as error:  # whatever a damaged description makes Zarr stumble over
         if not (path / "zarr.json").is_file():
-            raise InputError(f"{path}: no latent store; make one with project.py") from error
+            raise InputError(f"{path}: no latent store; make one with `gancmri project`") from error
         raise damage(path, f"zarr.json cannot be read ({type(error).__name__})") from error
     if attributes.get("format") != format_:
-        raise InputError(f"{path}: no latent store of this version; make one with project.py")
+        raise InputError(
+            f"{path}: no latent store of this version; make one with `gancmri project`"
+        )
     known = attributes.get(_SHA256)
     if known is not None and known != _metadata_sha256(path, attributes):
         raise damage(path, "what a zarr.json in it says has changed")

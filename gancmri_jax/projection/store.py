@@ -251,8 +251,8 @@ def read_quality(path: pathlib.Path) -> Quality:
     group = _open(path)
     if "flagged_above" not in group.attrs:
         raise InputError(
-            f"{path}: does not say how well its frames were found; run project.py to its end, or, "
-            "where an older version made it, again"
+            f"{path}: does not say how well its frames were found; run `gancmri project` to its "
+            "end, or, where an older version made it, again"
         )
     done = _done(path, group)
     arrays = {
@@ -354,7 +354,9 @@ def _done(path: pathlib.Path, group: zarr.Group) -> Int[np.ndarray, "video"]:
     if len(done) < group.attrs.get("projected", 0):
         raise damage(path, "it has lost track of videos that were projected")
     if not len(done):
-        raise InputError(f"{path}: no video in it is projected yet; run project.py to its end")
+        raise InputError(
+            f"{path}: no video in it is projected yet; run `gancmri project` to its end"
+        )
     return done
 
 

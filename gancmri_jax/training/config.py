@@ -1,7 +1,16 @@
-"""What a training configuration must hold, checked first, and what it asks of each step."""
+"""Training configurations: finding and reading them, what they must hold, and each step's parts."""
 
-from ml_collections import ConfigDict
+import difflib
+import importlib.util
+import os
+import pathlib
+import re
+from collections.abc import Sequence
 
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+import gancmri_jax.configs
 from gancmri_jax.errors import InputError
 
 _COUNTS = (
@@ -44,6 +53,64 @@ _OTHERS = (
     "distance_frames",
 )
 DTYPES = ("float32", "bfloat16")
+_SHIPPED = pathlib.Path(gancmri_jax.configs.__file__).parent
+
+
+def config_names() -> list[str]:
+    """Return the names of the configurations that ship with the package."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.py") if path.stem != "__init__")
+
+
+def find_config(name: str | os.PathLike[str]) -> pathlib.Path:
+    """Return the file of a configuration: one that ships with the package, or a file's path.
+
+    Raises:
+        InputError: There is none of this name.
+    """
+    path = pathlib.Path(name)
+    if path.suffix == ".py" and path.is_file():
+        return path
+    names = config_names()
+    if str(name) in names:
+        return _SHIPPED / f"{name}.py"
+    near = difflib.get_close_matches(path.stem, names, 1, 0.8)
+    hint = f"did you mean {near[0]}?" if near else f"give {', '.join(names)} or a file"
+    raise InputError(f"{path}: no such configuration; {hint}")
+
+
+def read_config(name: str | os.PathLike[str], settings: Sequence[str] = ()) -> ConfigDict:
+    """Read a configuration by the name or path that `find_config` takes.
+
+    Args:
+        name: The name or path; what follows a colon is given to the file's `get_config`.
+        settings: Values that override the file's, as on a command line: `--config.seed=1`.
+
+    Raises:
+        InputError: There is no such file, it fails, or a setting names no key or is no value of it.
+    """
+    where, colon, choice = os.fspath(name).partition(":")
+    path = find_config(where)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    words = ["gancmri train", *settings]
+    values = flags.FlagValues()
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config(*[choice] * bool(colon))
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=words)
+        stray = values(words)[1:]
+    except Exception as error:  # a configuration is a program, which can fail in any way
+        unknown = error.__context__
+        if isinstance(unknown, KeyError):  # how ml_collections reports an unknown key
+            said = re.findall(r"'(.+?)'|Did you mean \"(.+?)\"", str(unknown.args[0]))
+            key, *near = (a or b for a, b in said)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"unknown configuration key {key}{hint}") from error
+        raise InputError(" ".join(f"{path}: {error}".split())) from error
+    if stray:
+        raise InputError(f"unexpected argument {stray[0]}")
+    return config
 
 
 def check_config(config: ConfigDict) -> None:
@@ -54,9 +121,9 @@ def check_config(config: ConfigDict) -> None:
     """
     keys = {*_COUNTS, *_POSITIVE, *_NOT_NEGATIVE, *_ABOVE_0_OR_NONE, *_OTHERS}
     if missing := sorted(keys - set(config)):
-        raise InputError(f"the configuration has no {missing[0]}; take configs/phantom64.py's")
+        raise InputError(f"the configuration has no {missing[0]}; copy it from phantom64")
     if unknown := sorted(set(config) - keys):
-        raise InputError(f"the configuration has {unknown[0]}, which means nothing here; remove it")
+        raise InputError(f"unknown configuration key {unknown[0]}; {_near(unknown[0], keys)}")
     for name in _COUNTS:
         _insist(config, name, config[name] >= 1, "at least 1")
     for name in _POSITIVE:
@@ -85,6 +152,11 @@ def check_config(config: ConfigDict) -> None:
     _insist(config, "resolution", size >= 8 and size & (size - 1) == 0, "a power of two from 8 on")
     _insist(config, "channel_base", config.channel_base >= size, f"at least resolution ({size})")
     _insist(config, "dtype", config.dtype in DTYPES, " or ".join(DTYPES))
+
+
+def _near(key: str, keys: set[str]) -> str:
+    near = difflib.get_close_matches(key, sorted(keys), 1)
+    return f"did you mean {near[0]}?" if near else "remove it"
 
 
 def _insist(config: ConfigDict, name: str, is_so: bool, rule: str) -> None:

@@ -53,7 +53,7 @@ def train(
     On several hosts every process calls it, after `jax.distributed.initialize`; the first writes.
 
     Args:
-        config: See `configs/phantom64.py`.
+        config: See `gancmri_jax/configs/phantom64.py`.
         workdir: The run's folder.
         tensorboard: Also write event files for TensorBoard, beside `metrics.jsonl`.
         new_data: Resume a run even where its training records have changed.
