@@ -23,6 +23,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         (["--config=configs/phantom64.py", "--config.batch_size=0"], "config.batch_size must be"),
         (["--config=phantom64", "--config.batch_size", "0"], "config.batch_size must be"),
         (["--config=ukbb256", "--config.data=nowhere", "--new_data"], "nowhere: holds no"),
+        (
+            ["-config=ukbb256", "--notensorboard", "--new_data=true", "--config.data=nowhere"],
+            "nowhere: holds no",
+        ),
         (["--config=configs/phantom64.py", "--workdri=runs/a"], "No such option '--workdri'"),
         ([], "Missing option '--config'"),
         (
@@ -43,6 +47,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
         "bad value",
         "bad value of a configuration of the package",
         "no data, with a spelling of before",
+        "no data, with other spellings of before",
         "unknown option",
         "nothing",
         "no data, with keys that are None by default",
