@@ -10,6 +10,8 @@ Not checked:
     Fields of named tuples: jaxtyping checks dataclasses only.
     Names that are imported under TYPE_CHECKING: they count as Any.
     Subprocesses that tests start.
+    A function's calls beyond the first `MOST_CALLS` of a process: a test of hostile pickles makes
+        millions.
 """
 
 import ast
@@ -27,6 +29,7 @@ import beartype
 import jaxtyping
 
 PACKAGE = "gancmri_jax"
+MOST_CALLS = 2000
 DECORATOR = "__checked__"
 # Whose annotations hold in every quick test.
 ROOMS = {
@@ -99,11 +102,15 @@ def _checked(thing: Any) -> Any:
     if not thing.__annotations__:
         return thing
     check: Callable[..., Any] | None = None
+    calls = 0
 
     @functools.wraps(thing)
     def checked(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        nonlocal check
+        nonlocal check, calls
+        if calls == MOST_CALLS:
+            return thing(*args, **kwargs)
+        calls += 1
         if check is None:
             check = jaxtyping.jaxtyped(thing, typechecker=_BEARTYPE)
         return check(*args, **kwargs)

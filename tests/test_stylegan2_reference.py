@@ -125,7 +125,8 @@ def test_losses_and_the_generators_gradient(ref):
     assert_close(jax.jit(losses)(ref.g), ref.out["g_loss"][:, 0])
     gradients = jax.jit(jax.grad(lambda params: jnp.mean(losses(params))))(ref.g)
     assert_gradients_close(gradients, ref.grad_g)
-    d_loss = discriminator_loss(ref.out["logits_real"], ref.out["logits_fake"])
+    real, fake = (jnp.asarray(ref.out[f"logits_{of}"][:, 0]) for of in ("real", "fake"))
+    d_loss = discriminator_loss(real, fake)
     assert_close(d_loss, ref.out["d_loss"])
 
 
