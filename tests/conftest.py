@@ -10,11 +10,8 @@ import pytest
 
 from tests.annotations import check_annotations
 
-if not os.environ.get("TESTS_AS_USERS_RUN"):  # set by `make test-slow`
+if not os.environ.get("UNCHECKED_ANNOTATIONS"):  # set by `make test-slow`
     check_annotations()  # of what is imported from here on: fixtures import the package as they run
-    # Compiling takes most of the time of quick tests. Their own processes inherit this.
-    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-    jax.config.update("jax_disable_most_optimizations", True)
 
 pytest_plugins = ["tests.browser"]
 
@@ -139,6 +136,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """
     parser.addoption("--kills", type=int, default=3, help="how often to kill a training run")
     parser.addoption("--readers-seconds", type=float, default=4, help="how long 20 readers answer")
-    parser.addoption("--cines", type=int, default=3, help="how many cines of a kind to segment")
+    parser.addoption("--cines", type=int, help="how many cines of a kind to segment")
     parser.addoption("--segmenter", default="demo", help="what segments them")
     parser.addoption("--screenshots", type=pathlib.Path, help="folder for the documents' pictures")

@@ -1,6 +1,6 @@
 """How well the embedded segmenter does, and how well it knows where it fails.
 
-`--cines 100` gives the numbers in docs/segmentation.md; by default a few of each kind are tried.
+It takes too long for every run: give `--cines 3` for a few of each kind, or 100 for the numbers.
 """
 
 import dataclasses
@@ -26,13 +26,19 @@ ENOUGH = 40  # cines, for shares and tenths to mean something
 
 
 @pytest.fixture(scope="module")
-def segmenter(request):
+def count(request):
+    if (count := request.config.getoption("cines")) is None:
+        pytest.skip("measures at length: give --cines 3")
+    return count
+
+
+@pytest.fixture(scope="module")
+def segmenter(request, count):
     return load_segmenter_of(request.config.getoption("segmenter"))
 
 
 @pytest.mark.parametrize("population", FLAGGED_MOST)
-def test_held_back_hearts(population, segmenter, request, capsys):
-    count = request.config.getoption("cines")
+def test_held_back_hearts(population, segmenter, count, capsys):
     scores, dices, flags, poor = [], [], [], []
     for index in range(count):
         heart = phantom(SEED, index, SIZES[index % len(SIZES)], FRAMES, population)
@@ -77,8 +83,7 @@ def test_held_back_hearts(population, segmenter, request, capsys):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_what_is_no_four_chamber_view_is_flagged(kind, segmenter, request, capsys):
-    count = request.config.getoption("cines")
+def test_what_is_no_four_chamber_view_is_flagged(kind, segmenter, count, capsys):
     unflagged = []
     for index in range(count):
         cine = kind(index)
