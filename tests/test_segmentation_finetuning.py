@@ -153,16 +153,6 @@ def crop(key, beat, *rest):
     return images.astype(jnp.float32), jax.nn.one_hot(labels, num_classes)
 
 
-def add_a_thousandth(config):
-    """In place of training: every step adds 0.001 to the parameters."""
-
-    def step(state, pool, labelled):
-        params = jax.tree.map(lambda leaf: leaf + 0.001, state.params)
-        return state.replace(step=state.step + 1, params=params), {"loss": 1.0, "dice/LV": 0.5}
-
-    return step
-
-
 @pytest.fixture(scope="module")
 def pool():
     rng = np.random.default_rng(1)
@@ -171,19 +161,17 @@ def pool():
     return Pool(*parts, jnp.full((2, 3), 8.0))
 
 
-@pytest.fixture(params=["stand-in", pytest.param("real step", marks=pytest.mark.slow)])
-def run(request, pool, labelled, tmp_path, monkeypatch):
+@pytest.fixture
+def run(pool, labelled, tmp_path, monkeypatch):
     """A folder with a fine-tuned run of three steps."""
     monkeypatch.setattr(training, "render_pool", lambda *_, **__: pool)
     monkeypatch.setattr(training, "augment", crop)  # which compiles at once
     monkeypatch.setattr(finetuning, "augment_labelled", crop)
-    if request.param == "stand-in":
-        monkeypatch.setattr(training, "make_step", add_a_thousandth)
-        monkeypatch.setattr(training, "_make_samples", lambda _: lambda *_: None)
     train_segmenter(config_of(steps=3), tmp_path / "run", start(), labelled)
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_numbers_it_is_given(run, labelled):
     tuned, before = load_segmenter(run), start()
     assert tuned.side == 16 and tuned.network == NETWORK
