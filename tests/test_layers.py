@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "video": {"model", "latents", "cine"},
     "segmentation": {"model", "runs"},
     "physiology": {"segmentation"},
-    "metrics": {"physiology"},
+    "metrics": {"projection"},
     "projection": {"physiology"},
     "fitting": {"projection"},
     "training": {"configs", "metrics", "video"},

@@ -6,7 +6,7 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
+from gancmri_jax.cli.reading import read_chosen, reads_cines, measured_split
 
 
 @click.command("compare-motions")
@@ -18,7 +18,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     show_default=True,
     help="Model: demo, a model file or a run folder.",
 )
-@split_option("test")
+@measured_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option(
     "--hearts",
@@ -45,7 +45,7 @@ def command(
     source: pathlib.Path,
     reading: ReadOptions,
     keep_ids: bool,
-    split: str,
+    split: str | None,
     videos: int | None,
     hearts: int,
     frames: int,

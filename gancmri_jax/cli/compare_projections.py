@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import projects_cines
-from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
+from gancmri_jax.cli.reading import read_chosen, reads_cines, measured_split
 
 
 @click.command("compare-projections")
@@ -23,7 +23,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     type=click.IntRange(1),
     help="Optimisation steps of the short searches, e.g. those that start from the encoder.",
 )
-@split_option("test")
+@measured_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option(
     "--frames",
@@ -46,7 +46,7 @@ def command(
     distance: str,
     batch_size: int | None,
     seed: int,
-    split: str,
+    split: str | None,
     videos: int | None,
     frames: int | None,
     out: pathlib.Path,

@@ -16,7 +16,7 @@ from gancmri_jax.cli.projecting import (
     progress,
     projects_cines,
 )
-from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
+from gancmri_jax.cli.reading import read_chosen, reads_cines, measured_split
 
 
 @click.command("compare-superres")
@@ -25,7 +25,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 @MODE
 @SPACE
 @START
-@split_option("test")
+@measured_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option(
     "--out",
@@ -45,7 +45,7 @@ def command(
     mode: str,
     space: str,
     start: str,
-    split: str,
+    split: str | None,
     videos: int | None,
     out: pathlib.Path,
 ) -> None:

@@ -7,10 +7,10 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.atomic import atomic_write
-from gancmri_jax.cli.comparing import compares_sets, open_set, progress
+from gancmri_jax.cli.comparing import compares_sets, progress, tell
 from gancmri_jax.cli.motions import motion_names
 from gancmri_jax.errors import InputError
-from gancmri_jax.metrics.names import MetricName, example, parse_metric
+from gancmri_jax.metrics.names import example, parse_metric
 from gancmri_jax.metrics.table import METRICS
 
 
@@ -121,35 +121,23 @@ def command(
             click.echo(line)
         return
 
-    asked = [parse_metric(name.strip()) for name in metrics.split(",")] if metrics else []
+    if metrics:
+        for name in metrics.split(","):
+            parse_metric(name.strip())  # rather now than after JAX is imported
 
-    from gancmri_jax.metrics.card import write_cards
-    from gancmri_jax.metrics.evaluate import Evaluation
+    from gancmri_jax.metrics.card import Card, write_cards
+    from gancmri_jax.metrics.compare import evaluate
     from gancmri_jax.metrics.protocol import Protocol
-    from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.model.motion import Motion
 
     protocol = Protocol(seed, ddof, bootstrap, keep_features=not no_cache)
     if table:
         _print_table(table, protocol, method, opening, report)
         return
-    assert real and fake
-    if any(name.metric.kind == "tables" for name in asked):
-        _compare_tables(asked, pathlib.Path(real), pathlib.Path(fake), keep_flagged, report)
-        return
-    if any(name.metric.backbone == "segmenter" for name in asked):
-        owner = load_segmenter_of(segmenter), segmenter
-        protocol = Protocol(seed, ddof, bootstrap, owner, not no_cache)
-    motion = Motion(method)
-    evaluation = Evaluation(
-        open_set(real, motion=motion, **opening),
-        open_set(fake, motion=motion, **opening),
-        protocol,
-        progress(),
-    )
-    cards = []
-    for name in asked:
-        card = evaluation.measure(name)
+    assert real and fake and metrics
+    cards: list[Card] = []
+
+    def on_card(card: Card) -> None:
         tqdm.write(str(card))
         for warning in card.warnings:
             tqdm.write(f"  note: {warning}", file=sys.stderr)
@@ -157,35 +145,28 @@ def command(
         if report is not None:
             write_cards(report, cards)
 
-
-def _compare_tables(
-    asked: list[MetricName],
-    real: pathlib.Path,
-    fake: pathlib.Path,
-    keep_flagged: bool,
-    report: pathlib.Path | None,
-) -> None:
-    from gancmri_jax.metrics.card import write_cards
-    from gancmri_jax.metrics.columns import compare_tables
-
-    others = [name.name for name in asked if name.metric.kind != "tables"]
-    if others:
-        raise InputError(
-            f"{', '.join(others)}: compares images, and other metrics here compare tables; "
-            "measure them in two commands"
-        )
-    cards = [card for name in asked for card in compare_tables(name, real, fake, keep_flagged)]
-    click.echo("\n".join(map(str, cards)))
-    if cards[0].details:
+    evaluate(
+        real,
+        fake,
+        metrics,
+        motion=Motion(method),
+        segmenter=segmenter,
+        protocol=protocol,
+        keep_flagged=keep_flagged,
+        on_start=progress(),
+        on_card=on_card,
+        on_refusal=tell,
+        **opening,
+    )
+    if cards[0].metric.startswith("pearson") and cards[0].details:
         click.echo(f"{cards[0].details}; --keep-flagged includes them")
-    if report is not None:
-        write_cards(report, cards)
 
 
 def _print_table(table, protocol, method, opening, report) -> None:
     import json
 
     from gancmri_jax.metrics.fvd_table import fvd_table
+    from gancmri_jax.metrics.opening import open_set
     from gancmri_jax.model.motion import Motion
 
     sets = {}
@@ -200,7 +181,7 @@ def _print_table(table, protocol, method, opening, report) -> None:
             where, motion = path, Motion(how)
         else:
             motion = Motion(method)
-        sets[name] = open_set(where, motion=motion, **opening)
+        sets[name] = open_set(where, motion=motion, on_refusal=tell, **opening)
     if len(sets) < 2:
         raise click.UsageError("--table needs at least two sets; repeat --table for each")
     sizes = {source.size for source in sets.values()}

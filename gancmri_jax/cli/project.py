@@ -13,7 +13,7 @@ from gancmri_jax.cli.projecting import (
     progress,
     projects_cines,
 )
-from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
+from gancmri_jax.cli.reading import read_chosen, reads_cines, learned_split
 from gancmri_jax.errors import InputError
 
 
@@ -66,7 +66,7 @@ from gancmri_jax.errors import InputError
     type=click.Path(path_type=pathlib.Path),
     help="phenotypes.csv whose column es_frame overrides other sources of the ES frame.",
 )
-@split_option("train")
+@learned_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option("--report", is_flag=True, help="Write a quality report to a folder next to --out.")
 @click.option(
