@@ -33,7 +33,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"experiments"},
     "cli": {"apps", "benchmarks", "privacy"},
 }
-OPEN_TO_ALL = {"atomic", "cache", "checksums", "errors", "lock", "tables", "version"}
+OPEN_TO_ALL = {
+    "atomic",
+    "cache",
+    "checksums",
+    "disclaimer",
+    "errors",
+    "lock",
+    "page",
+    "tables",
+    "version",
+}
 JAX_FREE = {"cine": {"phantom", "pipeline"}}  # room -> its files that may use jax
 
 

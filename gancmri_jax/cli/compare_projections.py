@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import projects_cines
-from gancmri_jax.cli.reading import read_chosen, reads_cines, measured_split
+from gancmri_jax.cli.reading import measured_split, read_chosen, reads_cines
 
 
 @click.command("compare-projections")

@@ -16,7 +16,7 @@ from gancmri_jax.cli.projecting import (
     progress,
     projects_cines,
 )
-from gancmri_jax.cli.reading import read_chosen, reads_cines, measured_split
+from gancmri_jax.cli.reading import measured_split, read_chosen, reads_cines
 
 
 @click.command("compare-superres")

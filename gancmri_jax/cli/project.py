@@ -13,7 +13,7 @@ from gancmri_jax.cli.projecting import (
     progress,
     projects_cines,
 )
-from gancmri_jax.cli.reading import read_chosen, reads_cines, learned_split
+from gancmri_jax.cli.reading import learned_split, read_chosen, reads_cines
 from gancmri_jax.errors import InputError
 
 
