@@ -7,8 +7,8 @@
 A study: `prepare` and `read_cines` read cines, `train` trains a model by a configuration
 (`read_config`), `project` finds latent codes, `fit` learns motion and directions from them,
 `segment` finds the chambers, `superres` raises the frame rate, `guide` measures directions,
-`evaluate` compares two sets, `memorisation` looks for copies. The commands of `gancmri` call the
-same functions.
+`evaluate` compares two sets, `memorisation` looks for copies. `run` does all of it, with one
+report. The commands of `gancmri` call the same functions.
 """
 
 import importlib
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gancmri_jax.cine.prepare import prepare
     from gancmri_jax.cine.read import read_cines, read_model_cines
     from gancmri_jax.errors import InputError
+    from gancmri_jax.experiments.run import RunOptions, run
     from gancmri_jax.fitting.fit import FitOptions, fit
     from gancmri_jax.metrics.audit import audit_model as memorisation
     from gancmri_jax.metrics.card import Card
@@ -48,6 +49,7 @@ __all__ = [
     "PrepareOptions",
     "ProjectOptions",
     "Protocol",
+    "RunOptions",
     "__version__",
     "evaluate",
     "fit",
@@ -59,6 +61,7 @@ __all__ = [
     "read_cines",
     "read_config",
     "read_model_cines",
+    "run",
     "save_model",
     "segment",
     "superres",
@@ -75,6 +78,7 @@ _HOMES = {  # module and name there
     "PrepareOptions": ("cine.prepare", "Options"),
     "ProjectOptions": ("projection.settings", "Settings"),
     "Protocol": ("metrics.protocol", "Protocol"),
+    "RunOptions": ("experiments.run", "RunOptions"),
     "evaluate": ("metrics.compare", "evaluate"),
     "fit": ("fitting.fit", "fit"),
     "guide": ("physiology.guidance_report", "measure_guidance"),
@@ -85,6 +89,7 @@ _HOMES = {  # module and name there
     "read_cines": ("cine.read", "read_cines"),
     "read_config": ("training.config", "read_config"),
     "read_model_cines": ("cine.read", "read_model_cines"),
+    "run": ("experiments.run", "run"),
     "save_model": ("model.file", "save_model"),
     "segment": ("segmentation.segment", "segment"),
     "superres": ("video.superres", "super_resolve"),
