@@ -20,14 +20,12 @@ class Heading(NamedTuple):
 
     level: int
     text: str
-    kind = "heading"
 
 
 class Text(NamedTuple):
     """A paragraph, plain but for `code`."""
 
     text: str
-    kind = "text"
 
 
 class Table(NamedTuple):
@@ -35,7 +33,6 @@ class Table(NamedTuple):
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
-    kind = "table"
 
 
 class Figure(NamedTuple):
@@ -43,7 +40,6 @@ class Figure(NamedTuple):
 
     name: str
     caption: str
-    kind = "figure"
 
 
 class Chart(NamedTuple):
@@ -51,10 +47,10 @@ class Chart(NamedTuple):
 
     caption: str
     heights: Sequence[float]
-    kind = "chart"
 
 
 Block = Heading | Text | Table | Figure | Chart
+_KINDS = {"heading": Heading, "text": Text, "table": Table, "figure": Figure}  # `is` in templates
 
 
 def render_html(blocks: Sequence[Block], folder: pathlib.Path) -> str:
@@ -83,6 +79,8 @@ def render_html(blocks: Sequence[Block], folder: pathlib.Path) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["inline"] = inline
+    for name, kind in _KINDS.items():
+        environment.tests[name] = lambda block, kind=kind: isinstance(block, kind)
     title = next(block.text for block in blocks if isinstance(block, Heading))
     template = environment.get_template("report.html")
     return template.render(title=title, blocks=blocks, source=source, footer=PAGE_FOOTER)

@@ -73,6 +73,7 @@ def test_every_kind_of_step_is_counted():
 
 def test_cines_and_records_are_counted(tmp_path):
     rng = np.random.default_rng(0)
+    (tmp_path / "cines").mkdir()
     for i in range(12):
         frames = rng.integers(0, 1000, (5, 12, 12), dtype=np.int16)
         write_nifti(tmp_path / f"cines/p{i}.nii.gz", frames, (1.5, 1.5), 200.0)

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from gancmri_jax.benchmarks import run_plan
 from gancmri_jax.benchmarks.run_plan import Plan, Stage
 from gancmri_jax.cli.main import gancmri, run
+from gancmri_jax.experiments import journal
 from gancmri_jax.experiments import run as module
 from gancmri_jax.experiments.run import RunOptions
 
@@ -25,20 +26,23 @@ def seen(monkeypatch):
         return out / "report.html"
 
     monkeypatch.setattr(module, "run", study)
+    monkeypatch.setattr(journal, "read_results", lambda out: {"fit": {"seconds": 1.0}})
     return calls
 
 
 def test_options_reach_the_study(seen, tmp_path):
     words = ("--input", tmp_path, "--out", tmp_path / "study", "--beats", 3, "--seed", 5)
-    result = call(*words, "--config.total_kimg=7", "--slice", 2)
+    result = call(*words, "--config.total_kimg=70", "--slice", 2)
     assert result.exit_code == 0 and "fit: done" in result.stdout
     assert f"wrote {tmp_path / 'study' / 'report.html'}" in result.stdout
     (options,) = seen
-    assert options["config"].total_kimg == 7 and options["model"] is None
+    assert options["config"].total_kimg == 70 and options["model"] is None
     assert options["options"] == RunOptions(beats=3, seed=5)
     assert options["preparation"].slice == 2 and options["preparation"].seed == 5
     call(*words, "--model", "demo")
     assert seen[1]["model"] == "demo" and seen[1]["config"] is None
+    told = json.loads(call(*words, "--json").stdout)
+    assert told["stages"] == {"fit": {"seconds": 1.0}} and told["report"].endswith("report.html")
 
 
 def test_a_plan_is_lines_or_json(monkeypatch, tmp_path, seen):
@@ -60,7 +64,6 @@ def test_a_plan_is_lines_or_json(monkeypatch, tmp_path, seen):
         (["--modle", "demo"], "Did you mean '--model'?"),
         (["--model", "demo", "--config", "ukbb256"], "--config has no effect with model demo"),
         (["--model", "demo", "--config.seed=1"], "--config has no effect with model demo"),
-        (["--json"], "--json needs --plan"),
     ],
 )
 def test_bad_options_are_one_line(words, said, monkeypatch, capsys, tmp_path):
@@ -80,7 +83,7 @@ def test_a_study_with_other_options_is_refused_in_one_line(monkeypatch, capsys, 
     cines = tmp_path / "cines"
     (cines / "a").mkdir(parents=True)
     (cines / "a" / "a.mp4").write_bytes(b"")
-    words = ["run", "--input", str(cines), "--out", str(study), "--model", "demo64"]
+    words = ["run", "--input", str(cines), "--out", str(study), "--model", "demo"]
     monkeypatch.setattr("sys.argv", ["gancmri", *words])
     with pytest.raises(SystemExit) as stop:
         run(gancmri)

@@ -1,12 +1,11 @@
 """`gancmri benchmark`: how fast this machine is, and how much of it is used."""
 
-import json
 import pathlib
 
 import click
 from click.core import ParameterSource
 
-from gancmri_jax.atomic import atomic_write
+from gancmri_jax.cli.writing import JSON, Answer
 
 # On a CPU, and on an accelerator.
 _BATCH = {
@@ -79,12 +78,7 @@ _BATCH = {
     show_default=True,
     help="Network to time in `benchmark features`.",
 )
-@click.option(
-    "--json",
-    "report",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    help="JSON file to write the results to.",
-)
+@JSON
 def command(
     what: str,
     size: int,
@@ -153,7 +147,6 @@ def command(
             result = benchmark_compilation(*networks, batch, dtype, remat)
         else:
             result = benchmark_training(*networks, batch, dtype, rounds)
-    click.echo(str(result))
-    if report is not None:
-        with atomic_write(report) as part:
-            part.write_text(json.dumps(result.as_json(), indent=2) + "\n")
+    answer = Answer(report)
+    answer.say(result)
+    answer.give(result.as_json())

@@ -6,9 +6,9 @@ import sys
 import click
 from tqdm import tqdm
 
-from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cli.comparing import compares_sets, progress, tell
 from gancmri_jax.cli.motions import motion_names
+from gancmri_jax.cli.writing import JSON, STDOUT, Answer
 from gancmri_jax.errors import InputError
 from gancmri_jax.metrics.names import example, parse_metric
 from gancmri_jax.metrics.table import METRICS
@@ -75,14 +75,9 @@ class _ListsMetrics(click.Command):
     "--compare",
     nargs=2,
     type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
-    help="Compare two files written by --json; an error if they were measured differently.",
+    help="Compare two files with the output of --json; an error if they were measured differently.",
 )
-@click.option(
-    "--json",
-    "report",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    help="JSON file to write the results to.",
-)
+@JSON
 def command(
     real: str | None,
     fake: str | None,
@@ -101,8 +96,8 @@ def command(
 ) -> None:
     """Measure FID, FVD and other metrics between two sets.
 
-    Give --real, --fake and --metrics; or --table; or --compare. The --json file records everything
-    needed to repeat a measurement.
+    Give --real, --fake and --metrics; or --table; or --compare. The output of --json has
+    everything needed to repeat a measurement.
 
     A number in the name of a frame metric is the sample size: fid2000 draws 2,000 frames from each
     set, fid50k_full compares 50,000 with all real frames. fvd16_equispaced and fvd16_consecutive
@@ -114,11 +109,14 @@ def command(
     sets = [bool(given) for given in (real, fake, metrics)]
     if any(sets) + bool(table) + (compare is not None) != 1 or any(sets) != all(sets):
         raise click.UsageError("give --real, --fake and --metrics, or --table, or --compare")
+    answer = Answer(report)
     if compare is not None:
         from gancmri_jax.metrics.card import compare as compare_cards
 
-        for line in compare_cards(*compare):
-            click.echo(line)
+        differences = compare_cards(*compare)
+        for difference in differences:
+            answer.say(difference)
+        answer.give({"differences": [difference._asdict() for difference in differences]})
         return
 
     if metrics:
@@ -132,17 +130,17 @@ def command(
 
     protocol = Protocol(seed, ddof, bootstrap, keep_features=not no_cache)
     if table:
-        _print_table(table, protocol, method, opening, report)
+        _print_table(table, protocol, method, opening, answer)
         return
     assert real and fake and metrics
     cards: list[Card] = []
 
     def on_card(card: Card) -> None:
-        tqdm.write(str(card))
+        answer.say(card)
         for warning in card.warnings:
             tqdm.write(f"  note: {warning}", file=sys.stderr)
         cards.append(card)
-        if report is not None:
+        if report not in (None, STDOUT):  # what is measured stays, whatever befalls the others
             write_cards(report, cards)
 
     evaluate(
@@ -159,12 +157,12 @@ def command(
         **opening,
     )
     if cards[0].metric.startswith("pearson") and cards[0].details:
-        click.echo(f"{cards[0].details}; --keep-flagged includes them")
+        answer.say(f"{cards[0].details}; --keep-flagged includes them")
+    if report == STDOUT:
+        answer.give({"cards": [card.as_json() for card in cards]})
 
 
-def _print_table(table, protocol, method, opening, report) -> None:
-    import json
-
+def _print_table(table, protocol, method, opening, answer) -> None:
     from gancmri_jax.metrics.fvd_table import fvd_table
     from gancmri_jax.metrics.opening import open_set
     from gancmri_jax.model.motion import Motion
@@ -190,10 +188,8 @@ def _print_table(table, protocol, method, opening, report) -> None:
             f"the sets have different frame sizes, {sorted(sizes)}; prepare all at the same size"
         )
     distances, clips = fvd_table(sets, parse_metric("fvd16_equispaced"), protocol, progress())
-    click.echo(f"FVD, 16 equally spaced frames, {clips} clips of each set:")
+    answer.say(f"FVD, 16 equally spaced frames, {clips} clips of each set:")
     for (row, column), value in distances.items():
-        click.echo(f"  {row} – {column}: {value:.2f}")
-    if report is not None:
-        rows = [{"sets": pair, "fvd16_equispaced": v} for pair, v in distances.items()]
-        with atomic_write(report) as part:
-            part.write_text(json.dumps({"clips": clips, "table": rows}, indent=2) + "\n")
+        answer.say(f"  {row} – {column}: {value:.2f}")
+    rows = [{"sets": pair, "fvd16_equispaced": v} for pair, v in distances.items()]
+    answer.give({"clips": clips, "table": rows})

@@ -5,6 +5,7 @@ import pathlib
 import click
 
 from gancmri_jax.cli.comparing import progress
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("memorisation")
@@ -52,6 +53,7 @@ from gancmri_jax.cli.comparing import progress
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Output folder.",
 )
+@JSON
 def command(
     data: pathlib.Path,
     fake: str,
@@ -60,6 +62,7 @@ def command(
     frames: int,
     seed: int,
     out: pathlib.Path,
+    report: pathlib.Path | None,
 ) -> None:
     """Test whether a model copies the hearts it was trained on.
 
@@ -81,5 +84,7 @@ def command(
         seed=seed,
         on_start=progress(),
     )
+    answer = Answer(report)
     for result in results:
-        click.echo(str(result))
+        answer.say(result)
+    answer.give({"spaces": [result.as_json() for result in results]})

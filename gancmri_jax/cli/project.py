@@ -14,6 +14,7 @@ from gancmri_jax.cli.projecting import (
     projects_cines,
 )
 from gancmri_jax.cli.reading import learned_split, read_chosen, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer
 from gancmri_jax.errors import InputError
 
 
@@ -68,7 +69,9 @@ from gancmri_jax.errors import InputError
 )
 @learned_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
-@click.option("--report", is_flag=True, help="Write a quality report to a folder next to --out.")
+@click.option(
+    "--report", "pictures", is_flag=True, help="Write a quality report to a folder next to --out."
+)
 @click.option(
     "--dtype",
     type=click.Choice(["auto", "float32", "bfloat16"]),
@@ -87,6 +90,7 @@ from gancmri_jax.errors import InputError
     help="Run on several hosts, which JAX detects from the cluster's environment. Each host "
     "projects a share of the videos.",
 )
+@JSON
 def command(
     name: str,
     source: pathlib.Path,
@@ -108,10 +112,11 @@ def command(
     table: pathlib.Path | None,
     split: str,
     videos: int | None,
-    report: bool,
+    pictures: bool,
     dtype: str,
     remat: bool,
     distributed: bool,
+    report: pathlib.Path | None,
 ) -> None:
     """Find the latent code of each real frame.
 
@@ -135,7 +140,7 @@ def command(
 
     from gancmri_jax.model.file import load_model
     from gancmri_jax.physiology.end_systole import read_es_frames
-    from gancmri_jax.projection.report import summarize, write_report
+    from gancmri_jax.projection.report import numbers, summarize, write_report
     from gancmri_jax.projection.settings import Settings
     from gancmri_jax.projection.study import project_study
 
@@ -170,12 +175,14 @@ def command(
         )
     if jax.process_index():
         return  # the first process speaks for all
-    if report:
+    answer = Answer(report)
+    if pictures:
         folder = out.with_name(f"{out.stem}-report")
         write_report(folder, out, model, cines)
-        click.echo(f"how well it went: {folder}")
+        answer.say(f"how well it went: {folder}")
     for line in summarize(out):
-        click.echo(line)
+        answer.say(line)
+    answer.give(numbers(out))
 
 
 def _join_hosts() -> None:

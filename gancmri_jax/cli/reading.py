@@ -76,19 +76,15 @@ OPTIONS = (
 )
 
 
-# A verb that learns takes the train split; one that measures takes the test split.
 _SPLIT = functools.partial(
-    click.option, "--split", type=click.Choice(["train", "validation", "test", "all"])
+    click.option,
+    "--split",
+    type=click.Choice(["train", "validation", "test", "all"]),
+    help="Subjects to use from training records. By default, commands that learn take train; "
+    "commands that measure take test, or all if the records have no test split.",
 )
-learned_split = _SPLIT(
-    default="train",
-    show_default=True,
-    help="Subjects to learn from, if the input is training records.",
-)
-measured_split = _SPLIT(
-    help="Subjects to measure, if the input is training records.  [default: test, or all if the "
-    "records have no test split]",
-)
+learned_split = _SPLIT(default="train")
+measured_split = _SPLIT()
 
 
 def read_chosen(

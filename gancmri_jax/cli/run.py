@@ -1,6 +1,5 @@
 """`gancmri run`: a whole study of cines in one command."""
 
-import json
 import pathlib
 import sys
 from typing import Any
@@ -14,6 +13,7 @@ from gancmri_jax.cli.comparing import progress, tell
 from gancmri_jax.cli.projecting import DISTANCES
 from gancmri_jax.cli.reading import Extras, reads_cines
 from gancmri_jax.cli.train import insist_known
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -104,7 +104,7 @@ from gancmri_jax.cli.train import insist_known
     help="Print the stages, their sizes and the expected hours on this machine, from about a "
     "minute of measurements, and do nothing else.",
 )
-@click.option("--json", "as_json", is_flag=True, help="With --plan, print one JSON object instead.")
+@JSON
 @click.pass_context
 def command(
     context: click.Context,
@@ -118,7 +118,7 @@ def command(
     fit: str,
     seed: int,
     planned: bool,
-    as_json: bool,
+    report: pathlib.Path | None,
     **sizes: Any,
 ) -> None:
     """Make a whole study of cines, from training records to one report.
@@ -134,8 +134,7 @@ def command(
     options: for others, choose another --out.
     """
     insist_known(context)
-    if as_json and not planned:
-        raise click.UsageError("--json needs --plan; the study's numbers are in OUT/stages")
+    answer = Answer(report)
     given = context.get_parameter_source("config") is ParameterSource.COMMANDLINE or context.args
     if name is not None and given:
         raise click.UsageError(f"--config has no effect with model {name}; remove it")
@@ -148,6 +147,7 @@ def command(
         check_config(trained_by)
 
     # JAX is slow to import: bad configurations do not wait for it.
+    from gancmri_jax.experiments.journal import read_results
     from gancmri_jax.experiments.run import RunOptions, run
     from gancmri_jax.model.mesh import spread_over_cores
     from gancmri_jax.training.loop import Terminated
@@ -166,7 +166,8 @@ def command(
             options=options,
             reading=reading,
         )
-        click.echo(json.dumps(plan.as_json(), indent=2) if as_json else str(plan))
+        answer.say(plan)
+        answer.give(plan.as_json())
         return
     preparation = PrepareOptions(
         fit=fit,  # type: ignore[arg-type]
@@ -184,7 +185,7 @@ def command(
 
     extras = Extras(echo)
     try:
-        report = run(
+        page = run(
             source,
             out,
             config=trained_by,
@@ -192,7 +193,7 @@ def command(
             segmenter=segmenter,
             options=options,
             preparation=preparation,
-            tell=lambda line: tqdm.write(line, file=sys.stdout),
+            tell=answer.say,
             on_start=progress(),
             on_refusal=tell,
             on_extra=extras,
@@ -203,4 +204,5 @@ def command(
         return
     finally:
         extras.sum_up()
-    click.echo(f"wrote {report}")
+    answer.say(f"wrote {page}")
+    answer.give({"report": str(page), "stages": read_results(out)})

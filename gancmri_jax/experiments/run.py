@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.prepare import Options as PrepareOptions
 from gancmri_jax.cine.prepare import fingerprint_input
 from gancmri_jax.cine.read import Extra, ignore, insist
@@ -31,6 +32,7 @@ from gancmri_jax.metrics.protocol import OnStart
 from gancmri_jax.model.file import load_model, load_segmenter_of
 from gancmri_jax.model.model import Model
 from gancmri_jax.projection.distance import Distance
+from gancmri_jax.projection.study import Which
 from gancmri_jax.training.config import check_config, read_config
 
 MODEL = "model.safetensors"
@@ -250,7 +252,9 @@ def _run(
         )
     settings = stages.projection_settings(model, options.steps, options.distance)
     stores = []
-    for name, cines, which in (("beats", beats, "all"), ("pairs", pairs, "ed-es")):
+    parts: list[tuple[str, list[Cine], Which]]
+    parts = [("beats", beats, "all"), ("pairs", pairs, "ed-es")]
+    for name, cines, which in parts:
         if cines:
             stores.append(out / "codes" / f"{name}.zarr")
             journal.stage(

@@ -158,8 +158,8 @@ def _motion(study: Study) -> list[Block]:
             )
         )
     if fit["directions"]:
-        rows = [(name, str(count)) for name, count in fit["directions"].items()]
-        blocks.append(Table(("phenotype direction", "videos"), rows))
+        learned = [(name, str(count)) for name, count in fit["directions"].items()]
+        blocks.append(Table(("phenotype direction", "videos"), learned))
     if fit["flagged_left_out"]:
         blocks.append(
             Text(f"{fit['flagged_left_out']} subjects with a flagged segmentation were left out.")

@@ -23,6 +23,7 @@ from safetensors.numpy import save_file
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.checksums import file_sha256
+from gancmri_jax.disclaimer import marked_card, unmarked_card
 from gancmri_jax.errors import InputError
 from gancmri_jax.model import discriminator as judges
 from gancmri_jax.model import encoder as encoders
@@ -93,7 +94,7 @@ def save_model(
     if discriminator is not None:
         tensors |= judges.to_tensors(discriminator)
         metadata[DISCRIMINATOR] = json.dumps(discriminator.sizes)
-    metadata["card"] = json.dumps(card)
+    metadata["card"] = json.dumps(marked_card(card))
     arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
     try:
         with atomic_write(path, durable=True) as part:
@@ -307,7 +308,7 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
         directions=rooms["directions"],
         segmenter=segmenter,
         encoder=encoder,
-        card=header.card,
+        card=unmarked_card(header.card),
     )
 
 
