@@ -14,6 +14,7 @@ _BATCH = {
     "compilation": (4, 32),
     "pipeline": (32, 32),
     "features": (8, 64),
+    "latents": (100, 100),
 }
 
 
@@ -43,8 +44,8 @@ _BATCH = {
 @click.option(
     "--batch",
     type=click.IntRange(1),
-    help="Images per batch; clips per batch for i3d.  [default: chosen for a CPU or an "
-    "accelerator]",
+    help="Images per batch; clips per batch for i3d; subjects for latents.  [default: chosen for a "
+    "CPU or an accelerator]",
 )
 @click.option(
     "--dtype",
@@ -104,6 +105,7 @@ def command(
 
     from gancmri_jax.benchmarks.compilation import Compilation, benchmark_compilation
     from gancmri_jax.benchmarks.features import benchmark_features
+    from gancmri_jax.benchmarks.latents import benchmark_latents
     from gancmri_jax.benchmarks.measure import Result
     from gancmri_jax.benchmarks.pipeline import benchmark_pipeline
     from gancmri_jax.benchmarks.projection import benchmark_projection
@@ -114,10 +116,10 @@ def command(
     idle = {
         "data": what != "pipeline",
         "network": what != "features",
-        "dtype": what in ("pipeline", "features"),
-        "channel_base": what in ("pipeline", "features"),
-        "channel_max": what in ("pipeline", "features"),
-        "size": what == "features" and network != "lpips",
+        "dtype": what in ("pipeline", "features", "latents"),
+        "channel_base": what in ("pipeline", "features", "latents"),
+        "channel_max": what in ("pipeline", "features", "latents"),
+        "size": what == "latents" or (what == "features" and network != "lpips"),
         "remat": what != "compilation",
         "rounds": what == "compilation",
     }
@@ -143,6 +145,8 @@ def command(
             result = benchmark_features(network, size, batch, rounds)
         elif what == "projection":
             result = benchmark_projection(*networks, batch, dtype, rounds)
+        elif what == "latents":
+            result = benchmark_latents(batch, rounds)
         elif what == "compilation":
             result = benchmark_compilation(*networks, batch, dtype, remat)
         else:
