@@ -1,3 +1,4 @@
+import chex
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,15 +18,20 @@ def column(*values):
     return jnp.array(values)[:, None, None]
 
 
-def test_differences_and_their_mean_by_hand():
-    first, second = column(0.0, 1.0, 4.0), column(1.0, 4.0, 3.0)
-    np.testing.assert_allclose(differences(first), column(1.0, 3.0))
-    np.testing.assert_allclose(mean_steps(jnp.stack([first, second])), column(2.0, 1.0))
+class TestMeans(chex.TestCase):
+    """Inside of a compiled program and outside of one."""
 
+    @chex.variants(with_jit=True, without_jit=True)
+    def test_differences_and_their_mean_by_hand(self):
+        first, second = column(0.0, 1.0, 4.0), column(1.0, 4.0, 3.0)
+        chex.assert_trees_all_close(self.variant(differences)(first), column(1.0, 3.0))
+        mean = self.variant(mean_steps)(jnp.stack([first, second]))
+        chex.assert_trees_all_close(mean, column(2.0, 1.0))
 
-def test_ed_to_es_is_the_mean_of_pairs():
-    ed, es = column(0.0, 2.0), column(3.0, 7.0)
-    np.testing.assert_allclose(mean_ed_to_es(ed, es), [[4.0]])
+    @chex.variants(with_jit=True, without_jit=True)
+    def test_ed_to_es_is_the_mean_of_pairs(self):
+        ed, es = column(0.0, 2.0), column(3.0, 7.0)
+        chex.assert_trees_all_close(self.variant(mean_ed_to_es)(ed, es), jnp.array([[4.0]]))
 
 
 def test_resampling_a_cycle_by_hand():

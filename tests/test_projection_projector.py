@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ from gancmri_jax.projection.project import problem_of, single_frames
 from gancmri_jax.projection.projector import (
     autocorrelation,
     begin,
+    for_any_numbers,
     gradient,
     learning_rate,
     normalize_noise,
@@ -99,3 +101,18 @@ def test_clips_share_one_convolution_and_not_one_each(posed):
     assert all("batch_group_count = 1" in line for line in convolutions)
     assert all("feature_group_count = 1" in line for line in convolutions)
     assert all("tensor<3x" in line for line in convolutions)
+
+
+def test_searches_of_other_numbers_are_not_traced_again(posed):
+    problem, clips, seen, variables = posed
+    chex.clear_trace_counter()
+    steps = chex.assert_max_traces(take_steps.__wrapped__, n=1)
+    traced = jax.jit(steps, static_argnames="num_steps")
+    for settings in (Settings(1000, stop_at=0.1), Settings(100, learning_rate=0.02, stop_at=0.2)):
+        one = for_any_numbers(problem.replace(settings=settings))
+        state = begin(variables)
+        for first in (0, 10):
+            taken = jax.eval_shape(
+                traced, one, clips, seen, state, jnp.zeros(3, bool), first, num_steps=10
+            )
+            chex.assert_trees_all_equal_shapes_and_dtypes(state, taken)

@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,15 +41,16 @@ def test_the_moving_average_halves_in_ten_images(state, rampup, step, keep):
 
 
 @pytest.mark.parametrize("regularize", [False, True])
-def test_regularisers_are_static_and_the_state_keeps_its_shapes(state, regularize):
-    step = make_step(tiny_config())
+def test_regularisers_are_static_and_the_next_step_is_not_traced_again(state, regularize):
+    chex.clear_trace_counter()
+    step = make_step(tiny_config()).__wrapped__
+    names = ("regularize_g", "regularize_d")
+    traced = jax.jit(chex.assert_max_traces(step, n=1), static_argnames=names)
     images = jax.ShapeDtypeStruct((4, 8, 8, 1), np.uint8)
-    after, metrics = jax.eval_shape(
-        lambda s, x: step(s, x, regularize_g=regularize, regularize_d=regularize), state, images
-    )
-    jax.tree.map(
-        lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype) or pytest.fail(), state, after
-    )
+    kind = dict.fromkeys(names, regularize)
+    after, metrics = jax.eval_shape(traced, state, images, **kind)
+    chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
+    jax.eval_shape(traced, after, images, **kind)
     always = {"loss/g", "loss/d", "logits/real", "logits/fake", "logits/real_sign"}
     lazy = {"reg/pl_penalty", "reg/pl_mean", "reg/r1_penalty"}
     assert set(metrics) == always | (lazy if regularize else set())
