@@ -34,7 +34,7 @@ def regression(
     deviations = values - values.mean()
     distance = values[high].mean() - values[low].mean()
     weights = deviations * distance / np.square(deviations).sum()  # their sum is 0
-    return jnp.tensordot(jnp.asarray(weights, jnp.float32), ws, axes=1)
+    return jnp.tensordot(jnp.asarray(weights, jnp.float32), ws, axes=1, precision="highest")
 
 
 def orthogonalised(
@@ -50,10 +50,11 @@ def orthogonalised(
     vectors = directions.reshape(len(directions), -1)
     lengths = jnp.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / lengths
-    values, axes = jnp.linalg.eigh(unit @ unit.T)
+    values, axes = jnp.linalg.eigh(jnp.matmul(unit, unit.T, precision="highest"))
     if values[0] < _LEAST_EIGENVALUE:
         raise ValueError("directions that are all but the same cannot be made orthogonal")
-    upright = (axes / jnp.sqrt(values)[None]) @ axes.T @ unit
+    root = jnp.matmul(axes / jnp.sqrt(values)[None], axes.T, precision="highest")
+    upright = jnp.matmul(root, unit, precision="highest")
     return (upright * lengths).reshape(directions.shape)
 
 
