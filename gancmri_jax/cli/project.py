@@ -134,14 +134,15 @@ def command(
         spread_over_cores(batch_size)
 
     from gancmri_jax.model.file import load_model
+    from gancmri_jax.model.mesh import platform_of
     from gancmri_jax.physiology.end_systole import read_es_frames
     from gancmri_jax.projection.report import summarize, write_report
     from gancmri_jax.projection.settings import Settings
     from gancmri_jax.projection.study import project_study
 
-    if dtype == "auto":
-        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     model = load_model(name)
+    if dtype == "auto":
+        dtype = "float32" if platform_of(model.params) == "cpu" else "bfloat16"
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
     settings = Settings(
         num_steps=steps,

@@ -16,7 +16,8 @@ from gancmri_jax.errors import InputError
     "name",
     required=True,
     metavar="NAME",
-    help="Configuration: phantom64, dsb256, ukbb256, or a Python file with get_config().",
+    help="Configuration: phantom64, phantom256, dsb256, ukbb256, or a Python file with "
+    "get_config().",
 )
 @click.option(
     "--config.KEY",

@@ -20,6 +20,14 @@ JSON = click.option(
     help="JSON file to write the results to.",
 )
 
+DTYPE = click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="Number format for rendering; auto is float32 on a CPU, otherwise bfloat16.",
+)
+
 
 def format_option(default: tuple[str, ...], told: str) -> Callable:
     """Return the option `--format`, which may be repeated, as `formats`."""

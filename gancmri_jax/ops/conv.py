@@ -111,7 +111,7 @@ def kernel_gradient(
     """Return the gradient of <conv(x, kernel), y> by the kernel."""
     total = jnp.promote_types(x.dtype, jnp.float32)
 
-    def by_xla(x, y):
+    def by_xla(x, y, preferred=total):
         """Correlate with channels for images, images for channels, and y for the kernel."""
         padding_after = [
             stride * (out - 1) + size - full - padding
@@ -124,21 +124,23 @@ def kernel_gradient(
             [(padding, after) for after in padding_after],
             rhs_dilation=(stride, stride),
             dimension_numbers=("CHWN", "IHWO", "HWNC"),
-            preferred_element_type=total,
+            preferred_element_type=preferred,
         )
-
-    if stride > 1 or x.shape[-1] >= 128:
-        by_products = functools.partial(
-            _kernel_gradient_by_products, size=size, stride=stride, padding=padding
-        )
-        return lax.platform_dependent(x, y, cpu=by_products, default=by_xla)
-    if not _is_product((size, size, x.shape[-1], y.shape[-1]), stride, padding):
-        return by_xla(x, y)
 
     def by_product(x, y):
         return jnp.einsum("nhwi,nhwo->io", x, y, preferred_element_type=total)[None, None]
 
-    return lax.platform_dependent(x, y, cuda=by_product, default=by_xla)
+    elsewhere = {}
+    if stride > 1 or x.shape[-1] >= 128:
+        elsewhere["cpu"] = functools.partial(
+            _kernel_gradient_by_products, size=size, stride=stride, padding=padding
+        )
+    if _is_product((size, size, x.shape[-1], y.shape[-1]), stride, padding):
+        elsewhere["cuda"] = by_product
+    elif x.dtype != total:
+        # cuDNN sums in float32 and rounds once; asked for float32, XLA widens both operands.
+        elsewhere["cuda"] = lambda x, y: by_xla(x, y, None).astype(total)
+    return lax.platform_dependent(x, y, default=by_xla, **elsewhere) if elsewhere else by_xla(x, y)
 
 
 def _kernel_gradient_by_products(x, y, size, stride, padding):
