@@ -1,6 +1,6 @@
 """Run gancmri with no packages but those of a bare accelerator machine: for a process of its own.
 
-`python -m tests.few_packages ARGUMENTS` runs `gancmri ARGUMENTS`; importing any other package fails.
+`python -m tests.few_packages ARGUMENTS` runs `gancmri ARGUMENTS`; others cannot be imported.
 """
 
 import importlib.abc

@@ -60,6 +60,7 @@ class Sizes:
         projected, trained, looked_at: Frames of a batch, by stage.
         subjects, frames: Phantom hearts that are drawn, and the frames of each.
         rounds: How often each stage is timed.
+        steps: The most steps to train, for a rehearsal; None for as many as there is time for.
     """
 
     size: int = 256
@@ -71,6 +72,7 @@ class Sizes:
     subjects: int = 128
     frames: int = 50
     rounds: int = 3
+    steps: int | None = None
 
 
 class Report:
@@ -274,6 +276,11 @@ def train_on(
     pending: list[dict[str, Array]] = []
     # The last save takes as long as the ones before; it belongs to the time.
     save_seconds = 0.0
+
+    def is_late() -> bool:
+        enough = sizes.steps is not None and index >= sizes.steps
+        return enough or report.elapsed + 1.5 * save_seconds > report.seconds
+
     while True:
         images = jax.device_put(next_batch(pool, index), split(mesh))
         state, metrics = step(state, images, **schedule(config, index))
@@ -283,11 +290,11 @@ def train_on(
             jax.block_until_ready(state)
             since, begun = index, report.elapsed
             kernels = kernels_of(functools.partial(_stepped, step, state, images, config))
-        late = report.elapsed + 1.5 * save_seconds > report.seconds
+        late = is_late()
         if index % config.d_reg_interval and not late:
             continue
         jax.block_until_ready(state)
-        late = report.elapsed + 1.5 * save_seconds > report.seconds
+        late = is_late()
         if late or report.elapsed - saved > _SAVE_SECONDS:
             start = report.elapsed
             rate = (index - since) * config.batch_size / max(report.elapsed - begun, 1e-9)

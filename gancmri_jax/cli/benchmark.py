@@ -277,7 +277,7 @@ def _run_all(
     if batch is not None:
         names |= dict(projected=batch, trained=batch, looked_at=batch)
     if is_small:  # a rehearsal
-        names |= dict(subjects=2, frames=4)
+        names |= dict(subjects=2, frames=4, steps=40)
     sizes = Sizes(**names)  # type: ignore[arg-type]
     found = run_session(out, model, read_config(name), minutes, sizes, click.echo)
     failed = [stage for stage, values in found["stages"].items() if "failed" in values]
