@@ -14,7 +14,6 @@ from gancmri_jax.cli.projecting import (
     projects_cines,
 )
 from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
-from gancmri_jax.errors import InputError
 
 
 @click.command("project")
@@ -84,8 +83,7 @@ from gancmri_jax.errors import InputError
 @click.option(
     "--distributed",
     is_flag=True,
-    help="Run on several hosts, which JAX detects from the cluster's environment. Each host "
-    "projects a share of the videos.",
+    help="Run on several hosts, as in docs/clusters.md. Each host projects a share of the videos.",
 )
 def command(
     name: str,
@@ -127,9 +125,10 @@ def command(
     import jax
 
     from gancmri_jax.model.mesh import spread_over_cores
+    from gancmri_jax.model.together import join_hosts
 
     if distributed:
-        _join_hosts()
+        join_hosts()
     else:
         spread_over_cores(batch_size)
 
@@ -177,15 +176,3 @@ def command(
         click.echo(f"how well it went: {folder}")
     for line in summarize(out):
         click.echo(line)
-
-
-def _join_hosts() -> None:
-    import jax
-
-    try:
-        jax.distributed.initialize()
-    except (ValueError, RuntimeError) as error:
-        raise InputError(
-            f"--distributed: JAX finds no cluster here ({' '.join(str(error).split())}); leave it "
-            "out on one machine"
-        ) from error
