@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 from ml_collections import ConfigDict
+from PIL import Image
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.benchmarks import parity
@@ -36,8 +37,9 @@ from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import read_header
 from gancmri_jax.model.mesh import data_mesh, replicated, split
+from gancmri_jax.model.model import Model
 from gancmri_jax.training.config import check_config, schedule
-from gancmri_jax.training.models import averaged_model, save_to_go_on, start_from
+from gancmri_jax.training.models import save_to_go_on, start_from
 from gancmri_jax.training.sharding import check_batch
 from gancmri_jax.training.state import TrainState, init_state
 from gancmri_jax.training.step import make_step
@@ -348,26 +350,21 @@ def _write(
         file.write(json.dumps(line) + "\n")
     if not all(np.isfinite(value) for value in means.values()):
         raise InputError(f"training diverged by step {steps}; the model before is kept")
-    _write_samples(folder / "samples.png", state, config, origin)
     whole = folder / "model.safetensors"
-    save_to_go_on(state, config, origin, whole)
+    model = save_to_go_on(state, config, origin, whole)
     split_file(whole)
+    _write_samples(folder / "samples.png", model)
     return means
 
 
-def _write_samples(
-    path: pathlib.Path, state: TrainState, config: ConfigDict, origin: dict[str, Any]
-) -> None:
+def _write_samples(path: pathlib.Path, model: Model) -> None:
     """Write 16 generated frames as one picture."""
-    from matplotlib.image import imsave
-
-    model = averaged_model(state, config, origin)
     z = jax.random.normal(jax.random.key(0), (16, model.z_dim))
     images = to_uint8(np.asarray(model.synthesize(model.map(z, 0.7))))[..., 0]
     side = images.shape[1]
     grid = images.reshape(4, 4, side, side).swapaxes(1, 2).reshape(4 * side, 4 * side)
     with atomic_write(path) as part:
-        imsave(part, grid, cmap="gray", vmin=0, vmax=255, format="png")
+        Image.fromarray(grid).save(part, format="png")
 
 
 def split_file(whole: pathlib.Path) -> list[pathlib.Path]:

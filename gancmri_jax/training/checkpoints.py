@@ -22,10 +22,10 @@ def export_run(run: pathlib.Path, path: pathlib.Path) -> None:
     """
     configured = run / "config.json"
     try:
-        config = ConfigDict(json.loads(configured.read_text()))
-        with config.unlocked():
-            config.pop("records", None)  # their fingerprint
-    except (OSError, ValueError) as error:
+        kept = json.loads(configured.read_text())
+        kept.pop("records", None)  # the fingerprint of its training records
+        config = ConfigDict(kept)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"{configured}: cannot be read ({error}); give the folder of a training run"
         ) from error
