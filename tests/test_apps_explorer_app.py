@@ -116,6 +116,7 @@ def test_downloads_and_commands(client):
     assert client.get("/curve?motion=ed-to-es&asker=me&number=1").status_code == 400
 
 
+@pytest.mark.slow
 def test_a_cine_is_taken_followed_and_shown(client, tmp_path):
     path = tmp_path / "cine.nii.gz"
     frames = np.random.default_rng(0).integers(0, 255, (4, 16, 16), dtype=np.uint8)

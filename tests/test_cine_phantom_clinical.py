@@ -80,6 +80,7 @@ def test_infarcts_lie_where_they_are_named():
         assert [infarct_place(degrees) for degrees in bounds] == [place, place]
 
 
+@pytest.mark.slow
 def test_measured_ef_is_the_drawn_one_and_an_infarct_takes_some_of_it():
     key = jax.random.key(2)
     subject = draw(key, "clinical")

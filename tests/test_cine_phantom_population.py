@@ -39,6 +39,7 @@ def test_a_clinical_subject_says_what_it_is():
     assert (found["infarct_place"] != "") == (found["diagnosis"] == "infarct")
 
 
+@pytest.mark.slow
 def test_a_clinical_study_can_be_read_and_its_es_is_where_it_was_asked_for(tmp_path):
     write_phantoms(tmp_path, [2, 0], 32, 12, 5, "clinical")
     header, *lines = (tmp_path / "phenotypes.csv").read_text().splitlines()

@@ -152,6 +152,7 @@ def wide_subject():
     return subject._replace(imaging=upright, noise=jnp.asarray(0.0), fov_mm=jnp.asarray(260.0))
 
 
+@pytest.mark.slow
 def test_what_lies_around_a_heart_never_covers_it(wide_subject):
     def frame(imaging):
         subject = wide_subject._replace(imaging=imaging)
@@ -169,6 +170,7 @@ def test_what_lies_around_a_heart_never_covers_it(wide_subject):
     assert changed[inside].mean() < 0.02 * with_liver[inside].mean()
 
 
+@pytest.mark.slow
 def test_a_mirrored_picture_is_the_mirror_picture(wide_subject):
     def frame(mirrored):
         imaging = wide_subject.imaging._replace(mirrored=jnp.asarray(mirrored))

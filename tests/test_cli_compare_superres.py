@@ -17,6 +17,7 @@ def compare(model, source, out):
     return CliRunner().invoke(gancmri, arguments, catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_a_table_and_a_picture_and_nothing_of_what_is_too_short(tmp_path):
     model, long, short = tmp_path / "m.safetensors", tmp_path / "a.gif", tmp_path / "b.gif"
     save_model(encoding_model(), model)

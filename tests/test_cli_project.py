@@ -104,6 +104,7 @@ def test_other_settings_leave_the_store_alone(folder, tmp_path):
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.slow
 def test_a_search_begins_at_the_encoder_where_there_is_one(folder, tmp_path):
     model = folder / "encoding.safetensors"
     save_model(encoding_model(), model)

@@ -68,6 +68,7 @@ def test_a_video_needs_spacing_for_dicom(model, tmp_path):
     assert sorted(p.suffix for p in out.glob("a-0000-x2.*")) == [".dcm", ".gif", ".mp4"]
 
 
+@pytest.mark.slow
 def test_a_search_begins_where_it_is_told(tmp_path):
     path, source = tmp_path / "encoding.safetensors", tmp_path / "a.gif"
     save_model(encoding_model(), path)

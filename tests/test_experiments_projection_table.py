@@ -108,6 +108,7 @@ def compared(model, cines, tmp_path_factory):
     return out, rows
 
 
+@pytest.mark.slow
 def test_each_way_leaves_its_codes_and_its_row(compared, model, cines):
     out, rows = compared
     assert [row.way for row in rows] == [GUESS, SHORT]

@@ -19,6 +19,7 @@ def test_it_is_unbiased_and_sees_a_shift():
     assert shifted > 20 * error
 
 
+@pytest.mark.slow
 def test_the_error_is_the_spread_of_fresh_sets():
     rng = np.random.default_rng(0)
     values, errors = [], []

@@ -40,6 +40,7 @@ def images():
     return x[:, :64, :64], x[:, 100:164, 40:104]
 
 
+@pytest.mark.slow
 def test_distances_and_their_gradient_are_those_of_the_reference(shared, lpips, images):
     network, params = lpips
     expected = np.load(shared / "reference" / "backbones.npz")

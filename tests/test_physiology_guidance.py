@@ -138,6 +138,7 @@ def test_what_measuring_needs_is_named():
         solve(lost, heart(), {"lv_area_ed_cm2": 20.0})
 
 
+@pytest.mark.slow
 def test_a_guided_heart_keeps_its_phenotype_through_the_video():
     model = load_model("demo")
     start = model.at_ed(model.sample(1))

@@ -139,6 +139,7 @@ def test_the_command_line_offers_every_distance():
     assert tuple(option.type.choices) == DISTANCES
 
 
+@pytest.mark.slow
 def test_lpips_is_the_networks_own_distance(model, images, backbone, monkeypatch):
     """With the published weights, through the features that the projector compares."""
     network, params = backbone("load_lpips")
@@ -163,6 +164,7 @@ def test_lpips_sees_large_images_averaged_to_256():
     np.testing.assert_allclose(seen, np.full((1, 256**2), 0.25), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_feature_maps_see_in_half_precision_what_they_see_in_full(images):
     network, colour = LPIPS(), jnp.zeros((1, 16, 16, 3))
     shapes = jax.eval_shape(network.init, jax.random.key(1), colour, colour)["params"]

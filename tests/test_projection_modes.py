@@ -61,6 +61,7 @@ def test_a_frames_key_is_its_own():
     assert all(frame_key(0, "a#0", 1) != other for other in others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["frames", "neighbour", "joint"])
 def test_each_mode_stores_what_its_codes_and_noise_render(model, beats, found, mode):
     folder, codes = found[0], found[1][mode]
@@ -74,6 +75,7 @@ def test_each_mode_stores_what_its_codes_and_noise_render(model, beats, found, m
         np.testing.assert_allclose(codes.distances[video, :frames], squares, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_joint_path_is_smoother_and_near(found):
     """At 8² noise maps say much of a picture, and here the frames of a beat share them."""
     codes = found[1]
@@ -86,6 +88,7 @@ def test_a_joint_path_is_smoother_and_near(found):
     np.testing.assert_array_equal(levels[0][0], levels[0][3])
 
 
+@pytest.mark.slow
 def test_a_neighbour_needs_fewer_steps(found):
     frames, neighbour = (found[1][mode] for mode in ("frames", "neighbour"))
     steps = read_quality(found[0] / "neighbour").steps

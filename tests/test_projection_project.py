@@ -64,6 +64,7 @@ def test_what_is_found_renders_to_the_reported_distance_and_comes_closer(
     np.testing.assert_allclose(found.curve[:, -1], found.distances, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_w_plus_lets_rows_differ_and_comes_closer_and_a_pull_keeps_them_together(model, statistics):
     targets = model.synthesize(jax.random.normal(jax.random.key(6), (2, model.num_ws, 8)))
     distances, apart = {}, {}
@@ -77,6 +78,7 @@ def test_w_plus_lets_rows_differ_and_comes_closer_and_a_pull_keeps_them_together
     assert (distances["w+", 0] < distances["w+", 10]).all()
 
 
+@pytest.mark.slow
 def test_neither_its_batch_nor_its_place_there_changes_what_is_found(model, statistics):
     with jax.enable_x64(True):
         images = jax.random.uniform(jax.random.key(3), (3, 8, 8, 1))
@@ -161,6 +163,7 @@ def test_what_is_no_image_of_the_models_is_refused(model, statistics, targets, s
         project(model, spoil(targets), image_keys(0, 1, 2), Settings(num_steps=1), statistics)
 
 
+@pytest.mark.slow
 def test_a_beat_is_found_on_a_closed_path_whatever_it_is_padded_with(model, statistics):
     """A beat that lies on such a path, alone and beside a longer one, at once and in groups."""
     basis = jnp.asarray(wave_basis(7, 1), jnp.float32)
@@ -189,6 +192,7 @@ def test_a_beat_is_found_on_a_closed_path_whatever_it_is_padded_with(model, stat
         assert all(len(level) == 1 for level in alone.noise)
 
 
+@pytest.mark.slow
 def test_an_encoders_guesses_begin_a_path(model, statistics, targets):
     basis = jnp.asarray(wave_basis(13, 3), jnp.float32)
     waves = jax.random.normal(jax.random.key(0), (6, 1, 8))
@@ -212,6 +216,7 @@ def test_an_encoders_guesses_begin_a_path(model, statistics, targets):
     np.testing.assert_allclose(found.ws[0, :, 0], path, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_less_memory_finds_the_same(model, statistics, targets):
     found = [
         project(model, targets, image_keys(0, 1, 2), Settings(num_steps=3, remat=remat), statistics)
@@ -220,6 +225,7 @@ def test_less_memory_finds_the_same(model, statistics, targets):
     np.testing.assert_allclose(found[0].ws, found[1].ws, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_half_precision_comes_closer_too_and_is_measured_in_full(model, statistics, targets):
     settings = Settings(num_steps=60, dtype="bfloat16")
     found = project(model, targets, image_keys(0, 1, 2), settings, statistics)

@@ -71,6 +71,7 @@ def posed():
     return problem, clips, see(problem, clips), variables
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_clip_does_not_depend_on_the_clips_beside_it(posed):
     """In float32."""
     problem, *all_clips = posed

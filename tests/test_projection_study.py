@@ -56,6 +56,7 @@ def test_which_frames():
     assert frames_of(video, "ed") == [0]
 
 
+@pytest.mark.slow
 def test_the_store_holds_what_was_found_whatever_the_batch_size(model, tmp_path):
     found = {}
     for batch_size in (2, 7):
@@ -267,6 +268,7 @@ def test_a_store_of_version_0_1_is_read_and_resumed(version_0_1, threefry):
     np.testing.assert_allclose(codes.distances, whole.distances, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["frames", "joint"])
 def test_a_whole_store_of_version_0_1_is_found_again(version_0_1, tmp_path, mode, threefry):
     folder, model, cines = version_0_1

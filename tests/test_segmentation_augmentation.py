@@ -94,6 +94,7 @@ def test_an_example_is_its_keys(example):
     np.testing.assert_allclose(fractions.sum(-1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_some_examples_show_one_frame_for_all(example, monkeypatch):
     monkeypatch.setattr(ops, "STILL", 0.5)
     draw = jax.jit(lambda key: augment(key, example, example, SIZE, 3)[0])  # STILL is read here

@@ -151,6 +151,16 @@ def test_an_arm_that_is_taken_for_a_chamber_is_not_measured_with_the_heart():
     assert with_arm | {"elsewhere_percent": 0} == pytest.approx(alone | {"elsewhere_percent": 0})
 
 
+def test_a_heart_alone_has_nothing_elsewhere_whatever_its_area():
+    """Areas that are no square number must not round to less than nothing, which is a flag."""
+    masks = np.repeat(heart(1.0)[None], 16, axis=0)
+    for frame, mask in enumerate(masks):
+        mask[tuple(np.argwhere(mask == 5)[:frame].T)] = 0
+    for mask in masks:
+        judged = judge(segmentation(mask[None]), SPACING_MM, 0)
+        assert judged.measured["elsewhere_percent"] == 0
+
+
 def test_an_unsure_network_is_flagged():
     assert set(flags(BEAT, sure=0.6)) == {"unsure"}
 

@@ -85,6 +85,7 @@ def read_metrics(run):
     return [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same_bit_for_bit(runs):
     states = []
     for run in runs:
@@ -98,6 +99,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(runs):
     assert read_metrics(runs[0]) == read_metrics(runs[1])
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_its_user_needs(runs):
     metrics = read_metrics(runs[0])
     assert [line["step"] for line in metrics] == [1, 2, 3, 4]
@@ -109,6 +111,7 @@ def test_a_run_leaves_what_its_user_needs(runs):
     assert card["trained_steps"] == 4 and card["config"]["filters"] == [2, 2, 2, 2, 2]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again(runs, monkeypatch):
     monkeypatch.setattr(training, "render_pool", lambda *_, **__: pytest.fail("rendered"))
     segmenter = train_segmenter(small_config(), runs[0])
@@ -117,6 +120,7 @@ def test_a_finished_run_is_not_trained_again(runs, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_changed_configuration_is_refused(runs):
     with pytest.raises(InputError, match="phases: 2 → 3"):
         train_segmenter(small_config(phases=3), runs[0])

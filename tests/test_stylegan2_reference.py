@@ -101,6 +101,7 @@ def test_discriminator_and_its_minibatch_groups(ref):
     assert_close(discriminate(ref.d, ref.images("real8")), ref.out["logits_real8"][:, 0])
 
 
+@pytest.mark.slow
 def test_r1_and_its_gradient(ref):
     def norms(params, discriminator=D):
         apply = lambda x: discriminator.apply({"params": params}, x)  # noqa: E731
@@ -130,6 +131,7 @@ def test_losses_and_the_generators_gradient(ref):
     assert_close(d_loss, ref.out["d_loss"])
 
 
+@pytest.mark.slow
 def test_path_lengths_and_their_second_order_gradient(ref):
     def lengths(params):
         return path_lengths(

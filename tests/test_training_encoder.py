@@ -72,6 +72,7 @@ def read_metrics(run):
     return [{k: v for k, v in line.items() if k != "images_per_second"} for line in lines]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same_bit_for_bit(runs, model):
     states = []
     for run in runs:
@@ -85,6 +86,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(runs, model):
     assert a.encoder.fingerprint == b.encoder.fingerprint
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_model_with_an_encoder_that_has_learned(runs, model):
     metrics = read_metrics(runs[0])
     assert [line["step"] for line in metrics] == [STEPS // 4 * k for k in (1, 2, 3, 4)]
@@ -99,12 +101,14 @@ def test_a_run_leaves_the_model_with_an_encoder_that_has_learned(runs, model):
         assert picture.size == (12 * 16, 3 * 16)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again(runs, model, frames, monkeypatch):
     monkeypatch.setattr(training, "make_step", lambda *_: pytest.fail("trained"))
     again = train_encoder(model, small_config(), runs[0], frames)
     assert again.encoder.fingerprint == load_model(runs[0]).encoder.fingerprint
 
 
+@pytest.mark.slow
 def test_another_model_other_frames_and_sizes_are_refused(runs, model, frames, tmp_path):
     with pytest.raises(InputError, match="hidden: 6 → 7"):
         train_encoder(model, small_config(hidden=7), runs[0], frames)

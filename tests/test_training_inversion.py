@@ -68,6 +68,7 @@ def test_each_term_teaches_its_own_networks():
         assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(none))
 
 
+@pytest.mark.slow
 def test_the_mapping_moves_fifty_times_as_far():
     config = inverting_config()
     state = init_state(config)
@@ -93,12 +94,14 @@ def inverted():
     return before, jax.device_get(state), metrics
 
 
+@pytest.mark.slow
 def test_frames_are_found_again_better_and_better(inverted):
     _, _, metrics = inverted
     assert set(metrics[0]) == {"inversion/reconstruction", "inversion/w_unlike"}
     assert metrics[-1]["inversion/reconstruction"] < 0.75 * metrics[0]["inversion/reconstruction"]
 
 
+@pytest.mark.slow
 def test_both_networks_learn_and_the_discriminator_does_not(inverted):
     before, after, _ = inverted
     jax.tree.map(np.testing.assert_array_equal, before.d_params, after.d_params)
@@ -113,6 +116,7 @@ def test_both_networks_learn_and_the_discriminator_does_not(inverted):
     assert (after.w_avg != before.w_avg).all()
 
 
+@pytest.mark.slow
 def test_the_latest_w_come_first(inverted):
     """60 steps of four frames, and what the mapping drew at first."""
     before, after, _ = inverted

@@ -42,6 +42,7 @@ def test_real_frames_are_drawn_once_each(data):
     assert len(real_frames(data, 1000, seed=0)) == 60
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_measured_and_the_best_is_kept(data, tmp_path, monkeypatch):
     distances = iter([5.0, 3.0, 4.0])
 
@@ -78,6 +79,7 @@ def test_a_real_snapshot_has_a_distance(data, tmp_path):
     assert json.loads(line)["fcn_fd8"] > 0
 
 
+@pytest.mark.slow
 def test_an_encoder_is_scored_on_frames_that_it_has_not_seen(data, tmp_path, monkeypatch):
     monkeypatch.setattr(progress_module, "_SCORED", 9)  # fewer than videos have frames
     rng = np.random.default_rng(1)

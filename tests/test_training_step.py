@@ -61,7 +61,8 @@ def test_rates_fall_to_nothing_over_the_last_of_a_run():
     assert annealed({"a": 2.0}, jnp.asarray(9), tiny_config()) == {"a": 2.0}
 
 
-@pytest.mark.parametrize("inverts", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("inverts", [False, True])
 def test_a_step_after_the_end_moves_no_network(inverts):
     learned = {"inversion_learning_rate": 0.002} if inverts else {}
     config = tiny_config(total_kimg=0.004, anneal_kimg=0.004, **learned)
@@ -179,6 +180,7 @@ def test_bfloat16_tracks_float32_and_a_clamp_that_is_never_reached_changes_nothi
             assert found[name] == pytest.approx(float(plain[name]), rel=tolerance)
 
 
+@pytest.mark.slow
 def test_the_mean_of_w_moves_by_five_thousandths(unregularised):
     """Of the way from zero to the mean w of the step's own z, the first of each style mixing."""
     config = tiny_config()

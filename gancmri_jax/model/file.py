@@ -45,9 +45,11 @@ from gancmri_jax.networks.generator import Generator, draw_noise
 FORMAT = "gancmri_jax model"
 VERSION = "1"
 EMBEDDED = {  # by name, with the SHA-256 of the file
-    "demo": "9b27839cb18562dbb55aa1f7a14caedd8e16511e4a8756f321c902842403c9ba",
+    "demo": "f6fa834685900218fdf7129efa03e0e775f7da2a0c72ebf262d20cfb9d344c9c",
     "demo256": None,
 }
+# Segmenters in files of their own, by fingerprint: that of the demo model before 0.1.0.
+SHIPPED_SEGMENTERS = ("d03f023ab58704a0",)
 SEGMENTER, ENCODER = "segmenter", "encoder"  # of metadata and of the card
 DISCRIMINATOR, TRAINING = "discriminator", "training"  # of metadata
 
@@ -178,9 +180,14 @@ def load_training(name: str | os.PathLike[str]) -> dict[str, Any]:
 def load_segmenter_of(name: str | os.PathLike[str]) -> Segmenter:
     """Load the segmenter of a model, or of a run of `gancmri train-segmenter`.
 
+    Args:
+        name: A model, a run's folder, or the fingerprint of one of `SHIPPED_SEGMENTERS`.
+
     Raises:
         InputError: No such model, or it has none.
     """
+    if name in SHIPPED_SEGMENTERS:
+        return load_segmenter(pathlib.Path(__file__).with_name(f"segmenter_{name}.safetensors"))
     path = pathlib.Path(name)
     if (path / FILE).is_file() or path.name == FILE:
         return load_segmenter(path)

@@ -138,7 +138,8 @@ def measure_quality(
     chambers: dict[str, str] = {}
     if missing.all():
         return measured, chambers
-    apart = np.count_nonzero(everything, axis=(1, 2)) / np.maximum(sizes, 1) ** 2 - 1
+    there, inside = (np.count_nonzero(mask, axis=(1, 2)) for mask in (everything, coarse))
+    apart = (there - inside) / np.maximum(inside, 1)
     measured["elsewhere_percent"] = 100 * float(np.median(apart[~missing]))
     rows, columns = (np.arange(side) // step for side in masks.shape[1:])
     masks = np.where(here[:, rows][:, :, columns], masks, np.uint8(0))
