@@ -78,7 +78,7 @@ def benchmark_segmentation(size: int, batch: int, rounds: int) -> Result:
 
     @jax.jit
     def look(variables, frames):
-        return jax.nn.softmax(network.apply(variables, frames))
+        return jax.nn.softmax(jnp.asarray(network.apply(variables, frames)))
 
     timing = time_rounds(lambda: jax.block_until_ready(look(variables, frames)), rounds)
     return Result(

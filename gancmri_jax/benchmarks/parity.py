@@ -94,7 +94,8 @@ def errors(
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     """Return ‖found − expected‖ / ‖expected‖."""
     apart = found.astype(np.float64) - expected.astype(np.float64)
-    return float(np.linalg.norm(apart) / max(np.linalg.norm(expected.astype(np.float64)), 1e-30))
+    size = float(np.linalg.norm(expected.astype(np.float64)))
+    return float(np.linalg.norm(apart)) / max(size, 1e-30)
 
 
 def _run(function: Callable[..., Any], args: tuple[Any, ...], device: jax.Device) -> np.ndarray:

@@ -47,8 +47,10 @@ def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 def platform_of(tree: Any) -> str:
     """Return the platform where arrays lie, or else where new ones would: `cpu`, `gpu`, `tpu`."""
     for leaf in jax.tree.leaves(tree):
-        if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer):
-            return next(iter(leaf.devices())).platform
+        # What is being traced lies nowhere yet.
+        with contextlib.suppress(jax.errors.ConcretizationTypeError):
+            if isinstance(leaf, jax.Array):
+                return next(iter(leaf.devices())).platform
     default = jax.config.jax_default_device  # type: ignore[attr-defined]
     return getattr(default, "platform", default) or jax.default_backend()
 

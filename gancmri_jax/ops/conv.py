@@ -10,6 +10,7 @@ a program is compiled, which need not be here.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -130,7 +131,7 @@ def kernel_gradient(
     def by_product(x, y):
         return jnp.einsum("nhwi,nhwo->io", x, y, preferred_element_type=total)[None, None]
 
-    elsewhere = {}
+    elsewhere: dict[str, Callable[[Array, Array], Array]] = {}
     if stride > 1 or x.shape[-1] >= 128:
         elsewhere["cpu"] = functools.partial(
             _kernel_gradient_by_products, size=size, stride=stride, padding=padding
