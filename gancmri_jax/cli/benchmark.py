@@ -157,18 +157,21 @@ def command(
     if config is not None and target is None and what != "all":
         raise click.UsageError("--config needs --target, or `benchmark all`")
     if what == "all":
-        idle = ("data", "network", "remat", "dtype", "report")
-        if wrong := [name for name in idle if is_given(name)]:
+        if wrong := [name for name in ("data", "network", "remat", "dtype") if is_given(name)]:
             raise click.UsageError(f"--{wrong[0]} has no effect with all; remove it")
+        if report is not None:
+            raise click.UsageError("--json has no effect with all, which writes report.json")
         if model is None or out is None:
             raise click.UsageError("`benchmark all` needs --model and --out")
-        given = [size, channel_base, channel_max, batch, rounds]
-        _run_all(out, model, config or "phantom256", minutes, given, is_given("size"))
+        numbers = [size, channel_base, channel_max, batch, rounds]
+        _run_all(out, model, config or "phantom256", minutes, numbers, is_given("size"))
         return
     if wrong := [name for name in ("model", "minutes", "out") if is_given(name)]:
         raise click.UsageError(f"--{wrong[0]} needs `benchmark all`")
     if target is not None:
-        names = dict(
+        if wrong := [name for name in ("data", "network", "rounds") if is_given(name)]:
+            raise click.UsageError(f"--{wrong[0]} has no effect with --target; remove it")
+        values = dict(
             resolution=size,
             channel_base=channel_base,
             channel_max=channel_max,
@@ -177,12 +180,12 @@ def command(
             remat=remat,
         )
         options = dict(size="resolution", batch="batch_size")
-        given = {
-            options.get(name, name)
+        changes = {
+            options.get(name, name): values[options.get(name, name)]
             for name in ("size", "channel_base", "channel_max", "batch", "dtype", "remat")
             if is_given(name)
         }
-        _compile_ahead(target, config or "ukbb256", {key: names[key] for key in given}, report)
+        _compile_ahead(target, config or "ukbb256", changes, report)
         return
 
     import jax

@@ -123,8 +123,8 @@ def solve(model: Model, ws: Float[Array, "num_ws w_dim"], targets: Mapping[str, 
     wanted = np.array(list(targets.values()))
 
     def along(amounts: Float[np.ndarray, "*n k"]) -> Float[Array, "*n num_ws w_dim"]:
-        amounts = jnp.asarray(amounts, jnp.float32)
-        return jnp.tensordot(amounts, directions, axes=1, precision="highest")
+        weights = jnp.asarray(amounts, jnp.float32)
+        return jnp.tensordot(weights, directions, axes=1, precision="highest")
 
     def measured(amounts: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
         found = measure_hearts(model, ws[None] + along(amounts))

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,5 +36,5 @@ def export_run(run: pathlib.Path, path: pathlib.Path) -> None:
     if loaded is None:
         raise InputError(f"{run}: has no checkpoint yet")
     card = load_model(run).card if (run / "model.safetensors").exists() else {}
-    origin = {key: card[key] for key in ("spacing_mm", "frame_ms") if key in card}
+    origin: dict[str, Any] = {key: card[key] for key in ("spacing_mm", "frame_ms") if key in card}
     save_to_go_on(jax.tree.map(jnp.asarray, loaded[0]), config, origin, path)
