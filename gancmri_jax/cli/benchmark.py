@@ -180,7 +180,7 @@ def command(
             remat=remat,
         )
         options = dict(size="resolution", batch="batch_size")
-        changes = {
+        changes: dict[str, object] = {
             options.get(name, name): values[options.get(name, name)]
             for name in ("size", "channel_base", "channel_max", "batch", "dtype", "remat")
             if is_given(name)
