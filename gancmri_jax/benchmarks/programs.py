@@ -83,14 +83,14 @@ def _training(config: ConfigDict, mesh: Mesh) -> Iterator[Program]:
     e_params = jax.eval_shape(encoder.init, jax.random.key(0), image)
     e = 2 * multiply_adds(encoder.apply, e_params, image) / 1e9
     # A forward pass is one unit, each gradient another. R1's and path length's gradients go back
-    # through both of their passes, and path lengths take half a batch. The encoder also looks once
-    # more at the frames, for the queue.
+    # through both of their passes, and path lengths take half a batch. What the encoder says of the
+    # frames goes into the queue too, and is computed once.
     ideal = {
         "G": 3 * g + 2 * d,
         "path length": 3 * g,
         "D": g + 6 * d,
         "R1": 6 * d,
-        "inversion": 3 * g + 4 * e,
+        "inversion": 3 * g + 3 * e,
     }
     for name, part in STEPS.items():
         own = ConfigDict(config.to_dict())
