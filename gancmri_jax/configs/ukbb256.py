@@ -7,7 +7,7 @@ gancmri prepare --input data/ukbb --out data/ukbb256 --size 256
 gancmri train --config ukbb256
 
 Memory, as XLA compiled it for one H200 (docs/accelerators.md; nothing was run): 7.9 GiB at batch
-32, 10.3 GiB with an encoder. `gancmri benchmark compilation --target …` says it of other chips.
+32, 10.2 GiB with an encoder. `gancmri benchmark compilation --target …` says it of other chips.
 Where that is too much, config.accumulate=4 takes the batch in four parts, and config.remat=True
 computes activations of R1 and path length anew.
 
