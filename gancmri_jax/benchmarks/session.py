@@ -265,12 +265,12 @@ def train_on(
     folder: pathlib.Path, config: ConfigDict, sizes: Sizes, report: Report
 ) -> dict[str, Any]:
     """Train until the time is up, writing model, metrics and samples every minute."""
-    mesh = data_mesh()
+    mesh, entered = data_mesh(), report.elapsed
     started_at = read_header(config.init_from).card.get("trained_kimg")
     origin = {"started_at_kimg": started_at, "data": "phantoms drawn on the device"}
     state = jax.device_put(start_from(config, init_state(config, mesh)), replicated(mesh))
     pool = draw_pool(config.resolution, sizes.subjects, sizes.frames)
-    drawn_seconds = report.elapsed
+    drawn_seconds = report.elapsed - entered
     step = make_step(config, mesh)
 
     @jax.jit
@@ -296,8 +296,10 @@ def train_on(
         index += 1
         if index == 2 * config.d_reg_interval + 1:  # all programs are compiled by now
             jax.block_until_ready(state)
+            # Laid as the state is: laid otherwise, the step would be compiled once more.
+            copied = jax.device_put(jax.tree.map(jnp.copy, state), replicated(mesh))
+            kernels = kernels_of(functools.partial(_stepped, step, copied, images, config))
             since, begun = index, report.elapsed
-            kernels = kernels_of(functools.partial(_stepped, step, state, images, config))
         late = is_late()
         if index % config.d_reg_interval and not late:
             continue
@@ -324,9 +326,8 @@ def train_on(
 
 
 def _stepped(step: Any, state: TrainState, images: Array, config: ConfigDict) -> None:
-    """Take a step, with all regularisers, on a copy of the state, whose buffers it uses up."""
-    copied = jax.tree.map(jnp.copy, state)
-    jax.block_until_ready(step(copied, images, **schedule(config, 0)))
+    """Take a step with all regularisers, which uses the state's buffers up."""
+    jax.block_until_ready(step(state, images, **schedule(config, 0)))
 
 
 def kernels_of(work: Callable[[], object]) -> Any:
