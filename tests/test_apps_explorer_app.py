@@ -12,6 +12,7 @@ from gancmri_jax.apps.explorer.app import chosen, explorer_app
 from gancmri_jax.apps.explorer.choice import Choice
 from gancmri_jax.apps.guard import TOKEN_HEADER
 from gancmri_jax.cine.nifti import write_nifti
+from gancmri_jax.disclaimer import NOT_FOR_DIAGNOSIS
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.motion import LearnedMotion
 from tests.browser import served
@@ -41,6 +42,7 @@ def token_of(client):
 
 def test_the_page_says_what_the_model_knows_and_escapes_it(client):
     text = client.get("/").text
+    assert NOT_FOR_DIAGNOSIS in text
     about = re.search(r'<script type="application/json" id="about">(.*?)</script>', text)[1]
     known = json.loads(about)
     assert known["model"] == "tiny </script>" and "</script>" not in about

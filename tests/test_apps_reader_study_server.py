@@ -10,6 +10,7 @@ import pytest
 from gancmri_jax.apps.reader_study.answers import read_answers
 from gancmri_jax.apps.reader_study.server import study_app
 from gancmri_jax.apps.reader_study.store import open_study
+from gancmri_jax.disclaimer import NOT_FOR_DIAGNOSIS
 from tests.browser import served
 from tests.readers import client, make_study, serving, some_answer, write_gifs, write_niftis
 
@@ -45,6 +46,10 @@ def url(path):
 def reader(url, path, tokens):
     with client(url, path, tokens[0]) as opened:
         yield opened
+
+
+def test_the_page_says_what_it_is_for(reader):
+    assert NOT_FOR_DIAGNOSIS in reader.get("/").text
 
 
 def test_a_reader_goes_through_a_study(reader):

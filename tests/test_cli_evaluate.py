@@ -74,8 +74,15 @@ def test_one_question_at_a_time(folder, tmp_path):
 
 def test_all_splits_of_records_are_one_set(folder):
     sets = ["--real", "{folder}/records", "--fake", "{folder}/records"]
-    result = evaluate(folder, *sets, "--metrics", "ssim")
+    result = evaluate(folder, *sets, "--split", "all", "--metrics", "ssim")
     assert result.stdout.startswith("ssim = 1 [1, 1] (14 real, 14 fake")
+
+
+def test_the_test_split_is_measured_where_there_is_one(folder):
+    sets = ["--real", "{folder}/records", "--fake", "{folder}/records"]
+    assert "in the 6 real ones" in evaluate(folder, *sets, "--metrics", "closure").stdout
+    sets = [word.replace("/records", "/small") for word in sets]
+    assert "in the 2 real ones" in evaluate(folder, *sets, "--metrics", "closure").stdout
 
 
 def test_tables_of_phenotypes_are_correlated(folder, tmp_path):
@@ -120,7 +127,7 @@ def test_what_cannot_be_evaluated_is_one_line(folder, tmp_path, capsys):
     )
     mixed = refused(capsys, *both, "ssim,pearson")
     assert "ssim: compares images" in mixed and "measure them in two commands" in mixed
-    assert "280 frames and fid50k takes 50000" in refused(capsys, *both, "fid50k")
+    assert "120 frames and fid50k takes 50000" in refused(capsys, *both, "fid50k")
     small = ["evaluate", "--real", records, "--fake", folder / "small", "--metrics", "ssim"]
     assert "prepare both at one size" in refused(capsys, *small)
     assert "give --real, --fake and --metrics" in refused(capsys, "evaluate")

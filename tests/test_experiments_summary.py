@@ -1,5 +1,5 @@
-from gancmri_jax.experiments.report import Table, Text
 from gancmri_jax.experiments.summary import Line, pairs, summary
+from gancmri_jax.page import Table, Text
 
 
 def test_distances_are_found_either_way_round():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from gancmri_jax.disclaimer import marked_card
 from gancmri_jax.errors import InputError
 from gancmri_jax.export.graphs import export_onnx, export_stablehlo
 from gancmri_jax.latents.motions import EdToEs
@@ -45,7 +46,7 @@ def assert_beside(model, folder):
     latents = load_file(folder / "latents.safetensors")
     np.testing.assert_array_equal(latents["w_avg"], model.w_avg)
     np.testing.assert_array_equal(latents["trajectories/ed_to_es"], model.motion.ed_to_es)
-    assert json.loads((folder / "card.json").read_text()) == model.card
+    assert json.loads((folder / "card.json").read_text()) == marked_card(model.card)
     assert model.card["licence"] == "unknown: ask its author"
 
 
@@ -80,7 +81,7 @@ def test_onnx_runs_and_agrees(model, expected, tmp_path):
         one = {key: array[:1] for key, array in given.items()}
         assert_close(session.run([output], one)[0], wanted[output][:1])
         told = session.get_modelmeta().custom_metadata_map
-        assert json.loads(told["card"]) == model.card
+        assert json.loads(told["card"]) == marked_card(model.card)
     assert_beside(model, folder)
 
 

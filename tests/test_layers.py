@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "video": {"model", "latents", "cine"},
     "segmentation": {"model", "runs"},
     "physiology": {"segmentation"},
-    "metrics": {"physiology"},
+    "metrics": {"projection"},
     "projection": {"physiology"},
     "fitting": {"projection"},
     "training": {"configs", "metrics", "video"},
@@ -33,7 +33,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"experiments"},
     "cli": {"apps", "benchmarks", "privacy"},
 }
-OPEN_TO_ALL = {"atomic", "cache", "checksums", "errors", "lock", "tables", "version"}
+OPEN_TO_ALL = {
+    "atomic",
+    "cache",
+    "checksums",
+    "disclaimer",
+    "errors",
+    "lock",
+    "page",
+    "tables",
+    "version",
+}
 JAX_FREE = {"cine": {"phantom", "pipeline"}}  # room -> its files that may use jax
 
 

@@ -44,7 +44,7 @@ def test_like_results_compare(tmp_path):
     write_cards(tmp_path / "a.json", [card()])
     write_cards(tmp_path / "b.json", [card(value=10.0, interval=(9.0, 11.0), fake_digest="x")])
     (line,) = compare(tmp_path / "a.json", tmp_path / "b.json")
-    assert line == "fid2k: 12.35 → 10 (-2.346), intervals are apart"
+    assert str(line) == "fid2k: 12.35 → 10 (-2.346), intervals are apart"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 import numpy as np
 
-from gancmri_jax.metrics import neighbours
 from gancmri_jax.metrics.estimate import share
 from gancmri_jax.metrics.neighbours import nearest, within_manifold
 
@@ -12,11 +11,15 @@ def test_nearest_by_hand():
     np.testing.assert_array_equal(index, [0, 1])
 
 
-def test_features_are_summed_over_in_parts(monkeypatch):
-    a, b = np.random.default_rng(0).normal(size=(2, 30, 50)).astype(np.float32)
-    whole = nearest(a, b)
-    monkeypatch.setattr(neighbours, "_FEATURES_AT_ONCE", 7)
-    np.testing.assert_allclose(nearest(a, b)[0], whole[0], rtol=1e-6)
+def test_distances_are_those_of_differences():
+    """Features far from 0, where x² + y² − 2 xy would lose digits in float32; one is a copy."""
+    a, b = np.random.default_rng(0).normal(50, 1, size=(2, 30, 40)).astype(np.float32)
+    b[7] = a[3]
+    distances, index = nearest(a, b)
+    apart = np.linalg.norm(a[:, None].astype(float) - b[None], axis=-1)
+    np.testing.assert_allclose(distances, apart.min(axis=1), atol=1e-5)
+    np.testing.assert_array_equal(index, apart.argmin(axis=1))
+    assert index[3] == 7
 
 
 def test_precision_and_recall_by_hand():

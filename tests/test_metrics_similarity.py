@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
+from skimage.metrics import structural_similarity
 
 from gancmri_jax.metrics.similarity import psnr, ssim
 
 NOISE = np.random.default_rng(0).integers(0, 256, (3, 24, 20)).astype(np.uint8)
+
+
+def test_it_is_that_of_scikit_image():
+    a, b = NOISE[:2].astype(float)
+    options = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)
+    assert ssim(a, b) == pytest.approx(structural_similarity(a, b, **options), abs=1e-6)
 
 
 def test_constant_pictures_by_hand():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gancmri_jax.benchmarks.count import _inside
-from gancmri_jax.latents import closed_path, directions, pca, steps
+from gancmri_jax.latents import closed_path, pca, steps
 from gancmri_jax.latents.motions import _over_time
 from gancmri_jax.metrics.backbones import fcn_conv4
 from gancmri_jax.networks.generator import Mapping
@@ -42,10 +42,6 @@ EXACT = {
     "a closed path": (closed_path.closed_path, normal(1, 4), normal(2, 1, 4), normal(5, 2)),
     "waves": (closed_path.waves_of, normal(5, 1, 4), normal(5, 2)),
     "motion that is left": (steps._travelled, normal(5, 2, 4), normal(2, 4)),
-    "a phenotype's direction": (
-        lambda x: directions.regression(x, np.arange(4.0)),
-        normal(4, 2, 4),
-    ),
     "a smoothed path": (lambda x: _over_time(np.eye(5), x), normal(5, 2, 4)),
     "the energy distance": (energy_coefficient, normal(5, 4), normal(6, 4)),
     "a blur": (lambda x: blur(x, 1.0), normal(16, 16)),

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from gancmri_jax.apps.connections import LimitedProtocol, Patience
 from gancmri_jax.apps.guard import Guard, error_answer
+from gancmri_jax.disclaimer import NOT_FOR_DIAGNOSIS
 from gancmri_jax.errors import InputError
 
 HERE = pathlib.Path(__file__).parent
@@ -65,6 +66,7 @@ def page(request: Request, template: str, **context: Any) -> HTMLResponse:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined
     )
     environment.policies["json.dumps_kwargs"] = {}  # keys in their own order
+    environment.globals["not_for_diagnosis"] = NOT_FOR_DIAGNOSIS
     content = environment.get_template(template).render(token=request.app.state.token, **context)
     return HTMLResponse(content)
 

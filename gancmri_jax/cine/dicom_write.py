@@ -21,6 +21,7 @@ from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.nifti import SLICE_MM
 from gancmri_jax.cine.origin import Generated, describe
+from gancmri_jax.disclaimer import NOT_FOR_DIAGNOSIS
 from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 
@@ -120,13 +121,13 @@ def _identity(
         StudyDate=f"{now:%Y%m%d}",
         StudyTime=f"{now:%H%M%S}",
         StudyID="1",
-        StudyDescription=f"{frames}, not for diagnosis",
+        StudyDescription=f"{frames}, {NOT_FOR_DIAGNOSIS}",
         ReferringPhysicianName="",
         AccessionNumber="",
         Modality="MR",
         SeriesInstanceUID=new_uid(),
         SeriesNumber=1,
-        SeriesDescription=f"{frames}, not for diagnosis",
+        SeriesDescription=f"{frames}, {NOT_FOR_DIAGNOSIS}",
         PatientPosition="",
         FrameOfReferenceUID=new_uid(),
         PositionReferenceIndicator="",

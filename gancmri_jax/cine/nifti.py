@@ -21,6 +21,7 @@ from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.files import MOST_BYTES, File, disk_file, gunzip_to_end, is_gzip
 from gancmri_jax.cine.orientation import to_radiological
+from gancmri_jax.disclaimer import COMMENT
 from gancmri_jax.errors import InputError
 
 SLICE_MM = 8.0  # the usual thickness of a long-axis cine; a single slice says nothing of its own
@@ -46,7 +47,7 @@ def write_nifti(
     pixels: Shaped[np.ndarray, "t h w"],
     spacing_mm: tuple[float, float],
     frame_ms: float,
-    description: str = "",
+    description: str = COMMENT,
 ) -> None:
     """Write frames as a gzipped NIfTI file, whole or not at all, the same bytes each time.
 

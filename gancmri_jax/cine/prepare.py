@@ -115,7 +115,7 @@ def prepare(
     card: Card = {
         "gancmri_jax": __version__,
         "options": json.loads(json.dumps(dataclasses.asdict(options))),
-        "input": _fingerprint(source, key or b""),
+        "input": fingerprint_input(source, key or b""),
     }
     if earlier := _earlier(out, card):
         return earlier
@@ -333,7 +333,7 @@ def _earlier(out: pathlib.Path, card: Card) -> Card | None:
     return earlier
 
 
-def _fingerprint(source: pathlib.Path, key: bytes) -> str:
+def fingerprint_input(source: pathlib.Path, key: bytes) -> str:
     """Return a keyed hash of the names, sizes and times of change of all files."""
     digest = hmac.new(key, digestmod=hashlib.sha256)
     files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())

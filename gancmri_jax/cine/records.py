@@ -201,6 +201,12 @@ def record_splits(directory: pathlib.Path) -> list[str]:
     return list(_builder(directory).info.splits)
 
 
+def measured_splits(directory: pathlib.Path) -> list[str]:
+    """Return the splits to measure on: test, or all there are where no subject is held out."""
+    splits = record_splits(directory)
+    return ["test"] if "test" in splits else splits
+
+
 def _builder(directory: pathlib.Path) -> tfds.core.DatasetBuilder:
     if not is_records(directory):
         raise InputError(

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gancmri_jax.cine.report_page import render_page
+from gancmri_jax.cine.report_page import page_blocks
 from gancmri_jax.cine.split import Split
 from gancmri_jax.cine.staging import Staged
+from gancmri_jax.page import render_html
 
 MOST_PICTURES = 64
 PICTURE_SIDE = 96
@@ -85,7 +86,7 @@ def write_report(out: pathlib.Path, report: Report, staged: Sequence[Staged]) ->
     """Write `report.json`, `report.png` and `report.html` to a folder."""
     (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     _grid(staged).save(out / "report.png")
-    (out / "report.html").write_text(render_page(report, (out / "report.png").read_bytes()))
+    (out / "report.html").write_text(render_html(page_blocks(report), out))
 
 
 def _range(values: Sequence[float | None]) -> dict[str, Any]:

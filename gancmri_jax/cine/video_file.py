@@ -14,6 +14,7 @@ from PIL import GifImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
 from gancmri_jax.atomic import atomic_write
+from gancmri_jax.disclaimer import COMMENT
 from gancmri_jax.errors import InputError
 
 _LEAST_SIDE = 256
@@ -25,7 +26,7 @@ def write_mp4(
     path: pathlib.Path,
     frames: UInt8[np.ndarray, "t h w"] | UInt8[np.ndarray, "t h w 3"],
     frame_ms: float,
-    comment: str = "",
+    comment: str = COMMENT,
 ) -> None:
     """Write an H.264 video, magnified for viewing, that any browser plays."""
     frames = _even(magnify(frames))
@@ -63,7 +64,7 @@ def write_gif(
     path: pathlib.Path,
     frames: UInt8[np.ndarray, "t h w"],
     frame_ms: float,
-    comment: str = "",
+    comment: str = COMMENT,
 ) -> None:
     """Write a GIF that repeats for ever, each frame by itself, equal neighbours too.
 
@@ -90,7 +91,7 @@ def write_contact_sheet(
     path: pathlib.Path,
     frames: UInt8[np.ndarray, "t h w"],
     columns: int = 10,
-    comment: str = "",
+    comment: str = COMMENT,
 ) -> None:
     """Write all frames of a video as one PNG, row by row."""
     write_png(path, tile(frames, columns), comment)
@@ -99,7 +100,7 @@ def write_contact_sheet(
 def write_png(
     path: pathlib.Path,
     picture: UInt8[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"],
-    comment: str = "",
+    comment: str = COMMENT,
 ) -> None:
     """Write one picture as it is."""
     text = PngInfo()

@@ -1,12 +1,11 @@
 """`gancmri benchmark`: how fast this machine is, and how much of it is used."""
 
-import json
 import pathlib
 
 import click
 from click.core import ParameterSource
 
-from gancmri_jax.atomic import atomic_write
+from gancmri_jax.cli.writing import JSON, Answer
 
 # On a CPU, and on an accelerator.
 _BATCH = {
@@ -15,6 +14,7 @@ _BATCH = {
     "compilation": (4, 32),
     "pipeline": (32, 32),
     "features": (8, 64),
+    "latents": (100, 100),
 }
 
 
@@ -44,8 +44,8 @@ _BATCH = {
 @click.option(
     "--batch",
     type=click.IntRange(1),
-    help="Images per batch; clips per batch for i3d.  [default: chosen for a CPU or an "
-    "accelerator]",
+    help="Images per batch; clips per batch for i3d; subjects for latents.  [default: chosen for a "
+    "CPU or an accelerator]",
 )
 @click.option(
     "--dtype",
@@ -109,12 +109,7 @@ _BATCH = {
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Folder for what `benchmark all` finds: at most 8 files of at most 16 MiB.",
 )
-@click.option(
-    "--json",
-    "report",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    help="JSON file to write the results to.",
-)
+@JSON
 def command(
     what: str,
     size: int,
@@ -192,6 +187,7 @@ def command(
 
     from gancmri_jax.benchmarks.compilation import Compilation, benchmark_compilation
     from gancmri_jax.benchmarks.features import benchmark_features
+    from gancmri_jax.benchmarks.latents import benchmark_latents
     from gancmri_jax.benchmarks.measure import Result
     from gancmri_jax.benchmarks.pipeline import benchmark_pipeline
     from gancmri_jax.benchmarks.projection import benchmark_projection
@@ -202,10 +198,10 @@ def command(
     idle = {
         "data": what != "pipeline",
         "network": what != "features",
-        "dtype": what in ("pipeline", "features"),
-        "channel_base": what in ("pipeline", "features"),
-        "channel_max": what in ("pipeline", "features"),
-        "size": what == "features" and network != "lpips",
+        "dtype": what in ("pipeline", "features", "latents"),
+        "channel_base": what in ("pipeline", "features", "latents"),
+        "channel_max": what in ("pipeline", "features", "latents"),
+        "size": what == "latents" or (what == "features" and network != "lpips"),
         "remat": what != "compilation",
         "rounds": what == "compilation",
     }
@@ -230,14 +226,15 @@ def command(
             result = benchmark_features(network, size, batch, rounds)
         elif what == "projection":
             result = benchmark_projection(*networks, batch, dtype, rounds)
+        elif what == "latents":
+            result = benchmark_latents(batch, rounds)
         elif what == "compilation":
             result = benchmark_compilation(*networks, batch, dtype, remat)
         else:
             result = benchmark_training(*networks, batch, dtype, rounds)
-    click.echo(str(result))
-    if report is not None:
-        with atomic_write(report) as part:
-            part.write_text(json.dumps(result.as_json(), indent=2) + "\n")
+    answer = Answer(report)
+    answer.say(result)
+    answer.give(result.as_json())
 
 
 def _compile_ahead(
@@ -258,10 +255,9 @@ def _compile_ahead(
     check_config(config)
     with tqdm(total=len(PROGRAMS), unit="program") as bar:
         found = compile_ahead(target, config, name, lambda _: bar.update())
-    click.echo(str(found))
-    if report is not None:
-        with atomic_write(report) as part:
-            part.write_text(json.dumps(found.as_json(), indent=2) + "\n")
+    answer = Answer(report)
+    answer.say(found)
+    answer.give(found.as_json())
 
 
 def _run_all(

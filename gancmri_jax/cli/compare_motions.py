@@ -6,7 +6,8 @@ import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
+from gancmri_jax.cli.reading import measured_split, read_chosen, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("compare-motions")
@@ -18,7 +19,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     show_default=True,
     help="Model: demo, a model file or a run folder.",
 )
-@split_option("test")
+@measured_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option(
     "--hearts",
@@ -40,16 +41,18 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Output folder.",
 )
+@JSON
 def command(
     name: str,
     source: pathlib.Path,
     reading: ReadOptions,
     keep_ids: bool,
-    split: str,
+    split: str | None,
     videos: int | None,
     hearts: int,
     frames: int,
     out: pathlib.Path,
+    report: pathlib.Path | None,
 ) -> None:
     """Compare generated motions with real heartbeats.
 
@@ -85,7 +88,8 @@ def command(
         "hearts": hearts,
         "frames": frames,
     }
-    journal = Journal(out, settings, tqdm.write)
+    answer = Answer(report)
+    journal = Journal(out, settings, answer.say)
     with tqdm(total=len(cines) + hearts * len(motions), unit=" beats", desc="measure") as bar:
         results = compare_motions(model, cines, journal, hearts, frames, bar.update)
     told = (
@@ -93,6 +97,8 @@ def command(
         f"{model.resolution}×{model.resolution}, on {hardware()}; medians, measured by the model's "
         "segmenter.",
     )
-    write_markdown(out / "motions.md", table(results, model), told)
+    rows = table(results, model)
+    write_markdown(out / "motions.md", rows, told)
     draw_curves(out / "motions.png", results)
-    click.echo((out / "motions.md").read_text().rstrip())
+    answer.say((out / "motions.md").read_text().rstrip())
+    answer.give({"hearts": hearts, "real_beats": len(cines), "frames": frames, "motions": rows})

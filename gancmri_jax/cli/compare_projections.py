@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import projects_cines
-from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
+from gancmri_jax.cli.reading import measured_split, read_chosen, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("compare-projections")
@@ -23,7 +24,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     type=click.IntRange(1),
     help="Optimisation steps of the short searches, e.g. those that start from the encoder.",
 )
-@split_option("test")
+@measured_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option(
     "--frames",
@@ -36,6 +37,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Output folder.",
 )
+@JSON
 def command(
     name: str,
     source: pathlib.Path,
@@ -46,10 +48,11 @@ def command(
     distance: str,
     batch_size: int | None,
     seed: int,
-    split: str,
+    split: str | None,
     videos: int | None,
     frames: int | None,
     out: pathlib.Path,
+    report: pathlib.Path | None,
 ) -> None:
     """Compare the quality and speed of projection settings.
 
@@ -72,6 +75,7 @@ def command(
     )
     from gancmri_jax.model.file import load_model
 
+    answer = Answer(report)
     model = load_model(name)
     model.insist_grey()
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
@@ -95,7 +99,7 @@ def command(
             distance=distance,  # type: ignore[arg-type]
             batch_size=batch_size,
             seed=seed,
-            tell=lambda line: tqdm.write(line, file=sys.stdout),
+            tell=answer.say,
             on_start=on_start,
         ):
             rows.append(row)
@@ -103,7 +107,9 @@ def command(
             write_csv(out / "table.csv", rows, perceptual)
     found = [(row, found_frames(model, cines[0], out, row.way)) for row in rows]
     draw(out / "pictures.png", cines[0].pixels, found)
-    click.echo((out / "table.md").read_text())
+    answer.say((out / "table.md").read_text())
     if model.encoder is None:
-        click.echo("the model has no encoder; `gancmri train-encoder` makes one to start from")
-    click.echo(f"wrote {out / 'table.md'}, {out / 'table.csv'} and {out / 'pictures.png'}")
+        answer.say("the model has no encoder; `gancmri train-encoder` makes one to start from")
+    answer.say(f"wrote {out / 'table.md'}, {out / 'table.csv'} and {out / 'pictures.png'}")
+    found_rows = [{**row._asdict(), "way": row.way._asdict(), "name": str(row.way)} for row in rows]
+    answer.give({"perceptual": perceptual, "ways": found_rows})

@@ -16,7 +16,8 @@ from gancmri_jax.cli.projecting import (
     progress,
     projects_cines,
 )
-from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
+from gancmri_jax.cli.reading import measured_split, read_chosen, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("compare-superres")
@@ -25,7 +26,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
 @MODE
 @SPACE
 @START
-@split_option("test")
+@measured_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option(
     "--out",
@@ -33,6 +34,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Output folder.",
 )
+@JSON
 def command(
     name: str,
     source: pathlib.Path,
@@ -45,9 +47,10 @@ def command(
     mode: str,
     space: str,
     start: str,
-    split: str,
+    split: str | None,
     videos: int | None,
     out: pathlib.Path,
+    report: pathlib.Path | None,
 ) -> None:
     """Remove every second frame of cines and compare ways to restore it.
 
@@ -70,6 +73,7 @@ def command(
     from gancmri_jax.projection.settings import Settings
     from gancmri_jax.projection.study import project_study
 
+    answer = Answer(report)
     model = load_model(name)
     model.insist_grey()
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
@@ -90,9 +94,10 @@ def command(
     rows = summarize(recoveries)
     write_rows(out / "superres.csv", rows)
     draw_strangest(out / "superres.png", recoveries)
-    click.echo(f"mean SSIM of {sum(r.interior for r in recoveries)} frames of {len(cines)} videos:")
+    answer.say(f"mean SSIM of {sum(r.interior for r in recoveries)} frames of {len(cines)} videos:")
     for row in rows:
         last = "" if math.isnan(row.ssim_last) else f"; last frame {row.ssim_last:.4f}"
-        click.echo(f"  {row.method}: {row.ssim:.4f}, PSNR {row.psnr:.2f} dB{last}")
-    click.echo(verdict(rows))
-    click.echo(f"wrote {out / 'superres.csv'} and {out / 'superres.png'}")
+        answer.say(f"  {row.method}: {row.ssim:.4f}, PSNR {row.psnr:.2f} dB{last}")
+    answer.say(verdict(rows))
+    answer.say(f"wrote {out / 'superres.csv'} and {out / 'superres.png'}")
+    answer.give({"videos": len(cines), "methods": [row._asdict() for row in rows]})

@@ -6,11 +6,11 @@ import sys
 import click
 from tqdm import tqdm
 
-from gancmri_jax.atomic import atomic_write
-from gancmri_jax.cli.comparing import compares_sets, open_set, progress
+from gancmri_jax.cli.comparing import compares_sets, progress, tell
 from gancmri_jax.cli.motions import motion_names
+from gancmri_jax.cli.writing import JSON, STDOUT, Answer
 from gancmri_jax.errors import InputError
-from gancmri_jax.metrics.names import MetricName, example, parse_metric
+from gancmri_jax.metrics.names import example, parse_metric
 from gancmri_jax.metrics.table import METRICS
 
 
@@ -75,14 +75,9 @@ class _ListsMetrics(click.Command):
     "--compare",
     nargs=2,
     type=click.Path(path_type=pathlib.Path, exists=True, dir_okay=False),
-    help="Compare two files written by --json; an error if they were measured differently.",
+    help="Compare two files with the output of --json; an error if they were measured differently.",
 )
-@click.option(
-    "--json",
-    "report",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    help="JSON file to write the results to.",
-)
+@JSON
 def command(
     real: str | None,
     fake: str | None,
@@ -101,8 +96,8 @@ def command(
 ) -> None:
     """Measure FID, FVD and other metrics between two sets.
 
-    Give --real, --fake and --metrics; or --table; or --compare. The --json file records everything
-    needed to repeat a measurement.
+    Give --real, --fake and --metrics; or --table; or --compare. The output of --json has
+    everything needed to repeat a measurement.
 
     A number in the name of a frame metric is the sample size: fid2000 draws 2,000 frames from each
     set, fid50k_full compares 50,000 with all real frames. fvd16_equispaced and fvd16_consecutive
@@ -114,78 +109,62 @@ def command(
     sets = [bool(given) for given in (real, fake, metrics)]
     if any(sets) + bool(table) + (compare is not None) != 1 or any(sets) != all(sets):
         raise click.UsageError("give --real, --fake and --metrics, or --table, or --compare")
+    answer = Answer(report)
     if compare is not None:
         from gancmri_jax.metrics.card import compare as compare_cards
 
-        for line in compare_cards(*compare):
-            click.echo(line)
+        differences = compare_cards(*compare)
+        for difference in differences:
+            answer.say(difference)
+        answer.give({"differences": [difference._asdict() for difference in differences]})
         return
 
-    asked = [parse_metric(name.strip()) for name in metrics.split(",")] if metrics else []
+    if metrics:
+        for name in metrics.split(","):
+            parse_metric(name.strip())  # rather now than after JAX is imported
 
-    from gancmri_jax.metrics.card import write_cards
-    from gancmri_jax.metrics.evaluate import Evaluation
+    from gancmri_jax.metrics.card import Card, write_cards
+    from gancmri_jax.metrics.compare import evaluate
     from gancmri_jax.metrics.protocol import Protocol
-    from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.model.motion import Motion
 
     protocol = Protocol(seed, ddof, bootstrap, keep_features=not no_cache)
     if table:
-        _print_table(table, protocol, method, opening, report)
+        _print_table(table, protocol, method, opening, answer)
         return
-    assert real and fake
-    if any(name.metric.kind == "tables" for name in asked):
-        _compare_tables(asked, pathlib.Path(real), pathlib.Path(fake), keep_flagged, report)
-        return
-    if any(name.metric.backbone == "segmenter" for name in asked):
-        owner = load_segmenter_of(segmenter), segmenter
-        protocol = Protocol(seed, ddof, bootstrap, owner, not no_cache)
-    motion = Motion(method)
-    evaluation = Evaluation(
-        open_set(real, motion=motion, **opening),
-        open_set(fake, motion=motion, **opening),
-        protocol,
-        progress(),
-    )
-    cards = []
-    for name in asked:
-        card = evaluation.measure(name)
-        tqdm.write(str(card))
+    assert real and fake and metrics
+    cards: list[Card] = []
+
+    def on_card(card: Card) -> None:
+        answer.say(card)
         for warning in card.warnings:
             tqdm.write(f"  note: {warning}", file=sys.stderr)
         cards.append(card)
-        if report is not None:
+        if report not in (None, STDOUT):  # what is measured stays, whatever befalls the others
             write_cards(report, cards)
 
-
-def _compare_tables(
-    asked: list[MetricName],
-    real: pathlib.Path,
-    fake: pathlib.Path,
-    keep_flagged: bool,
-    report: pathlib.Path | None,
-) -> None:
-    from gancmri_jax.metrics.card import write_cards
-    from gancmri_jax.metrics.columns import compare_tables
-
-    others = [name.name for name in asked if name.metric.kind != "tables"]
-    if others:
-        raise InputError(
-            f"{', '.join(others)}: compares images, and other metrics here compare tables; "
-            "measure them in two commands"
-        )
-    cards = [card for name in asked for card in compare_tables(name, real, fake, keep_flagged)]
-    click.echo("\n".join(map(str, cards)))
-    if cards[0].details:
-        click.echo(f"{cards[0].details}; --keep-flagged includes them")
-    if report is not None:
-        write_cards(report, cards)
+    evaluate(
+        real,
+        fake,
+        metrics,
+        motion=Motion(method),
+        segmenter=segmenter,
+        protocol=protocol,
+        keep_flagged=keep_flagged,
+        on_start=progress(),
+        on_card=on_card,
+        on_refusal=tell,
+        **opening,
+    )
+    if cards[0].metric.startswith("pearson") and cards[0].details:
+        answer.say(f"{cards[0].details}; --keep-flagged includes them")
+    if report == STDOUT:
+        answer.give({"cards": [card.as_json() for card in cards]})
 
 
-def _print_table(table, protocol, method, opening, report) -> None:
-    import json
-
+def _print_table(table, protocol, method, opening, answer) -> None:
     from gancmri_jax.metrics.fvd_table import fvd_table
+    from gancmri_jax.metrics.opening import open_set
     from gancmri_jax.model.motion import Motion
 
     sets = {}
@@ -200,7 +179,7 @@ def _print_table(table, protocol, method, opening, report) -> None:
             where, motion = path, Motion(how)
         else:
             motion = Motion(method)
-        sets[name] = open_set(where, motion=motion, **opening)
+        sets[name] = open_set(where, motion=motion, on_refusal=tell, **opening)
     if len(sets) < 2:
         raise click.UsageError("--table needs at least two sets; repeat --table for each")
     sizes = {source.size for source in sets.values()}
@@ -209,10 +188,8 @@ def _print_table(table, protocol, method, opening, report) -> None:
             f"the sets have different frame sizes, {sorted(sizes)}; prepare all at the same size"
         )
     distances, clips = fvd_table(sets, parse_metric("fvd16_equispaced"), protocol, progress())
-    click.echo(f"FVD, 16 equally spaced frames, {clips} clips of each set:")
+    answer.say(f"FVD, 16 equally spaced frames, {clips} clips of each set:")
     for (row, column), value in distances.items():
-        click.echo(f"  {row} – {column}: {value:.2f}")
-    if report is not None:
-        rows = [{"sets": pair, "fvd16_equispaced": v} for pair, v in distances.items()]
-        with atomic_write(report) as part:
-            part.write_text(json.dumps({"clips": clips, "table": rows}, indent=2) + "\n")
+        answer.say(f"  {row} – {column}: {value:.2f}")
+    rows = [{"sets": pair, "fvd16_equispaced": v} for pair, v in distances.items()]
+    answer.give({"clips": clips, "table": rows})

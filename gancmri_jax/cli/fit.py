@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from gancmri_jax.cli.writing import JSON, Answer
+
 if TYPE_CHECKING:
     from gancmri_jax.fitting.fit import FitReport
 
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=pathlib.Path),
     help="Output model file (.safetensors).",
 )
+@JSON
 def command(
     name: str,
     stores: tuple[pathlib.Path, ...],
@@ -83,6 +86,7 @@ def command(
     keep_flagged: bool,
     frames: int,
     out: pathlib.Path,
+    report: pathlib.Path | None,
 ) -> None:
     """Learn motion and phenotype directions from latent codes.
 
@@ -112,10 +116,12 @@ def command(
     if segmenter is not None and model.segmenter is None:
         model = dataclasses.replace(model, segmenter=load_segmenter_of(segmenter))
     options = FitOptions(table, only, how, orthogonal, calibrate, frames, keep_flagged)
-    report = fit(model, stores, out, options)
-    for line in _lines(report):
-        click.echo(line)
-    click.echo(f"wrote {out}")
+    found = fit(model, stores, out, options)
+    answer = Answer(report)
+    for line in _lines(found):
+        answer.say(line)
+    answer.say(f"wrote {out}")
+    answer.give(found.as_json())
 
 
 def _lines(report: "FitReport") -> Iterator[str]:

@@ -1,11 +1,11 @@
 """`gancmri guide`: how well amounts along phenotype directions rule what hearts measure."""
 
-import json
 import pathlib
 
 import click
 from tqdm import tqdm
 
+from gancmri_jax.cli.writing import JSON, STDOUT, Answer
 from gancmri_jax.errors import InputError
 
 
@@ -41,12 +41,7 @@ from gancmri_jax.errors import InputError
 @click.option(
     "--keep-flagged", is_flag=True, help="Measure also hearts whose segmentation is flagged."
 )
-@click.option(
-    "--json",
-    "report",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    help="JSON file to write the results to.",
-)
+@JSON
 @click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path, file_okay=False),
@@ -74,17 +69,17 @@ def command(
     range   lowest and highest measurement
     c = 1   effect of an amount of 1 on each phenotype, in SD over hearts
     """
-    from gancmri_jax.atomic import atomic_write
     from gancmri_jax.model.file import load_model
     from gancmri_jax.physiology.guidance import DIRECTIONS
     from gancmri_jax.physiology.guidance_figure import draw_cross_talk, draw_guidance
     from gancmri_jax.physiology.guidance_report import measure_guidance, summarise
 
+    answer = Answer(report)
     model = load_model(name)
     names = tuple(dict.fromkeys(names))
     asked = len(names) or sum(known in model.directions for known in DIRECTIONS.values())
     try:
-        if report is not None:
+        if report not in (None, STDOUT):
             report.parent.mkdir(parents=True, exist_ok=True)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -94,26 +89,24 @@ def command(
         guidance = measure_guidance(model, names, hearts, seed, bar.update, keep_flagged)
     if guidance.left_out:
         listed = ", ".join(f"seed {heart} ({text})" for heart, text in guidance.left_out.items())
-        click.echo(f"left out, flagged: {len(guidance.left_out)} of {hearts} hearts: {listed}")
+        answer.say(f"left out, flagged: {len(guidance.left_out)} of {hearts} hearts: {listed}")
     found = summarise(guidance, model)
     for phenotype, said in found.items():
         effects = ", ".join(
             f"{column} {_told(x, '+.2f')}" for column, x in said["cross_talk"].items()
         )
         low, high = (_told(end, ".3f") for end in said["ci95"])
-        click.echo(
+        answer.say(
             f"{phenotype}: r {_told(said['pearson_r'], '.3f')} (95 % {low} to {high}, p "
             f"{_told(said['p_value'], '.1e')}), pooled {_told(said['pearson_r_pooled'], '.3f')}; "
             f"{said['monotonicity']:.0%} of steps rise; {_told(said['lowest'], '.3g')} to "
             f"{_told(said['highest'], '.3g')}; c = 1 moves {effects} SD"
         )
-    if report is not None:
-        with atomic_write(report) as part:
-            part.write_text(json.dumps(found, indent=2) + "\n")
+    answer.give(found)
     if out is not None:
         draw_guidance(out / "guidance.png", model, guidance, found)
         draw_cross_talk(out / "cross-talk.png", found)
-        click.echo(f"drawn in {out}")
+        answer.say(f"drawn in {out}")
 
 
 def _told(value: float | None, form: str) -> str:

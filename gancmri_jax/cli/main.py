@@ -17,6 +17,9 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.version import __version__
 
 GROUPS = {
+    "Study": {
+        "run": "Make a whole study of cines, from training records to one report.",
+    },
     "Data": {
         "phantom": "Write phantom hearts with known physiology as NIfTI files.",
         "prepare": "Convert cines to training records.",
@@ -125,7 +128,7 @@ def gancmri(quiet: bool, verbose: bool) -> None:
     """Generate videos of beating hearts with a model learned from cine MRI.
 
     For research, not for diagnosis. Try `gancmri synthesize` first: it needs no data. With your own
-    cines, the order is: prepare, train, project, fit, synthesize.
+    cines, `gancmri run` does everything: prepare, train, project, fit, synthesize, evaluate.
     """
     if quiet:
         os.environ["TQDM_DISABLE"] = "1"  # tqdm reads it when a verb imports it

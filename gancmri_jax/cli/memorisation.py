@@ -1,13 +1,11 @@
 """`gancmri memorisation`: does a model copy the hearts it was trained on?"""
 
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import click
 
-from gancmri_jax.cli.comparing import open_set, progress, read_frames
-from gancmri_jax.errors import InputError
+from gancmri_jax.cli.comparing import progress
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("memorisation")
@@ -22,7 +20,7 @@ from gancmri_jax.errors import InputError
 )
 @click.option(
     "--space",
-    "wanted",
+    "spaces",
     multiple=True,
     type=click.Choice(["pixel", "lpips", "segmenter"]),
     default=("pixel", "segmenter"),
@@ -55,14 +53,16 @@ from gancmri_jax.errors import InputError
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Output folder.",
 )
+@JSON
 def command(
     data: pathlib.Path,
     fake: str,
-    wanted: tuple[str, ...],
+    spaces: tuple[str, ...],
     segmenter: str,
     frames: int,
     seed: int,
     out: pathlib.Path,
+    report: pathlib.Path | None,
 ) -> None:
     """Test whether a model copies the hearts it was trained on.
 
@@ -72,46 +72,19 @@ def command(
     Writes OUT/memorisation.json and pictures of the closest pairs, generated frames above training
     frames: protect them like the data.
     """
-    import numpy as np
+    from gancmri_jax.metrics.audit import audit_model
 
-    from gancmri_jax.metrics.memorisation import Space, audit_memorisation, pixels, write_audit
-    from gancmri_jax.metrics.spaces import lpips_space, segmenter_space
-    from gancmri_jax.model.file import load_segmenter_of
-    from gancmri_jax.model.motion import Motion
-
-    opening = dict(size=None, motion=Motion(), truncation=1.0, store_model="demo")
-    sets = [
-        open_set(name, split=split, **opening)  # type: ignore[arg-type]
-        for name, split in ((str(data), "train"), (str(data), "test"), (fake, "all"))
-    ]
-    train, *others = sets
-    held_out, generated = (np.stack(list(read_frames(s, frames, seed))) for s in others)
-    bars = progress()
-
-    def training_frames() -> Iterator[np.ndarray]:
-        told = bars("training frames", train.num_videos or 0)
-        for video in train.videos(train.num_videos or 0):
-            yield video
-            told(1)
-
-    makers: dict[str, Callable[[], Space]] = {
-        "pixel": lambda: pixels,
-        "lpips": lpips_space,
-        "segmenter": lambda: segmenter_space(load_segmenter_of(segmenter)),
-    }
-    spaces = {name: makers[name]() for name in dict.fromkeys(wanted)}
-    results = audit_memorisation(training_frames, held_out, generated, spaces)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made: {error}") from error
-    told_of: dict[str, Any] = {
-        "seed": seed,
-        "segmenter": segmenter if "segmenter" in spaces else None,
-    }
-    counts = (train.num_frames, len(held_out), len(generated))
-    for name, images, count in zip(("train", "held_out", "fake"), sets, counts, strict=True):
-        told_of[name] = {"set": images.name, "digest": images.digest, "frames": count}
-    write_audit(out, results, told_of)
+    results = audit_model(
+        data,
+        fake,
+        out,
+        spaces=spaces,
+        segmenter=segmenter,
+        frames=frames,
+        seed=seed,
+        on_start=progress(),
+    )
+    answer = Answer(report)
     for result in results:
-        click.echo(str(result))
+        answer.say(result)
+    answer.give({"spaces": [result.as_json() for result in results]})

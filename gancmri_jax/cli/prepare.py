@@ -13,6 +13,7 @@ from gancmri_jax.cine.read import insist
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.split import FEWEST_SUBJECTS, SPLITS
 from gancmri_jax.cli.reading import Extras, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("prepare")
@@ -59,6 +60,7 @@ from gancmri_jax.cli.reading import Extras, reads_cines
     is_flag=True,
     help="Stop at the first file that cannot be read, instead of skipping it.",
 )
+@JSON
 def command(
     source: pathlib.Path,
     out: pathlib.Path | None,
@@ -71,6 +73,7 @@ def command(
     reading: ReadOptions,
     workers: int | None,
     strict: bool,
+    report: pathlib.Path | None,
 ) -> None:
     """Convert cines to training records.
 
@@ -82,10 +85,11 @@ def command(
     Files that cannot be read are listed and skipped. To resume after an interruption, run the same
     command again.
     """
+    answer = Answer(report)
     if audited is not None:
         if out is not None:
             raise click.UsageError("--audit writes no records; remove --out")
-        _audit(audited, source)
+        _audit(audited, source, answer)
         return
     if out is None:
         raise click.UsageError("Missing option '--out'")
@@ -123,30 +127,40 @@ def command(
         finally:
             extras.sum_up()
     for split in (s for s in SPLITS if s in card["videos"]):
-        click.echo(
+        answer.say(
             f"{split}: {card['subjects'][split]} subjects, {card['videos'][split]} videos, "
             f"{card['frames'][split]} frames"
         )
     if len(card["subjects"]) == 1:
-        click.echo(f"fewer than {FEWEST_SUBJECTS} subjects: all are in train")
+        answer.say(f"fewer than {FEWEST_SUBJECTS} subjects: all are in train")
     if sum(twice := card.get("duplicates", {}).values()):
-        click.echo(f"{sum(twice)} pairs of videos show the same heart; see {out}/report.html")
-    click.echo(f"{len(card['refused'])} refused; records in {out}")
+        answer.say(f"{sum(twice)} pairs of videos show the same heart; see {out}/report.html")
+    answer.say(f"{len(card['refused'])} refused; records in {out}")
+    answer.give({"records": str(out), **card})
 
 
-def _audit(folder: pathlib.Path, source: pathlib.Path) -> None:
+def _audit(folder: pathlib.Path, source: pathlib.Path, answer: Answer) -> None:
     from gancmri_jax.privacy.audit import audit
 
     with tqdm(disable=None) as bar:
         result = audit(folder, source, _advance(bar))
     for finding in result.findings:
-        click.echo(finding)
+        answer.say(finding)
     for piece in result.not_searched:
-        click.echo(f"{piece}; it was not searched")
-    click.echo(
+        answer.say(f"{piece}; it was not searched")
+    answer.say(
         f"{len(result.findings)} findings of {result.num_identifiers} identifiers in "
         f"{result.num_files} files; {result.num_short} of them are short and were looked for "
         "only where a subject's name stands"
+    )
+    answer.give(
+        {
+            "files": result.num_files,
+            "identifiers": result.num_identifiers,
+            "short": result.num_short,
+            "findings": list(map(str, result.findings)),
+            "not_searched": list(map(str, result.not_searched)),
+        }
     )
     if result.findings or result.not_searched:
         sys.exit(1)

@@ -13,7 +13,8 @@ from gancmri_jax.cli.projecting import (
     progress,
     projects_cines,
 )
-from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
+from gancmri_jax.cli.reading import learned_split, read_chosen, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("project")
@@ -65,9 +66,11 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     type=click.Path(path_type=pathlib.Path),
     help="phenotypes.csv whose column es_frame overrides other sources of the ES frame.",
 )
-@split_option("train")
+@learned_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
-@click.option("--report", is_flag=True, help="Write a quality report to a folder next to --out.")
+@click.option(
+    "--report", "pictures", is_flag=True, help="Write a quality report to a folder next to --out."
+)
 @click.option(
     "--dtype",
     type=click.Choice(["auto", "float32", "bfloat16"]),
@@ -85,6 +88,7 @@ from gancmri_jax.cli.reading import read_chosen, reads_cines, split_option
     is_flag=True,
     help="Run on several hosts, as in docs/clusters.md. Each host projects a share of the videos.",
 )
+@JSON
 def command(
     name: str,
     source: pathlib.Path,
@@ -106,10 +110,11 @@ def command(
     table: pathlib.Path | None,
     split: str,
     videos: int | None,
-    report: bool,
+    pictures: bool,
     dtype: str,
     remat: bool,
     distributed: bool,
+    report: pathlib.Path | None,
 ) -> None:
     """Find the latent code of each real frame.
 
@@ -135,7 +140,7 @@ def command(
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.mesh import platform_of
     from gancmri_jax.physiology.end_systole import read_es_frames
-    from gancmri_jax.projection.report import summarize, write_report
+    from gancmri_jax.projection.report import numbers, summarize, write_report
     from gancmri_jax.projection.settings import Settings
     from gancmri_jax.projection.study import project_study
 
@@ -170,9 +175,11 @@ def command(
         )
     if jax.process_index():
         return  # the first process speaks for all
-    if report:
+    answer = Answer(report)
+    if pictures:
         folder = out.with_name(f"{out.stem}-report")
         write_report(folder, out, model, cines)
-        click.echo(f"how well it went: {folder}")
+        answer.say(f"how well it went: {folder}")
     for line in summarize(out):
-        click.echo(line)
+        answer.say(line)
+    answer.give(numbers(out))

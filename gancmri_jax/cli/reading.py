@@ -76,15 +76,15 @@ OPTIONS = (
 )
 
 
-def split_option(default: str) -> Callable[..., Any]:
-    """Give a verb `--split`: of which subjects of records it takes cines."""
-    return click.option(
-        "--split",
-        type=click.Choice(["train", "validation", "test", "all"]),
-        default=default,
-        show_default=True,
-        help="Subjects to use from training records.",
-    )
+_SPLIT = functools.partial(
+    click.option,
+    "--split",
+    type=click.Choice(["train", "validation", "test", "all"]),
+    help="Subjects to use from training records. By default, commands that learn take train; "
+    "commands that measure take test, or all if the records have no test split.",
+)
+learned_split = _SPLIT(default="train")
+measured_split = _SPLIT()
 
 
 def read_chosen(
@@ -92,11 +92,18 @@ def read_chosen(
     size: int,
     reading: ReadOptions,
     keep_ids: bool,
-    split: str = "all",
+    split: str | None = "all",
     most: int | None = None,
 ) -> Sequence[Cine]:
-    """Read cines at a model's size as these options say; what is refused is told."""
+    """Read cines at a model's size as these options say; what is refused is told.
+
+    Of records, `split` None means the subjects to measure: test, or all without a test split.
+    """
     from gancmri_jax.cine.read import read_model_cines  # slow to import
+    from gancmri_jax.cine.records import is_records, measured_splits
+
+    if split is None and is_records(source):
+        (split,) = measured_splits(source) if len(measured_splits(source)) == 1 else ["all"]
 
     extras = Extras()
     try:
@@ -106,7 +113,7 @@ def read_chosen(
             keep_ids=keep_ids,
             on_refusal=lambda refusal: click.echo(str(refusal), err=True),
             options=reading,
-            split=None if split == "all" else split,
+            split=None if split in (None, "all") else split,
             most=most,
             on_extra=extras,
         )

@@ -4,6 +4,8 @@ import pathlib
 
 import click
 
+from gancmri_jax.cli.writing import JSON, Answer
+
 
 @click.command("runs")
 @click.argument(
@@ -19,7 +21,10 @@ import click
     type=click.Path(path_type=pathlib.Path, dir_okay=False),
     help="Output PNG file.",
 )
-def command(workdirs: tuple[pathlib.Path, ...], out: pathlib.Path) -> None:
+@JSON
+def command(
+    workdirs: tuple[pathlib.Path, ...], out: pathlib.Path, report: pathlib.Path | None
+) -> None:
     """Plot the curves of training runs.
 
     WORKDIRS are run folders of `gancmri train`. The plot shows losses, penalties, augmentation
@@ -29,6 +34,8 @@ def command(workdirs: tuple[pathlib.Path, ...], out: pathlib.Path) -> None:
 
     runs = {str(workdir): read_run(workdir) for workdir in workdirs}
     draw_curves(out, runs)
+    answer = Answer(report)
     for name, lines in runs.items():
-        click.echo(f"{name}: {summarize(lines)}")
-    click.echo(f"curves in {out}")
+        answer.say(f"{name}: {summarize(lines)}")
+    answer.say(f"curves in {out}")
+    answer.give({"runs": {name: lines[-1] for name, lines in runs.items()}})

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.reading import Extras, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer
 
 
 @click.command("segment")
@@ -53,6 +54,7 @@ from gancmri_jax.cli.reading import Extras, reads_cines
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Output folder.",
 )
+@JSON
 def command(
     name: str,
     source: pathlib.Path,
@@ -63,6 +65,7 @@ def command(
     intervals: bool,
     keep_flagged: bool,
     out: pathlib.Path,
+    report: pathlib.Path | None,
 ) -> None:
     """Segment the chambers in cines and measure the left ventricle.
 
@@ -98,6 +101,7 @@ def command(
     def say(refusal: Refusal) -> None:
         click.echo(str(refusal), err=True)
 
+    answer = Answer(report)
     segmenter = load_segmenter_of(name)
     extras = Extras()
     try:
@@ -136,7 +140,7 @@ def command(
                 notes.append(
                     f"its heart's size suggests {found.estimated_mm:.2f} mm ± {HEART_SPREAD:.0%}"
                 )
-        tqdm.write(f"{stem}: {'; '.join(notes)}")
+        answer.say(f"{stem}: {'; '.join(notes)}")
         if stem in truths:
             scores[stem] = score_cine(truths[stem], segmentation, found, cine.spacing_mm)
     if not findings:
@@ -146,11 +150,13 @@ def command(
     kept = {stem: found for stem, found in findings.items() if keep_flagged or not found.flags}
     if flagged:
         listed = ", ".join(f"{stem} ({flags})" for stem, flags in flagged.items())
-        click.echo(f"flagged: {len(flagged)} of {len(findings)} cines: {listed}")
+        answer.say(f"flagged: {len(flagged)} of {len(findings)} cines: {listed}")
     if len(kept) > 1:
         which = "cines" if keep_flagged or not flagged else "cines without flags"
-        click.echo(f"mean of {len(kept)} {which}: {describe_means(list(kept.values()))}")
+        answer.say(f"mean of {len(kept)} {which}: {describe_means(list(kept.values()))}")
     if truth and scores:
         for line in report_scores(out, truth, scores, keep_flagged, intervals):
-            click.echo(line)
-    click.echo(f"{len(findings)} cines in {out}")
+            answer.say(line)
+    answer.say(f"{len(findings)} cines in {out}")
+    table = {stem: {**found.phenotypes, "flags": found.flags} for stem, found in findings.items()}
+    answer.give({"cines": table})

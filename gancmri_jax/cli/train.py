@@ -59,7 +59,7 @@ def command(
     Writes WORKDIR/model.safetensors, sample pictures and metrics.jsonl. To resume after an
     interruption, run the same command again.
     """
-    _insist_known(context)
+    insist_known(context)
 
     from gancmri_jax.training.config import check_config, read_config
 
@@ -92,7 +92,7 @@ def command(
         click.echo(f"wrote {workdir / MODEL}")
 
 
-def _insist_known(context: click.Context) -> None:
+def insist_known(context: click.Context) -> None:
     """See that what click did not know are keys of the configuration."""
     for word in context.args:
         if word.startswith("--") and not re.match(r"--(no)?config\.", word):

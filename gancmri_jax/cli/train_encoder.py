@@ -4,6 +4,8 @@ import pathlib
 
 import click
 
+from gancmri_jax.cli.writing import JSON, Answer
+
 
 @click.command("train-encoder")
 @click.option(
@@ -58,7 +60,14 @@ import click
     type=click.IntRange(0, 2**31),
     help="Random seed of training; held-out images use SEED + 1.",
 )
-def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: int) -> None:
+@JSON
+def command(
+    name: str,
+    out: pathlib.Path,
+    data: pathlib.Path | None,
+    report: pathlib.Path | None,
+    **options: int,
+) -> None:
     """Train a network that predicts the latent code of an image.
 
     The encoder learns from images that the model generates, and gives projection a better start.
@@ -83,6 +92,7 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
     )
     from gancmri_jax.training.encoder_data import read_frames
 
+    answer = Answer(report)
     model = load_model(name)
     if model.resolution < WINDOW:
         raise InputError(
@@ -99,7 +109,7 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
             sets["test split"] = read_frames(data, "test", model.resolution, 512)
         scores = {name: score(model, held_back) for name, held_back in sets.items()}
         for name, found in scores.items():
-            click.echo(
+            answer.say(
                 f"held back, {found['frames']} frames, {name}: SSIM {found['ssim']:.3f}, PSNR "
                 f"{found['psnr_db']:.1f} dB (medians)"
             )
@@ -107,4 +117,5 @@ def command(name: str, out: pathlib.Path, data: pathlib.Path | None, **options: 
         card = model.encoder.card | {"held_back": scores}
         encoder = dataclasses.replace(model.encoder, card=card)
         save_model(dataclasses.replace(model, encoder=encoder), out / MODEL)
-    click.echo(f"wrote {out / MODEL}")
+    answer.say(f"wrote {out / MODEL}")
+    answer.give({"model": str(out / MODEL), "held_back": scores})

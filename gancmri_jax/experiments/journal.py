@@ -100,6 +100,15 @@ class Journal:
         return name in self.results
 
 
+def read_results(folder: pathlib.Path) -> dict[str, Result]:
+    """Return what each stage of a run left, by stage.
+
+    Raises:
+        InputError: One is damaged.
+    """
+    return {path.stem: _read(path) for path in sorted((folder / "stages").glob("*.json"))}
+
+
 def _write(path: pathlib.Path, values: Result) -> None:
     """Write a JSON object with its SHA-256, on the disk for good."""
     with atomic_write(path, durable=True) as part:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gancmri_jax.atomic import atomic_write
+from gancmri_jax.disclaimer import PAGE_FOOTER
 from gancmri_jax.experiments.journal import Result
 from gancmri_jax.experiments.motion_table import BAND, REAL
 
@@ -48,7 +49,7 @@ def write_markdown(
         ]
         lines.append(f"| {' | '.join(cells)} |")
     with atomic_write(path) as part:
-        part.write_text("\n".join(lines).strip() + "\n")
+        part.write_text("\n".join([*lines, "", f"*{PAGE_FOOTER}*"]).strip() + "\n")
 
 
 def draw_curves(path: pathlib.Path, results: dict[str, Result]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.disclaimer import PAGE_FOOTER
 from gancmri_jax.experiments.hardware import hardware
 from gancmri_jax.experiments.projection_table import Frames, Row, Way
 from gancmri_jax.model.model import Model
@@ -51,7 +52,7 @@ def write_markdown(
         ]
         lines.append(f"| {' | '.join(cells)} |")
     with atomic_write(path) as part:
-        part.write_text("\n".join(lines) + "\n")
+        part.write_text("\n".join([*lines, "", f"*{PAGE_FOOTER}*"]) + "\n")
 
 
 def write_csv(path: pathlib.Path, rows: Sequence[Row], perceptual: str) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from gancmri_jax.experiments import paper
 from gancmri_jax.experiments.hardware import hardware
-from gancmri_jax.experiments.report import Block, Figure, Heading, Table, Text
 from gancmri_jax.experiments.summary import NAMES, Rerun, number, numbers, pairs, summary
 from gancmri_jax.experiments.temporal_superres import METHODS
+from gancmri_jax.page import Block, Figure, Heading, Table, Text
 from gancmri_jax.version import __version__
 
 _I3D_FEATURES = 400

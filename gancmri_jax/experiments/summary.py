@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from gancmri_jax.experiments import paper
 from gancmri_jax.experiments.journal import Result
-from gancmri_jax.experiments.report import Block, Heading, Table, Text
 from gancmri_jax.experiments.scale import Scale
+from gancmri_jax.page import Block, Heading, Table, Text
 
 NAMES = {"sphericity_index": "sphericity index", "lv_area": "LV area"}
 

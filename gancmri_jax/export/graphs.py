@@ -17,6 +17,7 @@ from jaxtyping import Array
 from safetensors.numpy import save
 
 from gancmri_jax.atomic import atomic_write
+from gancmri_jax.disclaimer import marked_card
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.model import Model
@@ -58,7 +59,7 @@ def export_onnx(model: Model, folder: pathlib.Path) -> None:
         ) from error
     params = jax.tree.map(np.asarray, model.params)
     noise = [np.asarray(each) for each in model.noise]
-    told = {"card": json.dumps(model.card)}
+    told = {"card": json.dumps(marked_card(model.card))}
     _write_beside(model, folder)
     mapping = mapping_graph(model.generator, params, told)
     synthesis = synthesis_graph(model.generator, params, noise, told)
@@ -81,7 +82,7 @@ def _write_beside(model: Model, folder: pathlib.Path) -> None:
     }
     arrays = {name: np.array(array, order="C") for name, array in latents.items()}
     _write(folder / "latents.safetensors", save(arrays))
-    _write(folder / "card.json", (json.dumps(model.card, indent=2) + "\n").encode())
+    _write(folder / "card.json", (json.dumps(marked_card(model.card), indent=2) + "\n").encode())
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from gancmri_jax.atomic import atomic_write
+from gancmri_jax.disclaimer import marked_card
 from gancmri_jax.model.discriminator import Judge
 from gancmri_jax.model.model import Model
 from gancmri_jax.weights.stylegan2_shapes import discriminator_shapes, generator_shapes
@@ -43,8 +44,12 @@ def export_torch(model: Model, discriminator: Judge | None, path: pathlib.Path) 
         "mapping_kwargs": {"num_layers": network.mapping_layers},
         "synthesis_kwargs": channels,
     }
-    card = {key: value for key, value in model.card.items() if key not in _STAY}
-    tree: dict[str, Any] = {"G_ema": state, "G_init_kwargs": kwargs, "card": json.dumps(card)}
+    card = marked_card({key: value for key, value in model.card.items() if key not in _STAY})
+    tree: dict[str, Any] = {
+        "G_ema": state,
+        "G_init_kwargs": kwargs,
+        "card": json.dumps(card),
+    }
     if discriminator is not None:
         d_sizes = discriminator.sizes
         params = jax.tree.map(np.asarray, discriminator.params)

@@ -72,6 +72,14 @@ class FitReport(NamedTuple):
     figures: dict[str, Figures]
     left_out: dict[str, str]
 
+    def as_json(self) -> dict[str, Any]:
+        """Return all but the model."""
+        return {
+            **{name: value for name, value in self._asdict().items() if name != "model"},
+            "calibration": None if self.calibration is None else self.calibration._asdict(),
+            "figures": {name: figures._asdict() for name, figures in self.figures.items()},
+        }
+
 
 def fit(
     model: Model,

@@ -1,5 +1,6 @@
 """Directions in latent space along which a phenotype grows (GANcMRI, section 3.4)."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -16,7 +17,8 @@ def high_minus_low(
         ValueError: All values are alike, so that no subject is above or below.
     """
     high, low = _sides(values)
-    return jnp.mean(ws[high], axis=0) - jnp.mean(ws[low], axis=0)
+    weights = high / high.sum() - low / low.sum()
+    return _weighted_sum(ws, jnp.asarray(weights, jnp.float32))
 
 
 def regression(
@@ -34,7 +36,14 @@ def regression(
     deviations = values - values.mean()
     distance = values[high].mean() - values[low].mean()
     weights = deviations * distance / np.square(deviations).sum()  # their sum is 0
-    return jnp.tensordot(jnp.asarray(weights, jnp.float32), ws, axes=1, precision="highest")
+    return _weighted_sum(ws, jnp.asarray(weights, jnp.float32))
+
+
+@jax.jit
+def _weighted_sum(
+    ws: Float[Array, "s num_ws w_dim"], weights: Float[Array, "s"]
+) -> Float[Array, "num_ws w_dim"]:
+    return jnp.sum(weights[:, None, None] * ws, axis=0)
 
 
 def orthogonalised(

@@ -17,6 +17,7 @@ def differences(ws: Float[Array, "*v t num_ws w_dim"]) -> Float[Array, "*v t-1 n
     return ws[..., 1:, :, :] - ws[..., :-1, :, :]
 
 
+@jax.jit
 def mean_ed_to_es(
     ws_ed: Float[Array, "v num_ws w_dim"], ws_es: Float[Array, "v num_ws w_dim"]
 ) -> Float[Array, "num_ws w_dim"]:
@@ -24,6 +25,7 @@ def mean_ed_to_es(
     return jnp.mean(ws_es - ws_ed, axis=0)
 
 
+@jax.jit
 def mean_steps(ws: Float[Array, "v t num_ws w_dim"]) -> Float[Array, "t-1 num_ws w_dim"]:
     """Return every k_i→i+1, the mean over subjects of the steps (section 3.3.2)."""
     return jnp.mean(differences(ws), axis=0)

@@ -1,5 +1,6 @@
 """Temporal super-resolution: codes between the frames of one video (GANcMRI, section 3.3.4)."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -48,6 +49,16 @@ def codes_at(
     """
     if not bool(jnp.all((times >= 1) & (times <= len(steps) + 1))):
         raise ValueError(f"times must lie in [1, {len(steps) + 1}]")
+    return read_at(first, steps, times)
+
+
+@jax.jit
+def read_at(
+    first: Float[Array, "num_ws w_dim"],
+    steps: Float[Array, "steps num_ws w_dim"],
+    times: Float[Array, "h"],
+) -> Float[Array, "h num_ws w_dim"]:
+    """Return what `codes_at` does, of times that are known to lie in [1, steps + 1]."""
     offsets = jnp.concatenate([jnp.zeros_like(steps[:1]), jnp.cumsum(steps, axis=0)])
     before = jnp.minimum(jnp.floor(times).astype(int), len(steps))
     part = (times - before)[:, None, None]

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -101,8 +101,24 @@ def write_cards(path: pathlib.Path, cards: list[Card]) -> None:
         part.write_text(json.dumps([card.as_json() for card in cards], indent=2) + "\n")
 
 
-def compare(a: pathlib.Path, b: pathlib.Path) -> list[str]:
-    """Return a line for each metric that both files hold, or refuse.
+class Difference(NamedTuple):
+    """A metric in two files, and whether its intervals overlap; None where one has none."""
+
+    metric: str
+    first: float
+    second: float
+    overlap: bool | None
+
+    def __str__(self) -> str:
+        said = f"{self.metric}: {self.first:.4g} → {self.second:.4g}"
+        said += f" ({self.second - self.first:+.4g})"
+        if self.overlap is not None:
+            said += f", intervals {'overlap' if self.overlap else 'are apart'}"
+        return said
+
+
+def compare(a: pathlib.Path, b: pathlib.Path) -> list[Difference]:
+    """Return the difference of each metric that both files hold, or refuse.
 
     Raises:
         InputError: The files share no metric, or one was not measured alike; says how.
@@ -111,7 +127,7 @@ def compare(a: pathlib.Path, b: pathlib.Path) -> list[str]:
     shared = [name for name in ours if name in theirs]
     if not shared:
         raise InputError(f"{a} and {b} share no metric: {', '.join(ours)} and {', '.join(theirs)}")
-    lines = []
+    differences = []
     for name in shared:
         first, second = ours[name], theirs[name]
         for key, what in _COMPARED.items():
@@ -122,24 +138,22 @@ def compare(a: pathlib.Path, b: pathlib.Path) -> list[str]:
                     f"{name} of {a} and {b} cannot be compared: another {what}, "
                     f"{first.get(key)} and {second.get(key)}"
                 )
-        difference = second["value"] - first["value"]
-        lines.append(
-            f"{name}: {first['value']:.4g} → {second['value']:.4g} ({difference:+.4g})"
-            + _overlap(first["interval"], second["interval"])
-        )
-    return lines
+        overlap = _overlap(first["interval"], second["interval"])
+        differences.append(Difference(name, first["value"], second["value"], overlap))
+    return differences
 
 
-def _overlap(first: list[float] | None, second: list[float] | None) -> str:
+def _overlap(first: list[float] | None, second: list[float] | None) -> bool | None:
     if first is None or second is None:
-        return ""
-    apart = first[1] < second[0] or second[1] < first[0]
-    return f", intervals {'are apart' if apart else 'overlap'}"
+        return None
+    return first[1] >= second[0] and second[1] >= first[0]
 
 
 def _read(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     try:
         cards = json.loads(path.read_text())
+        if isinstance(cards, dict):  # as --json prints them
+            cards = cards["cards"]
         return {card["metric"]: card for card in cards}
     except (OSError, RecursionError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as what --json wrote: {error}") from error

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from scipy.stats import rankdata
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.cine.video_file import tile, write_png
@@ -122,9 +121,10 @@ def _audit_in(
 
 def auc(positive: Float[np.ndarray, "n"], negative: Float[np.ndarray, "m"]) -> float:
     """Return the chance that a positive's value exceeds a negative's, ties counted half."""
-    ranks = rankdata(np.concatenate([positive, negative]))
-    n, m = len(positive), len(negative)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+    from sklearn.metrics import roc_auc_score  # slow to import
+
+    values = np.concatenate([positive, negative])
+    return float(roc_auc_score(np.arange(len(values)) < len(positive), values))
 
 
 def pixels(frames: Frames) -> Float[np.ndarray, "n d"]:

@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.checksums import file_sha256
+from gancmri_jax.disclaimer import marked_card, unmarked_card
 from gancmri_jax.errors import InputError
 from gancmri_jax.model import discriminator as judges
 from gancmri_jax.model import encoder as encoders
@@ -111,7 +112,7 @@ def save_model(
         flat = flax.traverse_util.flatten_dict(dict(training), sep="/")
         tensors |= {f"{TRAINING}/{name}": array for name, array in flat.items()}
         metadata[TRAINING] = json.dumps(sorted(training))
-    metadata["card"] = json.dumps(card)
+    metadata["card"] = json.dumps(marked_card(card))
     arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
     try:
         with atomic_write(path, durable=True) as part:
@@ -353,7 +354,7 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
         directions=rooms["directions"],
         segmenter=segmenter,
         encoder=encoder,
-        card=header.card,
+        card=unmarked_card(header.card),
     )
 
 

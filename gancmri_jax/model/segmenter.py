@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gancmri_jax.atomic import atomic_write
+from gancmri_jax.disclaimer import marked_card, unmarked_card
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.digests import check_metadata, check_tensors, with_digests
 from gancmri_jax.networks.cardiac_fcn import CONVOLUTIONS, MULTIPLE, CardiacFCN
@@ -134,7 +135,7 @@ def save_segmenter(segmenter: Segmenter, path: str | os.PathLike[str]) -> None:
         "format": FORMAT,
         "version": VERSION,
         "segmenter": json.dumps(segmenter.sizes),
-        "card": json.dumps(segmenter.card),
+        "card": json.dumps(marked_card(segmenter.card)),
     }
     arrays = {name: np.array(array, order="C") for name, array in to_tensors(segmenter).items()}
     try:
@@ -171,4 +172,4 @@ def load_segmenter(path: str | os.PathLike[str]) -> Segmenter:
     if not all(np.isfinite(array).all() for array in tensors.values()):
         raise InputError(f"{path}: holds values that are not finite")
     check_tensors(path, digests, tensors)
-    return from_tensors(sizes, tensors, card)
+    return from_tensors(sizes, tensors, unmarked_card(card))

@@ -14,6 +14,7 @@ from gancmri_jax.cine.masks import OURS
 from gancmri_jax.cine.nifti import write_nifti
 from gancmri_jax.cine.phenotypes import write_phenotypes
 from gancmri_jax.cine.video_file import write_mp4, write_png
+from gancmri_jax.disclaimer import marked_card
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.physiology.curve import plot_curve, write_curve
 from gancmri_jax.physiology.intervals import area_intervals
@@ -103,7 +104,7 @@ def write_findings(
         "subjects": {name: _described(found) for name, found in findings.items()},
     }
     with atomic_write(out / "segmentation.json") as part:
-        part.write_text(json.dumps(described, indent=2) + "\n")
+        part.write_text(json.dumps(marked_card(described), indent=2) + "\n")
 
 
 def _described(found: Findings) -> dict[str, Any]:

@@ -105,6 +105,28 @@ def summarize(store: pathlib.Path) -> list[str]:
     return lines
 
 
+def numbers(store: pathlib.Path) -> dict[str, Any]:
+    """Return what `summarize` says, JSON-like.
+
+    Raises:
+        InputError: The store holds nothing yet, or an older version made it.
+    """
+    quality = read_quality(store)
+    tried = quality.steps > 0
+    distances = quality.distances[tried & np.isfinite(quality.distances)]
+    return {
+        "store": str(store),
+        "videos": len(quality.subjects),
+        "frames": int(tried.sum()),
+        "distance": quality.provenance["distance"],
+        "mean_distance": float(distances.mean()) if len(distances) else None,
+        "largest_distance": float(distances.max()) if len(distances) else None,
+        "mean_steps": float(quality.steps[tried].mean()),
+        "flagged": int((quality.flags[tried] != Flag.FINE).sum()),
+        "flagged_above": float(quality.flagged_above),
+    }
+
+
 def _write_frames(path: pathlib.Path, quality: Quality, order: Int[np.ndarray, "n 2"]) -> None:
     rows = [
         (

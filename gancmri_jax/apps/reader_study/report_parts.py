@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from gancmri_jax.apps.reader_study.analysis import ALL, Finding
 from gancmri_jax.apps.reader_study.blinding import from_json
 from gancmri_jax.apps.reader_study.store import REAL, Study
-from gancmri_jax.experiments.report import Block, Figure, Heading, Table, Text
+from gancmri_jax.page import Block, Figure, Heading, Table, Text
 
 
 def report_parts(

@@ -104,14 +104,12 @@ def cohen_kappa(
         num_categories: How many answers there are.
         quadratic: Whether answers are ordered, and weigh by the square of how far they are apart.
     """
-    if not len(first):
+    from sklearn.metrics import cohen_kappa_score  # slow to import
+
+    if len({*first.tolist(), *second.tolist()}) < 2:
         return np.nan
-    table = np.zeros((num_categories, num_categories))
-    np.add.at(table, (first, second), 1 / len(first))
-    rows, columns = np.indices(table.shape)
-    cost = (rows - columns) ** 2.0 if quadratic else (rows != columns).astype(float)
-    by_chance = float((cost * np.outer(table.sum(1), table.sum(0))).sum())
-    return 1 - float((cost * table).sum()) / by_chance if by_chance > 0 else np.nan
+    labels, weights = np.arange(num_categories), "quadratic" if quadratic else None
+    return float(cohen_kappa_score(first, second, labels=labels, weights=weights))
 
 
 def fleiss_kappa(counts: Int[np.ndarray, "n k"]) -> float:
