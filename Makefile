@@ -16,7 +16,7 @@ demo: .venv/.installed
 	$(BIN)/python synthesize.py --out demo
 
 test: lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not ahead"
 
 test-slow: .venv/.installed-test
 	UNCHECKED_ANNOTATIONS=1 $(PYTEST) -m slow

@@ -55,3 +55,10 @@ def test_an_image_gradient_counts_no_kernel_gradient():
 
     once = multiply_adds(lambda x, k: conv(x, k, 1, 1), shape(1, 8, 8, 4), shape(3, 3, 4, 4))
     assert multiply_adds(function, shape(1, 8, 8, 4), shape(3, 3, 4, 4)) == 2 * once
+
+
+def test_of_branches_the_largest_counts():
+    def function(x):
+        return lax.cond(x[0, 0] > 0, lambda x: x @ x @ x, lambda x: x @ x, x)
+
+    assert multiply_adds(function, shape(2, 2)) == 2 * 8

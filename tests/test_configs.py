@@ -20,7 +20,8 @@ def test_a_config_can_be_trained_with(name):
 
 def test_configs_have_the_same_keys():
     keys = [set(read_config(name)) for name in NAMES]
-    assert NAMES == ["dsb256", "phantom64", "ukbb256"] and keys[0] == keys[1] == keys[2]
+    assert NAMES == ["dsb256", "phantom256", "phantom64", "ukbb256"]
+    assert all(each == keys[0] for each in keys)
 
 
 @pytest.mark.parametrize(

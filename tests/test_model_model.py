@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,3 +61,26 @@ def test_a_saved_model_makes_the_same_video(model, tmp_path):
     save_model(model, tmp_path / "heart.safetensors")
     again = load_model(tmp_path / "heart.safetensors")
     np.testing.assert_array_equal(again.video(1), model.video(1))
+
+
+def test_bfloat16_is_near_float32_and_stays_an_option():
+    """The demo model, as accelerators render it; images are float32 in any case."""
+    model = load_model("demo", "bfloat16")
+    ws = model.map(jax.random.normal(jax.random.key(0), (2, model.z_dim)), 0.7)
+    narrow, exact = (
+        np.asarray(dataclasses.replace(model, dtype=dtype).synthesize(ws))
+        for dtype in ("bfloat16", "float32")
+    )
+    assert narrow.dtype == np.float32
+    error = np.linalg.norm(narrow - exact) / np.linalg.norm(exact)
+    assert 0 < error < 3e-2
+
+
+def test_on_an_accelerator_rendering_is_narrow_unless_asked_otherwise(monkeypatch):
+    monkeypatch.setattr("gancmri_jax.model.model.platform_of", lambda _: "gpu")
+    model = tiny_model()
+    assert model.renderer.dtype == jnp.bfloat16
+    assert dataclasses.replace(model, dtype="float32").renderer.dtype == jnp.float32
+    assert model.generator.dtype == jnp.float32  # searches and exports have their own
+    monkeypatch.setattr("gancmri_jax.model.model.platform_of", lambda _: "cpu")
+    assert model.renderer is model.generator

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gancmri_jax.benchmarks.count import _inside
 from gancmri_jax.training import augmentation
 from gancmri_jax.training.augmentation import Drawn, _move, draw, next_p
 
@@ -88,3 +89,19 @@ def test_what_is_drawn_is_a_record():
     drawn = draws(jnp.asarray(0.0))
     assert isinstance(drawn, Drawn)
     np.testing.assert_array_equal(drawn.inverse[0], np.eye(2, 3))
+
+
+def test_nothing_is_gathered_where_nothing_moves():
+    """What reads pixels by their places stands in the branch for p above 0."""
+    traced = jax.make_jaxpr(augmentation.augment)(jax.random.key(0), IMAGES, jnp.asarray(0.0))
+
+    def names(jaxpr):
+        for equation in jaxpr.eqns:
+            yield equation.primitive.name
+            if equation.primitive.name != "cond":
+                for inner in _inside(equation.params.values()):
+                    yield from names(inner)
+
+    outside = list(names(traced.jaxpr))
+    assert "gather" not in outside and outside.count("cond") == 1
+    assert "gather" in str(traced)

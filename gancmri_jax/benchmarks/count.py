@@ -13,7 +13,8 @@ def multiply_adds(function: Callable[..., Any], *args: Any) -> int:
 
     The function is traced and not run, so that arguments may be `jax.ShapeDtypeStruct`s.
     Products with padding count; those with the zeros that a transposed convolution puts between
-    its inputs do not, nor does what the outputs do not depend on.
+    its inputs do not, nor does what the outputs do not depend on. Of branches, of which one
+    runs, the largest counts.
     """
     return _count(jax.make_jaxpr(function)(*args).jaxpr)
 
@@ -40,6 +41,8 @@ def _of_equation(equation: core.JaxprEqn) -> int:
         kernel = _shape(equation.invars[1])
         taps = math.prod(kernel) // kernel[params["dimension_numbers"].rhs_spec[0]]
         return out * taps // math.prod(params["lhs_dilation"])
+    if equation.primitive.name == "cond":
+        return max(map(_count, _inside(params["branches"])))
     return params.get("length", 1) * sum(map(_count, _inside(params.values())))  # of a scan
 
 

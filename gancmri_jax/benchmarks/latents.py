@@ -36,12 +36,12 @@ def benchmark_latents(subjects: int, rounds: int) -> Result:
         )
         jax.block_until_ready(learned)
 
-    seconds, ceiling = time_rounds(work, rounds)
+    timing = time_rounds(work, rounds)
     return Result(
         name="latents",
-        seconds=seconds,
+        seconds=timing.seconds,
         gflops=None,
-        matmul_gflops=ceiling,
-        rate=("subjects_per_second", subjects / seconds),
+        timing=timing,
+        rate=("subjects_per_second", subjects / timing.seconds),
         settings=dict(subjects=subjects, frames=FRAMES, num_ws=NUM_WS, w_dim=W_DIM),
     )

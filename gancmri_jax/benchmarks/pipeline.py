@@ -36,14 +36,14 @@ def benchmark_pipeline(size: int, batch: int, data: pathlib.Path | None, rounds:
             for _ in range(num_batches):
                 next(batches)
 
-        seconds, ceiling = time_rounds(work, rounds)
+        timing = time_rounds(work, rounds)
     images = num_batches * batch
     return Result(
         name="pipeline",
-        seconds=seconds,
+        seconds=timing.seconds,
         gflops=None,
-        matmul_gflops=ceiling,
-        rate=("images_per_second", images / seconds),
+        timing=timing,
+        rate=("images_per_second", images / timing.seconds),
         settings=dict(size=size, batch=batch, images=images, cache_bytes=cache_bytes),
     )
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from gancmri_jax.benchmarks.count import multiply_adds
 from gancmri_jax.benchmarks.ideal import synthesis_gflop
-from gancmri_jax.benchmarks.measure import Result, time_rounds
+from gancmri_jax.benchmarks.measure import Result, gbytes_of, time_rounds
 from gancmri_jax.benchmarks.random_model import random_model
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.networks.lpips import LPIPS
@@ -68,14 +68,16 @@ def benchmark_projection(
         state = take_steps(problem, clips, seen, state, stopped, 50, _STEPS)
         jax.block_until_ready(state)
 
-    seconds, ceiling = time_rounds(work, rounds)
+    timing = time_rounds(work, rounds)
+    seconds = timing.seconds
+    gbytes = gbytes_of(take_steps, problem, clips, seen, state, stopped, 50, num_steps=1)
     frame_steps = batch * _STEPS
     ideal = 2 * (synthesis_gflop(model.generator) + features_gflop)
     return Result(
         name="projection",
         seconds=seconds,
         gflops=frame_steps * ideal / seconds,
-        matmul_gflops=ceiling,
+        timing=timing,
         rate=("frame_steps_per_second", frame_steps / seconds),
         settings=dict(
             size=size,
@@ -87,6 +89,7 @@ def benchmark_projection(
             steps=_STEPS,
             gflop_a_frame_step=round(ideal, 3),
         ),
+        gbytes=None if gbytes is None else gbytes * _STEPS,
     )
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from gancmri_jax.benchmarks.ideal import discriminator_gflop, synthesis_gflop, training_gflop
-from gancmri_jax.benchmarks.measure import Result, time_rounds
+from gancmri_jax.benchmarks.measure import Result, Timing, gbytes_of, time_rounds
 from gancmri_jax.training.state import init_state, networks
 from gancmri_jax.training.step import make_step
 
@@ -59,18 +59,28 @@ def benchmark_training(
     images = jax.random.bits(jax.random.key(0), (batch, size, size, 1), jnp.uint8)
     state = init_state(config)
 
-    def timed(regularize_g: bool, regularize_d: bool) -> tuple[float, float]:
+    def timed(regularize_g: bool, regularize_d: bool) -> tuple[Timing, float | None]:
+        parts = dict(regularize_g=regularize_g, regularize_d=regularize_d)
+
         def work() -> None:
             nonlocal state
-            state, _ = step(state, images, regularize_g=regularize_g, regularize_d=regularize_d)
+            state, _ = step(state, images, **parts)
             jax.block_until_ready(state)
 
-        return time_rounds(work, rounds)
+        timing = time_rounds(work, rounds)
+        return timing, gbytes_of(step, state, images, **parts)
 
     # Of 16 steps, 12 have no regulariser, 3 the path length and 1 both.
-    plain, path_length, both = timed(False, False), timed(True, False), timed(True, True)
-    seconds = (12 * plain[0] + 3 * path_length[0] + both[0]) / 16
-    ceiling = statistics.median(rate for _, rate in (plain, path_length, both))
+    shares = (12 / 16, 3 / 16, 1 / 16)
+    variants = [timed(False, False), timed(True, False), timed(True, True)]
+    timings = [timing for timing, _ in variants]
+    copies = [t.copy_gb_per_second for t in timings if t.copy_gb_per_second is not None]
+    timing = timings[0]._replace(
+        seconds=sum(share * t.seconds for share, t in zip(shares, timings, strict=True)),
+        matmul_gflops=statistics.median(t.matmul_gflops for t in timings),
+        copy_gb_per_second=statistics.median(copies) if copies else None,
+    )
+    moved = [share * (gbytes or 0.0) for share, (_, gbytes) in zip(shares, variants, strict=True)]
     generator, _ = networks(config)
     ideal = training_gflop(
         synthesis_gflop(generator),
@@ -80,10 +90,10 @@ def benchmark_training(
     )
     return Result(
         name="training",
-        seconds=seconds,
-        gflops=batch * ideal / seconds,
-        matmul_gflops=ceiling,
-        rate=("images_per_second", batch / seconds),
+        seconds=timing.seconds,
+        gflops=batch * ideal / timing.seconds,
+        timing=timing,
+        rate=("images_per_second", batch / timing.seconds),
         settings=dict(
             size=size,
             channel_base=channel_base,
@@ -92,4 +102,5 @@ def benchmark_training(
             dtype=dtype,
             mapping_layers=config.mapping_layers,
         ),
+        gbytes=sum(moved) or None,
     )

@@ -19,7 +19,7 @@ _BATCH = {
 
 
 @click.command("benchmark")
-@click.argument("what", type=click.Choice(["synthesis", *_BATCH]))
+@click.argument("what", type=click.Choice(["synthesis", *_BATCH, "all"]))
 @click.option(
     "--size",
     default=256,
@@ -52,7 +52,7 @@ _BATCH = {
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="Number format of the convolutions; the reference matrix products are always float32.",
+    help="Number format of the convolutions.",
 )
 @click.option(
     "--remat",
@@ -79,6 +79,36 @@ _BATCH = {
     show_default=True,
     help="Network to time in `benchmark features`.",
 )
+@click.option(
+    "--target",
+    metavar="PLATFORM:CHIP:SHAPE",
+    help="Chips to compile for in `benchmark compilation`, which need not be here: tpu:v5e:2x2, "
+    "cuda:h200:4.",
+)
+@click.option(
+    "--config",
+    metavar="NAME",
+    help="Training configuration: for `benchmark compilation --target`, which --size, "
+    "--channel-base, --channel-max, --batch and --dtype override, and for `benchmark all`.  "
+    "[default: ukbb256; phantom256 for all]",
+)
+@click.option(
+    "--model",
+    metavar="FILE",
+    help="Model file that `benchmark all` trains on; `gancmri export --format training` writes it.",
+)
+@click.option(
+    "--minutes",
+    default=8.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Time for `benchmark all`.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    help="Folder for what `benchmark all` finds: at most 8 files of at most 16 MiB.",
+)
 @JSON
 def command(
     what: str,
@@ -91,16 +121,68 @@ def command(
     rounds: int,
     data: pathlib.Path | None,
     network: str,
+    target: str | None,
+    config: str | None,
+    model: str | None,
+    minutes: float,
+    out: pathlib.Path | None,
     report: pathlib.Path | None,
 ) -> None:
     """Measure the speed of synthesis, projection, training and more.
 
-    The default sizes are those of the paper. Prints the time, and the speed relative to float32
-    matrix products of size 2048³ that are timed in between. This ratio can be compared between
-    machines. It counts only the operations that an ideal implementation needs.
+    The default sizes are those of the paper. Prints the time, and the speed relative to matrix
+    products that are timed in between: float32 of size 2048³ on a CPU, bfloat16 of size 8192³ on
+    an accelerator, where copies are timed too. This ratio can be compared between machines. It
+    counts only the operations that an ideal implementation needs.
 
-    `compilation` runs nothing: it prints the compile time and the memory of a training step.
+    `compilation` runs nothing: it prints the compile time and the memory of a training step. With
+    --target it compiles every program for other chips and prints memory, operations, bytes,
+    collectives and estimated times.
+
+    `all` is for an accelerator that is lent for some minutes: it compares results with the CPU's,
+    times everything, and trains --model on for the rest of --minutes.
     """
+    context = click.get_current_context()
+
+    def is_given(name: str) -> bool:
+        return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+    if target is not None and what != "compilation":
+        raise click.UsageError("--target needs `benchmark compilation`")
+    if config is not None and target is None and what != "all":
+        raise click.UsageError("--config needs --target, or `benchmark all`")
+    if what == "all":
+        if wrong := [name for name in ("data", "network", "remat", "dtype") if is_given(name)]:
+            raise click.UsageError(f"--{wrong[0]} has no effect with all; remove it")
+        if report is not None:
+            raise click.UsageError("--json has no effect with all, which writes report.json")
+        if model is None or out is None:
+            raise click.UsageError("`benchmark all` needs --model and --out")
+        numbers = [size, channel_base, channel_max, batch, rounds]
+        _run_all(out, model, config or "phantom256", minutes, numbers, is_given("size"))
+        return
+    if wrong := [name for name in ("model", "minutes", "out") if is_given(name)]:
+        raise click.UsageError(f"--{wrong[0]} needs `benchmark all`")
+    if target is not None:
+        if wrong := [name for name in ("data", "network", "rounds") if is_given(name)]:
+            raise click.UsageError(f"--{wrong[0]} has no effect with --target; remove it")
+        values = dict(
+            resolution=size,
+            channel_base=channel_base,
+            channel_max=channel_max,
+            batch_size=batch,
+            dtype=dtype,
+            remat=remat,
+        )
+        options = dict(size="resolution", batch="batch_size")
+        changes: dict[str, object] = {
+            options.get(name, name): values[options.get(name, name)]
+            for name in ("size", "channel_base", "channel_max", "batch", "dtype", "remat")
+            if is_given(name)
+        }
+        _compile_ahead(target, config or "ukbb256", changes, report)
+        return
+
     import jax
 
     from gancmri_jax.benchmarks.compilation import Compilation, benchmark_compilation
@@ -123,9 +205,8 @@ def command(
         "remat": what != "compilation",
         "rounds": what == "compilation",
     }
-    context = click.get_current_context()
     for name, is_idle in idle.items():
-        if is_idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if is_idle and is_given(name):
             raise click.UsageError(
                 f"--{name.replace('_', '-')} has no effect with {what} here; remove it"
             )
@@ -134,7 +215,7 @@ def command(
     networks = size, channel_base, channel_max
     result: Result | Compilation
     if what == "synthesis":
-        result = benchmark_synthesis(*networks, batch, dtype, rounds)
+        result = benchmark_synthesis(*networks, batch, dtype, rounds)  # type: ignore[arg-type]
     else:
         if what in ("training", "projection"):
             spread_over_cores(batch or _BATCH[what][0])
@@ -154,3 +235,51 @@ def command(
     answer = Answer(report)
     answer.say(result)
     answer.give(result.as_json())
+
+
+def _compile_ahead(
+    target: str, name: str, changes: dict[str, object], report: pathlib.Path | None
+) -> None:
+    from tqdm import tqdm
+
+    from gancmri_jax.benchmarks.ahead import compile_ahead
+    from gancmri_jax.benchmarks.chips import parse_target, prepare_environment
+    from gancmri_jax.benchmarks.programs import PROGRAMS
+    from gancmri_jax.training.config import check_config, read_config
+
+    parse_target(target)
+    prepare_environment()
+    config = read_config(name)
+    with config.unlocked():
+        config.update(changes)
+    check_config(config)
+    with tqdm(total=len(PROGRAMS), unit="program") as bar:
+        found = compile_ahead(target, config, name, lambda _: bar.update())
+    answer = Answer(report)
+    answer.say(found)
+    answer.give(found.as_json())
+
+
+def _run_all(
+    out: pathlib.Path,
+    model: str,
+    name: str,
+    minutes: float,
+    given: list[int | None],
+    is_small: bool,
+) -> None:
+    from gancmri_jax.benchmarks.session import Sizes, run_session
+    from gancmri_jax.training.config import read_config
+
+    size, channel_base, channel_max, batch, rounds = given
+    names = dict(size=size, channel_base=channel_base, channel_max=channel_max, rounds=rounds)
+    if batch is not None:
+        names |= dict(projected=batch, trained=batch, looked_at=batch)
+    if is_small:  # a rehearsal
+        names |= dict(subjects=2, frames=4, steps=40)
+    sizes = Sizes(**names)  # type: ignore[arg-type]
+    found = run_session(out, model, read_config(name), minutes, sizes, click.echo)
+    failed = [stage for stage, values in found["stages"].items() if "failed" in values]
+    if failed:
+        click.echo(f"failed: {', '.join(failed)}; see {out / 'report.json'}", err=True)
+        raise click.exceptions.Exit(1)

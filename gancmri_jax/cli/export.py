@@ -4,7 +4,7 @@ import pathlib
 
 import click
 
-FORMATS = ("stylegan2-ada", "stablehlo", "onnx")
+FORMATS = ("stylegan2-ada", "stablehlo", "onnx", "training")
 
 
 @click.command("export")
@@ -14,21 +14,30 @@ FORMATS = ("stylegan2-ada", "stablehlo", "onnx")
     "kind",
     required=True,
     type=click.Choice(FORMATS),
-    help="Output format: a PyTorch file for stylegan2-ada, or StableHLO or ONNX graphs.",
+    help="Output format: a PyTorch file for stylegan2-ada, StableHLO or ONNX graphs, or, for a run "
+    "folder, a model file to train on elsewhere.",
 )
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=pathlib.Path),
-    help="Output file for stylegan2-ada; output folder for stablehlo and onnx.",
+    help="Output file for stylegan2-ada and training; output folder for stablehlo and onnx.",
 )
 def command(name: str, kind: str, out: pathlib.Path) -> None:
     """Export a model to PyTorch, ONNX or StableHLO.
 
     stylegan2-ada writes a .pt file of state dictionaries that stylegan2-ada-pytorch loads. onnx and
     stablehlo write the mapping and synthesis networks as graphs for any batch size, and the motion
-    and directions as safetensors.
+    and directions as safetensors. training writes the latest checkpoint of a run as a model file
+    with discriminator and encoder, which --config.init_from and `gancmri benchmark all` train on.
     """
+    if kind == "training":
+        from gancmri_jax.training.checkpoints import export_run
+
+        export_run(pathlib.Path(name), out)
+        click.echo(f"wrote {out}")
+        return
+
     from gancmri_jax.export.graphs import export_onnx, export_stablehlo
     from gancmri_jax.export.torch_state import export_torch
     from gancmri_jax.model.file import load_discriminator, load_model, read_header

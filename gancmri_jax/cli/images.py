@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 from tqdm import tqdm
 
+from gancmri_jax.cli.writing import DTYPE
 from gancmri_jax.errors import InputError
 
 _PSIS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
@@ -77,8 +78,10 @@ def _seeds(_: click.Context, option: click.Parameter, text: str) -> list[int]:
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Output folder.",
 )
+@DTYPE
 def command(
     name: str,
+    dtype: str,
     kind: str,
     seeds: list[int],
     truncation: float,
@@ -108,7 +111,7 @@ def command(
     for option, is_idle in (idle | {"truncation": kind == "truncation"}).items():
         if is_idle and given(option) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{option} has no effect with --kind {kind}; remove it")
-    model = load_model(name)
+    model = load_model(name, dtype)  # type: ignore[arg-type]
     if cutoff is not None and cutoff >= model.num_ws:
         raise click.UsageError(
             f"--cutoff must be below {model.num_ws}, the model's number of layers"

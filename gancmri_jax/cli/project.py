@@ -15,7 +15,6 @@ from gancmri_jax.cli.projecting import (
 )
 from gancmri_jax.cli.reading import learned_split, read_chosen, reads_cines
 from gancmri_jax.cli.writing import JSON, Answer
-from gancmri_jax.errors import InputError
 
 
 @click.command("project")
@@ -87,8 +86,7 @@ from gancmri_jax.errors import InputError
 @click.option(
     "--distributed",
     is_flag=True,
-    help="Run on several hosts, which JAX detects from the cluster's environment. Each host "
-    "projects a share of the videos.",
+    help="Run on several hosts, as in docs/clusters.md. Each host projects a share of the videos.",
 )
 @JSON
 def command(
@@ -132,21 +130,23 @@ def command(
     import jax
 
     from gancmri_jax.model.mesh import spread_over_cores
+    from gancmri_jax.model.together import join_hosts
 
     if distributed:
-        _join_hosts()
+        join_hosts()
     else:
         spread_over_cores(batch_size)
 
     from gancmri_jax.model.file import load_model
+    from gancmri_jax.model.mesh import platform_of
     from gancmri_jax.physiology.end_systole import read_es_frames
     from gancmri_jax.projection.report import numbers, summarize, write_report
     from gancmri_jax.projection.settings import Settings
     from gancmri_jax.projection.study import project_study
 
-    if dtype == "auto":
-        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     model = load_model(name)
+    if dtype == "auto":
+        dtype = "float32" if platform_of(model.params) == "cpu" else "bfloat16"
     cines = read_chosen(source, model.resolution, reading, keep_ids, split, videos)
     settings = Settings(
         num_steps=steps,
@@ -183,15 +183,3 @@ def command(
     for line in summarize(out):
         answer.say(line)
     answer.give(numbers(out))
-
-
-def _join_hosts() -> None:
-    import jax
-
-    try:
-        jax.distributed.initialize()
-    except (ValueError, RuntimeError) as error:
-        raise InputError(
-            f"--distributed: JAX finds no cluster here ({' '.join(str(error).split())}); leave it "
-            "out on one machine"
-        ) from error

@@ -10,7 +10,7 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.pictures import UNKNOWN_MM
 from gancmri_jax.cli.motions import MOTION
 from gancmri_jax.cli.reading import SPACING_MM
-from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
+from gancmri_jax.cli.writing import DTYPE, NEED_SPACING, format_option, write_formats
 from gancmri_jax.errors import InputError
 
 _FORMS = {"amounts": "lv_area=+1.5", "targets": "lv_area_ed_cm2=28"}
@@ -113,8 +113,10 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     type=click.Path(path_type=pathlib.Path, file_okay=False),
     help="Output folder.",
 )
+@DTYPE
 def command(
     name: str,
+    dtype: str,
     method: str,
     videos: int,
     frames: int,
@@ -143,7 +145,7 @@ def command(
     takes = [name for name, row in MOTIONS.items() if "components" in row.options]
     if components is not None and method not in takes:
         raise click.UsageError(f"--components needs --motion {' or '.join(takes)}")
-    model = load_model(name)
+    model = load_model(name, dtype)  # type: ignore[arg-type]
     spacing_mm = spacing_mm or model.spacing_mm
     frame_ms = frame_ms or model.frame_ms or _FRAME_MS
     if spacing_mm is None and (wanted := [f for f in formats if f in NEED_SPACING]):

@@ -7,8 +7,6 @@ import re
 
 import click
 
-from gancmri_jax.errors import InputError
-
 
 @click.command("train", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.option(
@@ -16,7 +14,8 @@ from gancmri_jax.errors import InputError
     "name",
     required=True,
     metavar="NAME",
-    help="Configuration: phantom64, dsb256, ukbb256, or a Python file with get_config().",
+    help="Configuration: phantom64, phantom256, dsb256, ukbb256, or a Python file with "
+    "get_config().",
 )
 @click.option(
     "--config.KEY",
@@ -34,7 +33,7 @@ from gancmri_jax.errors import InputError
 @click.option(
     "--distributed",
     is_flag=True,
-    help="Run on several hosts, which JAX detects from the cluster's environment.",
+    help="Run on several hosts, which the cluster's environment names (docs/clusters.md).",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
 @click.option(
@@ -71,21 +70,14 @@ def command(
     from absl import logging
 
     from gancmri_jax.model.mesh import spread_over_cores
+    from gancmri_jax.model.together import join_hosts
     from gancmri_jax.training.loop import Terminated, train
     from gancmri_jax.training.progress import MODEL
 
     logging.set_verbosity(logging.WARNING)  # Orbax logs every file that it writes
     workdir = workdir or pathlib.Path("runs") / pathlib.Path(name.partition(":")[0]).stem
     if distributed:
-        import jax
-
-        try:
-            jax.distributed.initialize()
-        except (ValueError, RuntimeError) as error:
-            raise InputError(
-                f"--distributed: JAX detects no cluster ({' '.join(str(error).split())}); remove "
-                "it on a single machine"
-            ) from error
+        join_hosts()
     else:
         spread_over_cores(config.batch_size // config.accumulate)
     try:

@@ -28,6 +28,14 @@ JSON = click.option(
     "there and print text as usual.",
 )
 
+DTYPE = click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="Number format for rendering; auto is float32 on a CPU, otherwise bfloat16.",
+)
+
 
 class Answer:
     """A verb's results: lines for people, and one JSON object for programs where it is asked for.

@@ -6,10 +6,10 @@ data/ukbb holds a folder, or a zip, a participant with the DICOM files of field 
 gancmri prepare --input data/ukbb --out data/ukbb256 --size 256
 gancmri train --config ukbb256
 
-Memory: 0.8 GiB of state, and 5.6 GiB for what a step computes on its way at batch 4 in float32, as
-`gancmri benchmark compilation --batch 4` said of a CPU's programs; about 45 GiB at 32, and half of
-that in bfloat16 (computed). Where that is too much, config.accumulate=4 takes the batch in four
-parts, and config.remat=True computes activations of R1 and path length anew.
+Memory, as XLA compiled it for one H200 (docs/accelerators.md; nothing was run): 7.9 GiB at batch
+32, 10.2 GiB with an encoder. `gancmri benchmark compilation --target …` says it of other chips.
+Where that is too much, config.accumulate=4 takes the batch in four parts, and config.remat=True
+computes activations of R1 and path length anew.
 
 Time, computed and not measured: an image costs 1,207 GFLOP, 25,000 kimg 30.2 EFLOP. At the fraction
 of its matrix product rate that the training step reaches on two CPU cores (0.58, at 64², see

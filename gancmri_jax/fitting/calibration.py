@@ -80,7 +80,8 @@ def calibrate(
     starts = starts_of(first)
     if whole:
         offsets = motion.offsets(starts[0], Motion(FRAME_TO_FRAME))
-        farthest = offsets[int(jnp.argmax(jnp.tensordot(offsets, ed_to_es, axes=2)))]
+        along = jnp.tensordot(offsets, ed_to_es, axes=2, precision="highest")
+        farthest = offsets[int(jnp.argmax(along))]
     found = _fac_percent(model, starts[None], starts[None] + gains * farthest[None, None])
     if whole:
         gain = _median_gain(found, fac_percent, "over the beat")

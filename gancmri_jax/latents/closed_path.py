@@ -29,7 +29,7 @@ def closed_path(
     basis: Float[Array, "t k2"],
 ) -> Float[Array, "t r w_dim"]:
     """Return the codes of a beat: its identity, the path's mean, and what the waves add to it."""
-    return identity[None] + jnp.tensordot(basis, waves, axes=1)
+    return identity[None] + jnp.tensordot(basis, waves, axes=1, precision="highest")
 
 
 def waves_of(
@@ -38,4 +38,4 @@ def waves_of(
     """Return the waves that come closest to a path over one whole beat, about its mean."""
     energy = jnp.sum(jnp.square(basis), axis=0)  # harmonics are orthogonal over a beat
     weights = jnp.where(energy > 0, basis / jnp.where(energy > 0, energy, 1)[None], 0)
-    return jnp.tensordot(weights.T, path, axes=1)
+    return jnp.tensordot(weights.T, path, axes=1, precision="highest")

@@ -59,10 +59,11 @@ def orthogonalised(
     vectors = directions.reshape(len(directions), -1)
     lengths = jnp.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / lengths
-    values, axes = jnp.linalg.eigh(unit @ unit.T)
+    values, axes = jnp.linalg.eigh(jnp.matmul(unit, unit.T, precision="highest"))
     if values[0] < _LEAST_EIGENVALUE:
         raise ValueError("directions that are all but the same cannot be made orthogonal")
-    upright = (axes / jnp.sqrt(values)[None]) @ axes.T @ unit
+    root = jnp.matmul(axes / jnp.sqrt(values)[None], axes.T, precision="highest")
+    upright = jnp.matmul(root, unit, precision="highest")
     return (upright * lengths).reshape(directions.shape)
 
 

@@ -211,9 +211,12 @@ def aligned(kept: Aligned, start: Code, num_frames: int) -> Curve:
 
 def conditioned(kept: Conditioned, start: Code, num_frames: int) -> Curve:
     """Read the curve of this start; far starts count as no more than MOST_SCORE."""
-    scores = jnp.tensordot(kept.axes[1:], start - kept.axes[0], axes=2)  # [r]
+    scores = jnp.tensordot(  # [r]
+        kept.axes[1:], start - kept.axes[0], axes=2, precision="highest"
+    )
     scores = jnp.clip(scores, -MOST_SCORE, MOST_SCORE)
-    return _read(kept.points + jnp.tensordot(scores, kept.responses, axes=1), num_frames)
+    added = jnp.tensordot(scores, kept.responses, axes=1, precision="highest")
+    return _read(kept.points + added, num_frames)
 
 
 class BeatModel(NamedTuple):
@@ -339,4 +342,4 @@ def _from_first(path: Curve) -> Curve:
 def _over_time(
     smoother: Float[np.ndarray, "num_frames t"], path: Curve
 ) -> Float[Array, "num_frames num_ws w_dim"]:
-    return jnp.tensordot(jnp.asarray(smoother, jnp.float32), path, axes=1)
+    return jnp.tensordot(jnp.asarray(smoother, jnp.float32), path, axes=1, precision="highest")

@@ -37,5 +37,6 @@ def _residual(steps, num_components):
     # In the basis of the left singular vectors the leading components are simply dropped, with no
     # product as wide as the latents.
     left, values, right = jnp.linalg.svd(centred, full_matrices=False)
-    kept = (left * values[None])[:, num_components:] @ right[num_components:]
+    scores = (left * values[None])[:, num_components:]
+    kept = jnp.matmul(scores, right[num_components:], precision="highest")
     return kept.reshape(steps.shape)

@@ -95,4 +95,5 @@ def retained_motion(
 def _travelled(
     steps: Float[Array, "steps num_ws w_dim"], ed_to_es: Float[Array, "num_ws w_dim"]
 ) -> Float[Array, "steps"]:
-    return jnp.cumsum(jnp.tensordot(steps, ed_to_es, axes=2) / jnp.sum(jnp.square(ed_to_es)))
+    along = jnp.tensordot(steps, ed_to_es, axes=2, precision="highest")
+    return jnp.cumsum(along / jnp.sum(jnp.square(ed_to_es)))

@@ -22,6 +22,7 @@ from gancmri_jax.model.backbones import load_i3d, load_inception
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks import i3d, inception
 from gancmri_jax.networks.cardiac_fcn import CardiacFCN
+from gancmri_jax.ops.precision import in_full_precision
 from gancmri_jax.ops.resize import resize_bilinear_tf1
 from gancmri_jax.weights.fetch import load_weights
 
@@ -52,6 +53,7 @@ def inception_pool3() -> Backbone:
     network, params = load_inception()
 
     @jax.jit
+    @in_full_precision
     def features(params: Any, frames: UInt8[Array, "n h w"]) -> Float[Array, "n 2048"]:
         shown = frames[..., None].astype(jnp.float32)
         shown = resize_bilinear_tf1(shown, inception.RESOLUTION, inception.RESOLUTION)
@@ -71,6 +73,7 @@ def i3d_logits() -> Backbone:
     network, params = load_i3d()
 
     @jax.jit
+    @in_full_precision
     def features(params: Any, clips: UInt8[Array, "n t h w"]) -> Float[Array, "n 400"]:
         shape = (*clips.shape[:2], i3d.RESOLUTION, i3d.RESOLUTION)
         shown = jax.image.resize(clips.astype(jnp.float32), shape, "linear", antialias=False)
@@ -90,6 +93,7 @@ def fcn_conv4(segmenter: Segmenter, name: str) -> Backbone:
     network = segmenter.network
 
     @jax.jit
+    @in_full_precision
     def features(variables: Any, frames: UInt8[Array, "n h w"]) -> Float[Array, "n 256"]:
         shown = frames.astype(jnp.float32) / 255
         shown = jax.image.resize(

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from gancmri_jax.model.backbones import load_lpips
+from gancmri_jax.ops.precision import in_full_precision
 
 
 def lpips(a: UInt8[np.ndarray, "n h w"], b: UInt8[np.ndarray, "n h w"]) -> Float[Array, "n"]:
@@ -21,6 +22,7 @@ def _lpips() -> Callable[..., Float[Array, "n"]]:
     network, params = load_lpips()
 
     @jax.jit
+    @in_full_precision
     def distance(a, b):
         shown = [x[..., None].astype(jnp.float32) / 127.5 - 1 for x in (a, b)]
         return network.apply({"params": params}, *shown)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.backbones import load_lpips
 from gancmri_jax.model.model import Model
+from gancmri_jax.ops.precision import in_full_precision
 
 EPSILON = 1e-4
 _AT_ONCE = 4
@@ -38,6 +39,7 @@ def path_length(
     lpips, params = load_lpips()
 
     @jax.jit
+    @in_full_precision
     def lengths(ws, noise):
         variables = {"params": model.params}
         images = jnp.asarray(model.generator.apply(variables, ws, noise, method="synthesize"))

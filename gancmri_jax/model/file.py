@@ -4,7 +4,8 @@ Tensors: `generator/<path>`, `w_avg`, `noise/<nn>`, `trajectories/<name>`, `dire
 and, where the model has them, `segmenter/<path>` and `encoder/<path>`. Metadata (strings):
 `format`, `version`, `generator` (its sizes as JSON), `segmenter` and `encoder` (likewise, where
 there is one), `card` (JSON). A file that training can go on from has `discriminator/<path>` too,
-and `discriminator` among its metadata.
+and `discriminator` among its metadata; it may have `training/<path>`, what training keeps beside
+averages, and then has `training` among its metadata.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import json
 import math
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import flax.traverse_util
@@ -29,7 +31,7 @@ from gancmri_jax.model import discriminator as judges
 from gancmri_jax.model import encoder as encoders
 from gancmri_jax.model import motion as motions
 from gancmri_jax.model.digests import check_metadata, check_tensors, with_digests
-from gancmri_jax.model.model import Model
+from gancmri_jax.model.model import Model, RenderDtype
 from gancmri_jax.model.segmenter import (
     FILE,
     SIZES_ERRORS,
@@ -50,7 +52,7 @@ EMBEDDED = {  # by name, with the SHA-256 of the file
 # Segmenters in files of their own, by fingerprint: that of the demo model before 0.1.0.
 SHIPPED_SEGMENTERS = ("d03f023ab58704a0",)
 SEGMENTER, ENCODER = "segmenter", "encoder"  # of metadata and of the card
-DISCRIMINATOR = "discriminator"  # of metadata
+DISCRIMINATOR, TRAINING = "discriminator", "training"  # of metadata
 
 _SIZES = (
     "resolution",
@@ -64,9 +66,19 @@ _SIZES = (
 
 
 def save_model(
-    model: Model, path: str | os.PathLike[str], discriminator: judges.Judge | None = None
+    model: Model,
+    path: str | os.PathLike[str],
+    discriminator: judges.Judge | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a model file, whole or not at all, and a discriminator into it where one is given."""
+    """Write a model file, whole or not at all, with what training goes on from where it is given.
+
+    Args:
+        model: The model.
+        path: The file.
+        discriminator: Its discriminator.
+        training: A tree of what else training keeps; see `load_training`.
+    """
     path = pathlib.Path(path)
     params = flax.traverse_util.flatten_dict(model.params, sep="/")
     tensors = {
@@ -96,6 +108,10 @@ def save_model(
     if discriminator is not None:
         tensors |= judges.to_tensors(discriminator)
         metadata[DISCRIMINATOR] = json.dumps(discriminator.sizes)
+    if training is not None:
+        flat = flax.traverse_util.flatten_dict(dict(training), sep="/")
+        tensors |= {f"{TRAINING}/{name}": array for name, array in flat.items()}
+        metadata[TRAINING] = json.dumps(sorted(training))
     metadata["card"] = json.dumps(marked_card(card))
     arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
     try:
@@ -105,21 +121,20 @@ def save_model(
         raise InputError(f"{path}: cannot be written: {error}") from error
 
 
-def load_model(name: str | os.PathLike[str] = "demo") -> Model:
+def load_model(name: str | os.PathLike[str] = "demo", dtype: RenderDtype = "auto") -> Model:
     """Load `demo`, a model file, or a run directory's `model.safetensors`.
 
-    A discriminator in the file stays there: see `load_discriminator`.
+    A discriminator in the file stays there: see `load_discriminator`. On accelerators the model
+    renders in bfloat16 unless `dtype` is `float32`; see `Model.dtype`.
 
     Raises:
         InputError: No such model, or the file is not a sound model of this version.
     """
     header = read_header(name)
-    wanted = [
-        key
-        for key in header.shapes
-        if header.discriminator is None or not key.startswith(judges.PREFIX)
-    ]
-    return _assemble(header, _read_tensors(header, wanted))
+    left = [judges.PREFIX] if header.discriminator is not None else []
+    left += [f"{TRAINING}/"] if header.training else []
+    wanted = [key for key in header.shapes if not key.startswith(tuple(left))]
+    return dataclasses.replace(_assemble(header, _read_tensors(header, wanted)), dtype=dtype)
 
 
 def load_discriminator(name: str | os.PathLike[str]) -> judges.Judge:
@@ -140,6 +155,27 @@ def load_discriminator(name: str | os.PathLike[str]) -> judges.Judge:
         raise
     except SIZES_ERRORS as error:
         raise InputError(f"{header.path}: {error}") from error
+
+
+def load_training(name: str | os.PathLike[str]) -> dict[str, Any]:
+    """Load what training keeps in a model file beside averages and discriminator, as a tree.
+
+    It is empty for other files. The values are such as the file's checksums promise; whoever trains
+    compares the shapes with the configuration's.
+
+    Raises:
+        InputError: No such model, or it is not sound.
+    """
+    header = read_header(name)
+    if not header.training:
+        return {}
+    wanted = [key for key in header.shapes if key.startswith(f"{TRAINING}/")]
+    tensors = _read_tensors(header, wanted)
+    for key, array in tensors.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{header.path}: tensor {key} holds values that are not finite")
+    flat = {key.removeprefix(f"{TRAINING}/"): array for key, array in tensors.items()}
+    return flax.traverse_util.unflatten_dict(flat, sep="/")
 
 
 def load_segmenter_of(name: str | os.PathLike[str]) -> Segmenter:
@@ -178,6 +214,7 @@ class Header:
     card: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
     digests: dict[str, str] | None
+    training: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def num_values(self) -> int:
@@ -213,8 +250,10 @@ def read_header(name: str | os.PathLike[str]) -> Header:
             json.loads(metadata[part]) if part in metadata else None
             for part in (SEGMENTER, ENCODER, DISCRIMINATOR)
         )
-        card = json.loads(metadata["card"])
-        return Header(path, generator, segmenter, encoder, discriminator, card, shapes, digests)
+        card, training = json.loads(metadata["card"]), json.loads(metadata.get(TRAINING, "[]"))
+        return Header(
+            path, generator, segmenter, encoder, discriminator, card, shapes, digests, training
+        )
     except SIZES_ERRORS as error:
         raise InputError(f"{path}: its metadata is not a model's: {error}") from error
 

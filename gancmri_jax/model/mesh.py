@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,6 +42,17 @@ def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     # The minibatch standard deviation reshapes the sharded axis, which explicit axes refuse.
     devices = jax.devices() if devices is None else devices
     return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
+
+
+def platform_of(tree: Any) -> str:
+    """Return the platform where arrays lie, or else where new ones would: `cpu`, `gpu`, `tpu`."""
+    for leaf in jax.tree.leaves(tree):
+        # What is being traced lies nowhere yet.
+        with contextlib.suppress(jax.errors.ConcretizationTypeError):
+            if isinstance(leaf, jax.Array):
+                return next(iter(leaf.devices())).platform
+    default = jax.config.jax_default_device  # type: ignore[attr-defined]
+    return getattr(default, "platform", default) or jax.default_backend()
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

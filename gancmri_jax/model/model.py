@@ -14,9 +14,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.encoder import Encoder
+from gancmri_jax.model.mesh import platform_of
 from gancmri_jax.model.motion import LearnedMotion, Motion, to_tensors
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.networks.generator import Generator, Noise, draw_noise
+
+RenderDtype = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Model:
         segmenter: A network that finds the heart's chambers; None until one is put in.
         encoder: A network that guesses an image's w; None until `gancmri train-encoder`.
         card: How the model was made and how good it is: JSON-like.
+        dtype: What images are rendered in: `float32`, `bfloat16`, or `auto`, which is bfloat16 on
+            accelerators and on a CPU what the generator says. Images are float32 in any case.
     """
 
     generator: Generator
@@ -44,6 +49,7 @@ class Model:
     segmenter: Segmenter | None = None
     encoder: Encoder | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
+    dtype: RenderDtype = "auto"
 
     @property
     def resolution(self) -> int:
@@ -137,7 +143,15 @@ class Model:
             maps = draw_noise(noise, self.resolution, len(ws))
         else:
             maps = {"const": self.noise, "none": None}[noise]
-        return _synthesize(self.generator, self.params, jnp.asarray(ws), maps)
+        return render_codes(self.renderer, self.params, jnp.asarray(ws), maps)
+
+    @property
+    def renderer(self) -> Generator:
+        """The generator, computing in `dtype`."""
+        on_cpu = platform_of(self.params) == "cpu"
+        if self.dtype == "auto" and on_cpu:
+            return self.generator
+        return self.generator.clone(dtype=jnp.float32 if self.dtype == "float32" else jnp.bfloat16)
 
     def encode(self, images: Float[Array | np.ndarray, "..."]) -> Float[Array, "n w_dim"]:
         """Guess the w of images [n h w c] in [−1, 1], in one pass through the encoder.
@@ -204,7 +218,7 @@ class Model:
             path: Codes, frame by frame.
             at_once: Frames of a batch, if not as many as suit the machine.
         """
-        at_once = at_once or _frames_at_once(self.resolution)
+        at_once = at_once or _frames_at_once(self.resolution, platform_of(self.params))
         batches = []
         for first in range(0, len(path), at_once):
             ws = path[first : first + at_once]
@@ -258,9 +272,9 @@ def learned_direction(directions: Mapping[str, Array], name: str) -> Float[Array
     return jnp.asarray(directions[name], jnp.float32)
 
 
-def _frames_at_once(resolution: int) -> int:
+def _frames_at_once(resolution: int, platform: str) -> int:
     """Return how many frames to render in a batch: on CPU, as many as its caches like."""
-    if jax.default_backend() == "cpu":
+    if platform == "cpu":
         return min(max(2**17 // resolution**2, 1), 25)
     return 50
 
@@ -271,5 +285,6 @@ def _map(generator, params, z):
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _synthesize(generator, params, ws, noise):
+def render_codes(generator, params, ws, noise):
+    """Render codes [n num_ws w_dim] with noise maps or None, in the generator's dtype."""
     return generator.apply({"params": params}, ws, noise, method="synthesize")

@@ -26,7 +26,9 @@ class Dense(nn.Module):
         start = nn.initializers.constant(self.bias_init / self.lr_multiplier)
         bias = self.param("bias", start, (self.features,))
         gain = self.lr_multiplier / x.shape[-1] ** 0.5
-        return x @ (kernel * gain) + (bias * self.lr_multiplier)[None]
+        # Exactly: these are small, and on a TPU a product's default precision is bfloat16.
+        y = jnp.matmul(x, kernel * gain, precision="highest")
+        return y + (bias * self.lr_multiplier)[None]
 
 
 class Conv(nn.Module):
@@ -41,7 +43,7 @@ class Conv(nn.Module):
     def __call__(self, x: Float[Array, "n h w i"]) -> Float[Array, "n oh ow o"]:
         shape = (self.size, self.size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(1), shape)
-        kernel = (kernel / (self.size**2 * x.shape[-1]) ** 0.5).astype(x.dtype)
+        kernel = kernel / (self.size**2 * x.shape[-1]) ** 0.5
         if self.down and self.size == 1:
             x = conv(downsample(x), kernel, 1, 0)
         elif self.down:

@@ -1,11 +1,16 @@
-"""Convolution whose kernel gradient takes a road of its own where XLA's is slow.
+"""Convolution that is computed otherwise on processors where XLA's own way is slow.
 
 A convolution, its transpose and its kernel gradient are the three partial derivatives of one
 trilinear form T(x, k, y) = <conv(x, k), y>. Each is written here once, and each one's gradients
 are the other two, so any order of derivative stays within the three.
+
+Images decide the precision: kernels are rounded to theirs. Kernel gradients are sums over all
+pixels of a batch, and over devices, so they are float32 at least. The processor is that for which
+a program is compiled, which need not be here.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
+_FEW_CHANNELS = 4  # a kernel of one pixel with so few channels in or out is a sum on CUDA
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -20,8 +26,17 @@ def conv(
     x: Float[Array, "n h w i"], kernel: Float[Array, "kh kw i o"], stride: int = 1, padding: int = 0
 ) -> Float[Array, "n oh ow o"]:
     """Correlate images with a kernel; zeros pad every side by `padding`."""
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), [(padding, padding)] * 2, dimension_numbers=_NHWC
+
+    def by_xla(x, kernel):
+        return lax.conv_general_dilated(
+            x, kernel, (stride, stride), [(padding, padding)] * 2, dimension_numbers=_NHWC
+        )
+
+    kernel = kernel.astype(x.dtype)
+    if not _is_product(kernel.shape, stride, padding):
+        return by_xla(x, kernel)
+    return lax.platform_dependent(
+        x, kernel, cuda=lambda x, k: jnp.einsum("nhwi,io->nhwo", x, k[0, 0]), default=by_xla
     )
 
 
@@ -33,17 +48,32 @@ def conv_transpose(
     padding: int = 0,
 ) -> Float[Array, "n h w i"]:
     """Apply the transpose of `conv` in its images; [n (oh−1)·stride + kh − 2·padding …]."""
-    if stride > 1 and jax.default_backend() == "cpu":
-        return _conv_transpose_by_phases(y, kernel, stride, padding)
-    kh, kw = kernel.shape[:2]
-    return lax.conv_general_dilated(
-        y,
-        jnp.flip(kernel, (0, 1)).swapaxes(2, 3),
-        (1, 1),
-        [(kh - 1 - padding,) * 2, (kw - 1 - padding,) * 2],
-        lhs_dilation=(stride, stride),
-        dimension_numbers=_NHWC,
+
+    def by_xla(y, kernel):
+        kh, kw = kernel.shape[:2]
+        return lax.conv_general_dilated(
+            y,
+            jnp.flip(kernel, (0, 1)).swapaxes(2, 3),
+            (1, 1),
+            [(kh - 1 - padding,) * 2, (kw - 1 - padding,) * 2],
+            lhs_dilation=(stride, stride),
+            dimension_numbers=_NHWC,
+        )
+
+    kernel = kernel.astype(y.dtype)
+    if stride > 1:
+        by_phases = functools.partial(_conv_transpose_by_phases, stride=stride, padding=padding)
+        return lax.platform_dependent(y, kernel, cpu=by_phases, default=by_xla)
+    if not _is_product(kernel.shape, stride, padding):
+        return by_xla(y, kernel)
+    return lax.platform_dependent(
+        y, kernel, cuda=lambda y, k: jnp.einsum("nhwo,io->nhwi", y, k[0, 0]), default=by_xla
     )
+
+
+def _is_product(shape: tuple[int, ...], stride: int, padding: int) -> bool:
+    """Say whether a kernel of this shape is a matrix, and a narrow one."""
+    return shape[:2] == (1, 1) and min(shape[2:]) <= _FEW_CHANNELS and stride == 1 and not padding
 
 
 def _conv_transpose_by_phases(y, kernel, stride, padding):
@@ -80,16 +110,38 @@ def kernel_gradient(
     padding: int = 0,
 ) -> Float[Array, "{size} {size} i o"]:
     """Return the gradient of <conv(x, kernel), y> by the kernel."""
-    if jax.default_backend() == "cpu" and (stride > 1 or x.shape[-1] >= 128):
-        return _kernel_gradient_by_products(x, y, size, stride, padding)
-    shape = jax.ShapeDtypeStruct((size, size, x.shape[-1], y.shape[-1]), x.dtype)
-    transpose = jax.linear_transpose(
-        lambda kernel: lax.conv_general_dilated(
-            x, kernel, (stride, stride), [(padding, padding)] * 2, dimension_numbers=_NHWC
-        ),
-        shape,
-    )
-    return transpose(y)[0]
+    total = jnp.promote_types(x.dtype, jnp.float32)
+
+    def by_xla(x, y, preferred=total):
+        """Correlate with channels for images, images for channels, and y for the kernel."""
+        padding_after = [
+            stride * (out - 1) + size - full - padding
+            for out, full in zip(y.shape[1:3], x.shape[1:3], strict=True)
+        ]
+        return lax.conv_general_dilated(
+            x,
+            y,
+            (1, 1),
+            [(padding, after) for after in padding_after],
+            rhs_dilation=(stride, stride),
+            dimension_numbers=("CHWN", "IHWO", "HWNC"),
+            preferred_element_type=preferred,
+        )
+
+    def by_product(x, y):
+        return jnp.einsum("nhwi,nhwo->io", x, y, preferred_element_type=total)[None, None]
+
+    elsewhere: dict[str, Callable[[Array, Array], Array]] = {}
+    if stride > 1 or x.shape[-1] >= 128:
+        elsewhere["cpu"] = functools.partial(
+            _kernel_gradient_by_products, size=size, stride=stride, padding=padding
+        )
+    if _is_product((size, size, x.shape[-1], y.shape[-1]), stride, padding):
+        elsewhere["cuda"] = by_product
+    elif x.dtype != total:
+        # cuDNN sums in float32 and rounds once; asked for float32, XLA widens both operands.
+        elsewhere["cuda"] = lambda x, y: by_xla(x, y, None).astype(total)
+    return lax.platform_dependent(x, y, default=by_xla, **elsewhere) if elsewhere else by_xla(x, y)
 
 
 def _kernel_gradient_by_products(x, y, size, stride, padding):
@@ -99,15 +151,17 @@ def _kernel_gradient_by_products(x, y, size, stride, padding):
     rate; these products, each over `size` shifted copies side by side, do not.
     """
     n, oh, ow, o = y.shape
+    total = jnp.promote_types(x.dtype, jnp.float32)
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
     def span(start, length):
         return slice(start, start + stride * (length - 1) + 1, stride)
 
     shifted = jnp.concatenate([x[:, :, span(column, ow)] for column in range(size)], axis=-1)
-    rows = [
-        jnp.einsum("nhwo,nhwc->oc", y, shifted[:, span(row, oh)]) for row in range(size)
-    ]  # [o size·i] each
+    rows = [  # [o size·i] each
+        jnp.einsum("nhwo,nhwc->oc", y, shifted[:, span(row, oh)], preferred_element_type=total)
+        for row in range(size)
+    ]
     return jnp.stack(rows).swapaxes(1, 2).reshape(size, size, x.shape[-1], o)
 
 
@@ -118,7 +172,8 @@ def _conv_fwd(x, kernel, stride, padding):
 def _conv_bwd(stride, padding, residuals, y):
     x, kernel = residuals
     dx = conv_transpose(y, kernel, stride, padding)
-    return dx, kernel_gradient(x, y, kernel.shape[0], stride, padding)
+    dk = kernel_gradient(x, y, kernel.shape[0], stride, padding)
+    return dx, dk.astype(kernel.dtype)
 
 
 def _conv_transpose_fwd(y, kernel, stride, padding):
@@ -128,7 +183,8 @@ def _conv_transpose_fwd(y, kernel, stride, padding):
 def _conv_transpose_bwd(stride, padding, residuals, x):
     y, kernel = residuals
     dy = conv(x, kernel, stride, padding)
-    return dy, kernel_gradient(x, y, kernel.shape[0], stride, padding)
+    dk = kernel_gradient(x, y, kernel.shape[0], stride, padding)
+    return dy, dk.astype(kernel.dtype)
 
 
 def _kernel_gradient_fwd(x, y, size, stride, padding):

@@ -33,5 +33,5 @@ def blur(picture: Float[Array, "h w"], sigma: Float[Array, ""] | float) -> Float
     for _ in range(2):
         padded = jnp.pad(picture, ((reach, reach), (0, 0)), mode="edge")
         shifted = [padded[i : i + len(picture)] for i in range(2 * reach + 1)]
-        picture = jnp.einsum("i,ihw->wh", taps, jnp.stack(shifted))
+        picture = jnp.einsum("i,ihw->wh", taps, jnp.stack(shifted), precision="highest")
     return picture

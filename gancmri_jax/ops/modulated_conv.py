@@ -22,16 +22,15 @@ def modulated_conv(
 ) -> Float[Array, "n oh ow o"]:
     """Convolve each image with `kernel` scaled by its style; `up` doubles the resolution.
 
-    Computes in the dtype of `x`; the demodulation factor is found in the dtype of `style`.
+    Computes in the dtype of `x`; the demodulation factor is found in the dtype of `style`, exactly.
     """
     y = x * style[:, None, None, :].astype(x.dtype)
-    weights = kernel.astype(x.dtype)
     if up:
         # Transposed convolution, then filter; the gain makes up for the inserted zeros.
-        y = conv_transpose(y, weights.swapaxes(2, 3), 2, 0)
+        y = conv_transpose(y, kernel.swapaxes(2, 3), 2, 0)
         y = 4 * fir(y, (1, 1))
     else:
-        y = conv(y, weights, 1, kernel.shape[0] // 2)
+        y = conv(y, kernel, 1, kernel.shape[0] // 2)
     if demodulate:
         y = y * demodulation(kernel, style)[:, None, None, :].astype(x.dtype)
     return y
@@ -42,4 +41,4 @@ def demodulation(
 ) -> Float[Array, "n o"]:
     """Return the factor that gives every output channel unit norm, equation 3."""
     energy = jnp.sum(jnp.square(kernel), axis=(0, 1))  # [i o]
-    return lax.rsqrt(jnp.square(style) @ energy + 1e-8)
+    return lax.rsqrt(jnp.matmul(jnp.square(style), energy, precision="highest") + 1e-8)

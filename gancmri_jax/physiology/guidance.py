@@ -122,14 +122,17 @@ def solve(model: Model, ws: Float[Array, "num_ws w_dim"], targets: Mapping[str, 
     directions = jnp.stack([learned_direction(model.directions, name) for name in names])
     wanted = np.array(list(targets.values()))
 
+    def along(amounts: Float[np.ndarray, "*n k"]) -> Float[Array, "*n num_ws w_dim"]:
+        weights = jnp.asarray(amounts, jnp.float32)
+        return jnp.tensordot(weights, directions, axes=1, precision="highest")
+
     def measured(amounts: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
-        moved = ws[None] + jnp.tensordot(jnp.asarray(amounts, jnp.float32), directions, axes=1)
-        found = measure_hearts(model, moved)
+        found = measure_hearts(model, ws[None] + along(amounts))
         return np.stack([found[column] for column in targets], axis=1)
 
     amounts, values = (_bracket if len(names) == 1 else _newton)(measured, wanted, list(targets))
     return Solution(
-        ws + jnp.tensordot(jnp.asarray(amounts, jnp.float32), directions, axes=1),
+        ws + along(amounts),
         dict(zip(names, amounts.tolist(), strict=True)),
         dict(zip(targets, values.tolist(), strict=True)),
     )

@@ -115,7 +115,8 @@ def project_beats(
         weights[video, :frames] = 1 / frames
     if settings.start == "encoder":
         w = start_w(model, flat, settings, statistics).reshape(num_videos, longest, 1, -1)
-        mean = jnp.einsum("vt,vtrd->vrd", jnp.asarray(weights, w.dtype), w)
+        by_frame = jnp.asarray(weights, w.dtype)
+        mean = jnp.einsum("vt,vtrd->vrd", by_frame, w, precision="highest")
         waves = jax.vmap(waves_of)(w, jnp.asarray(basis, w.dtype))
     else:
         mean = jnp.repeat(statistics.mean[None, None], num_videos, axis=0)

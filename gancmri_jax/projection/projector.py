@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from gancmri_jax.latents.closed_path import closed_path
 from gancmri_jax.model.mesh import data_mesh, replicated, split
 from gancmri_jax.networks.generator import Generator
+from gancmri_jax.ops.precision import in_full_precision
 from gancmri_jax.projection.distance import in_bfloat16
 from gancmri_jax.projection.settings import Settings
 
@@ -288,6 +289,7 @@ def take_steps(
 
 
 @jax.jit
+@in_full_precision
 def measure(
     problem: Problem, clips: Clip, seen: Float[Array, "v group t d"], variables: Variables
 ) -> tuple[Float[Array, "v group*t num_ws w_dim"], Float[Array, "v group*t"]]:
@@ -323,7 +325,8 @@ def search(
     problem, clips, variables = place(problem, clips, variables)
     fast = for_any_numbers(problem)
     problem = problem.replace(settings=Settings())  # looks depend on none, so programs are shared
-    seen = fast_seen = see(problem, clips)
+    with jax.default_matmul_precision("highest"):  # as `measure`
+        seen = fast_seen = see(problem, clips)
     if settings.dtype == "bfloat16":
         fast = in_half_precision(fast)
         fast_seen = see(fast, clips)

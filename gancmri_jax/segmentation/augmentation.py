@@ -189,7 +189,7 @@ def recolour(
     gains = gains.at[2].set(0.35 * jax.random.normal(keys[3]) - 0.05)
     background, muscle = fractions[..., 0], fractions[..., 2]
     inflow = (0.5 + jax.random.uniform(much)) * 0.6 * jax.random.uniform(keys[4]) ** 2
-    log_gain = fractions @ gains
+    log_gain = jnp.matmul(fractions, gains, precision="highest")
     log_gain += 0.35 * bold * background * smooth_field(keys[5], size, 6)
     log_gain += 0.20 * muscle * smooth_field(keys[6], size, 8)
     log_gain += inflow * (1 - background - muscle) * smooth_field(keys[7], size, 5)

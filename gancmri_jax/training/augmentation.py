@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
@@ -46,18 +47,23 @@ def augment(
 ) -> Float[Array, "n h w c"]:
     """Augment each image by itself, each change with probability `p`.
 
-    At p = 0 images come back bit for bit. What lies beyond the border is mirrored. Images are
-    filtered to twice the resolution and back where they move, so that nothing aliases.
+    At p = 0 images come back bit for bit, and nothing is warped. What lies beyond the border is
+    mirrored. Images are filtered to twice the resolution and back where they move, so that nothing
+    aliases.
     """
     keys = jax.random.split(key, len(images))
     size = images.shape[1]
     drawn = jax.vmap(lambda k: draw(k, p, size))(keys)
-    # The filters take zeros for what lies beyond the border, and zero is grey: mirror it first.
-    margin = ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0))
-    fine = upsample(jnp.pad(images, margin, mode="reflect"))
-    moved = downsample(jax.vmap(lambda x, inverse: _move(x, inverse, size))(fine, drawn.inverse))
-    moved = moved[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-    images = jnp.where(drawn.moved[:, None, None, None], moved, images)
+
+    def warp(images):
+        # The filters take zeros for what lies beyond the border, and zero is grey: mirror it first.
+        margin = ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0))
+        fine = upsample(jnp.pad(images, margin, mode="reflect"))
+        moved = jax.vmap(lambda x, inverse: _move(x, inverse, size))(fine, drawn.inverse)
+        moved = downsample(moved)[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        return jnp.where(drawn.moved[:, None, None, None], moved, images)
+
+    images = lax.cond(p > 0, warp, lambda images: images, images)
     gain, offset = (x[:, None, None, None].astype(images.dtype) for x in (drawn.gain, drawn.offset))
     return images * gain + offset
 
@@ -81,8 +87,9 @@ def draw(key: PRNGKeyArray, p: Float[Array, ""], size: int) -> Drawn:
     # Forward: x → stretch · turn · zoom · (x + shift) + drift; here its inverse.
     cos, sin = jnp.cos(turn), jnp.sin(turn)
     unturn = jnp.stack([jnp.stack([cos, sin]), jnp.stack([-sin, cos])])
-    linear = unturn @ jnp.diag(jnp.stack([1 / stretch, stretch])) / zoom
-    constant = -linear @ drift - shift
+    # Sums and no matrix products, which accelerators round to fewer bits.
+    linear = unturn * jnp.stack([1 / stretch, stretch])[None] / zoom
+    constant = -jnp.sum(linear * drift[None], axis=1) - shift
     return Drawn(
         inverse=jnp.concatenate([linear, constant[:, None]], axis=1),
         moved=jnp.any(happens[:5]),
@@ -113,8 +120,8 @@ def _move(
     """Move a picture of twice the resolution that stands out `_MARGIN` pixels around `size`."""
     side, unit = fine.shape[0], 2 * size
     at = (jnp.arange(side) - (side - 1) / 2) / unit
-    row, column = jnp.meshgrid(at, at, indexing="ij")
-    place = jnp.einsum("ij,jhw->ihw", inverse, jnp.stack([row, column, jnp.ones_like(row)]))
+    row, column = at[:, None], at[None]
+    place = jnp.stack([a * row + b * column + c for a, b, c in inverse])  # [2 H W]
     index = place * unit + (side - 1) / 2
     # Mirrored about the picture's own border, not the margin's, which the filters have touched.
     low, high = 2 * _MARGIN - 0.5, side - 2 * _MARGIN - 0.5

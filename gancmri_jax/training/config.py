@@ -53,6 +53,7 @@ _OTHERS = (
     "distance_frames",
 )
 DTYPES = ("float32", "bfloat16")
+_MAY_BE_LEFT_OUT = ("warmup_kimg",)
 _SHIPPED = pathlib.Path(gancmri_jax.configs.__file__).parent
 
 
@@ -122,7 +123,7 @@ def check_config(config: ConfigDict) -> None:
     keys = {*_COUNTS, *_POSITIVE, *_NOT_NEGATIVE, *_ABOVE_0_OR_NONE, *_OTHERS}
     if missing := sorted(keys - set(config)):
         raise InputError(f"the configuration has no {missing[0]}; copy it from phantom64")
-    if unknown := sorted(set(config) - keys):
+    if unknown := sorted(set(config) - keys - set(_MAY_BE_LEFT_OUT)):
         raise InputError(f"unknown configuration key {unknown[0]}; {_near(unknown[0], keys)}")
     for name in _COUNTS:
         _insist(config, name, config[name] >= 1, "at least 1")
@@ -130,6 +131,9 @@ def check_config(config: ConfigDict) -> None:
         _insist(config, name, config[name] > 0, "above 0")
     for name in _NOT_NEGATIVE:
         _insist(config, name, config[name] >= 0, "0 or above")
+    warmup = config.get("warmup_kimg", 0)
+    if warmup < 0:
+        raise InputError(f"config.warmup_kimg must be 0 or above, got {warmup}")
     _insist(config, "seed", config.seed < 2**32, "below 2³²")
     _insist(config, "style_mixing", config.style_mixing <= 1, "a probability")
     for name in _ABOVE_0_OR_NONE:

@@ -143,5 +143,5 @@ def energy_coefficient(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[
 
 def _distances(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
     squares = jnp.sum(jnp.square(x), 1)[:, None] + jnp.sum(jnp.square(y), 1)[None]
-    squares -= 2 * x @ y.T
+    squares -= 2 * jnp.matmul(x, y.T, precision="highest")
     return jnp.sqrt(jnp.maximum(squares, 1e-8))  # which is steep, but finite, at 0

@@ -1,45 +1,37 @@
 """Training from the first step to the last; the same call continues a run that broke off."""
 
 import contextlib
-import json
 import pathlib
 import signal
 import threading
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
 from gancmri_jax.cine.pipeline import frame_batches
 from gancmri_jax.cine.records import Records
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.encoder import Encoder, as_filed
-from gancmri_jax.model.file import load_discriminator, load_model, read_header
+from gancmri_jax.model.file import read_header
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.together import any_process, one_run_of_all
-from gancmri_jax.networks.generator import Generator, draw_noise
 from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.runs.writer import pin_config
 from gancmri_jax.training.config import check_config, schedule, steps_of
-from gancmri_jax.training.inversion import Inversion, draw_queue, encoder_network
+from gancmri_jax.training.models import averaged_model, start_from
 from gancmri_jax.training.progress import Progress
 from gancmri_jax.training.sharding import (
     check_batch,
     data_mesh,
     global_batch,
-    on_host,
     replicated,
 )
-from gancmri_jax.training.state import TrainState, init_state, networks
+from gancmri_jax.training.state import init_state
 from gancmri_jax.training.step import Metrics, make_step, r1_gamma
-from gancmri_jax.version import __version__
 
 _VIDEOS = 100  # whose spacing and pace become the model's
-_NOISE = 2**31  # of the seed's keys, the one of the constant noise: no step has this number
 
 
 def train(
@@ -157,47 +149,6 @@ def _train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool, new_dat
     return averaged_model(state, config, origin)
 
 
-def start_from(config: ConfigDict, state: TrainState) -> TrainState:
-    """Put a model file's networks into a fresh state, to fine-tune them.
-
-    Raises:
-        InputError: The model's networks have other sizes than the configuration's.
-    """
-    model = load_model(config.init_from)
-    # Copies: a step takes its state's buffers over, and each of them once.
-    found = {name: jax.tree.map(jnp.copy, model.params) for name in ("g_params", "g_ema")}
-    found["w_avg"] = jnp.copy(model.w_avg)
-    if read_header(config.init_from).discriminator is not None:
-        found["d_params"] = load_discriminator(config.init_from).params
-    for name, tree in found.items():
-        shapes = [jax.tree.map(jnp.shape, x) for x in (tree, getattr(state, name))]
-        if shapes[0] != shapes[1]:
-            raise InputError(
-                f"{config.init_from}: its {name} have other shapes than the configuration's; set "
-                "resolution, channel_base, channel_max, mapping_layers, z_dim and w_dim as in "
-                "`gancmri info`"
-            )
-    return state.replace(**found, inversion=_start_inversion(config, state.inversion, model))
-
-
-def _start_inversion(config: ConfigDict, own: Inversion | None, model: Model) -> Inversion | None:
-    """Take over a model's encoder, where one is to be trained on."""
-    if own is None:
-        return None
-    queue = draw_queue(jax.random.key(config.seed), model.generator, model.params)
-    sizes = Encoder(encoder_network(config), None).sizes
-    if model.encoder is not None and model.encoder.sizes == sizes:
-        params, ema = (jax.tree.map(jnp.copy, model.encoder.params) for _ in range(2))
-        return own.replace(params=params, ema=ema, w_queue=queue)
-    if config.inversion_kimg:
-        return own.replace(w_queue=queue)
-    raise InputError(
-        f"{config.init_from}: has no encoder of the sizes {sizes} to train on; give "
-        "inversion_kimg too, for a new one to learn before the adversary, or set "
-        "inversion_learning_rate to None"
-    )
-
-
 def diverged(step: int, quantity: str, value: float, good: int | None, config: ConfigDict) -> str:
     """Say in one line that training came to nothing, and what there is to go on from."""
     kept = f"the last checkpoint is of step {good}" if good else "there is no checkpoint yet"
@@ -254,37 +205,6 @@ def origin_of(config: ConfigDict, source: pathlib.Path) -> dict[str, Any]:
         if config.init_from:
             origin["started_at_kimg"] = read_header(config.init_from).card.get("trained_kimg")
     return origin
-
-
-def averaged_model(state: TrainState, config: ConfigDict, origin: Mapping[str, Any]) -> Model:
-    """Build the model that users get: the generator's moving average, `origin` on its card."""
-    generator, _ = networks(config)
-    noise_key = jax.random.fold_in(jax.random.key(config.seed), _NOISE)
-    return Model(
-        generator=generator,
-        params=on_host(state.g_ema),
-        w_avg=jnp.asarray(on_host(state.w_avg)),
-        encoder=_averaged_encoder(state, generator, config),
-        noise=draw_noise(noise_key, config.resolution),
-        card={
-            "gancmri_jax": __version__,
-            "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-            "trained_kimg": int(state.step) * config.batch_size / 1000,
-            **origin,
-            "config": json.loads(config.to_json()),
-        },
-    )
-
-
-def _averaged_encoder(
-    state: TrainState, generator: Generator, config: ConfigDict
-) -> Encoder | None:
-    """Build the encoder that was trained with the generator."""
-    if state.inversion is None:
-        return None
-    card = {"gancmri_jax": __version__, "data": "its generator's, and trained together with it"}
-    sizes = Encoder(encoder_network(config), None).sizes
-    return as_filed(generator, sizes, on_host(state.inversion.ema), card)
 
 
 class Ticks:

@@ -306,7 +306,13 @@ def _adapt(state: TrainState, real_sign: Array, config: ConfigDict, batch: int) 
 
 
 def annealed(updates: Any, step: Int[Array, ""], config: ConfigDict) -> Any:
-    """Shorten an optimiser's updates as all learning rates fall, linearly, at the end of a run."""
+    """Shorten an optimiser's updates as all learning rates rise at first and fall at the end.
+
+    Both are linear, over `warmup_kimg`, which configurations may leave out, and `anneal_kimg`.
+    """
+    if warmup := config.get("warmup_kimg"):
+        risen = jnp.minimum((step + 1) / steps_of(warmup, config), 1.0)
+        updates = jax.tree.map(lambda update: update * risen, updates)
     if not config.anneal_kimg:
         return updates
     left = steps_of(config.total_kimg, config) - step

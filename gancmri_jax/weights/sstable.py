@@ -6,8 +6,6 @@ https://github.com/google/leveldb/blob/main/doc/table_format.md, and snappy's fo
 
 import struct
 
-import google_crc32c
-
 from gancmri_jax.errors import InputError
 
 _MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
@@ -43,6 +41,8 @@ def read_sstable(content: bytes) -> dict[bytes, bytes]:
 
 def masked_crc32c(data: bytes) -> int:
     """Return the CRC-32C as it is stored beside data that may hold checksums themselves."""
+    import google_crc32c  # not where nothing but JAX is installed
+
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
