@@ -3,13 +3,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from gancmri_jax.benchmarks import latents
+from gancmri_jax.benchmarks.measure import ON_CPU, Timing
 from gancmri_jax.latents.superres import codes_at, dense_times, read_at, transitions
 
 
 def test_all_subjects_are_learned_from_and_timed(monkeypatch):
     monkeypatch.setattr(latents, "NUM_WS", 2)
     monkeypatch.setattr(latents, "W_DIM", 4)
-    monkeypatch.setattr(latents, "time_rounds", lambda work, rounds: (work() or 0.5, 100.0))
+    timed = lambda work, rounds: Timing(work() or 0.5, 100.0, None, ON_CPU)  # noqa: E731
+    monkeypatch.setattr(latents, "time_rounds", timed)
     result = latents.benchmark_latents(subjects=3, rounds=1)
     assert result.rate == ("subjects_per_second", 6.0) and result.fraction is None
     assert result.settings == dict(subjects=3, frames=50, num_ws=2, w_dim=4)
