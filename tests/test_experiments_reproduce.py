@@ -87,7 +87,6 @@ def test_a_run_writes_one_report_and_is_not_done_twice(model, tmp_path, monkeypa
     told.clear()
     reproduce(out, more, model_name=str(model), tell=told.append)
     assert [line.split(":")[0] for line in told if "done before" not in line] == [
-        "guidance",  # no random heart has a ventricle, which is tried again
         "fid",
         "fcn_fd",
         "cfid",
