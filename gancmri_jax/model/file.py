@@ -199,6 +199,16 @@ def load_segmenter_of(name: str | os.PathLike[str]) -> Segmenter:
     return segmenter
 
 
+def shipped_segmenters() -> set[str]:
+    """Return the fingerprints of all segmenters that ship with the package, which judge models."""
+    folder, found = pathlib.Path(__file__).parent, set(SHIPPED_SEGMENTERS)
+    for name in EMBEDDED:
+        if (folder / f"{name}.safetensors").is_file():
+            segmenter = load_model(name).segmenter
+            found |= set() if segmenter is None else {segmenter.fingerprint}
+    return found
+
+
 @dataclasses.dataclass(frozen=True)
 class Header:
     """What a model file says of itself: its metadata, and its tensors' shapes and checksums.
