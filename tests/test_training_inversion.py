@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -66,6 +68,46 @@ def test_each_term_teaches_its_own_networks():
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), whole, part
         )
         assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(none))
+
+
+def test_noise_is_the_adversarys_alone_where_it_is_asked_for():
+    """Reconstruction has no gradient by noise strengths, and all others as before."""
+    config = inverting_config()
+    state, (generator, discriminator) = init_state(config), networks(config)
+    reals = jax.random.normal(jax.random.key(1), (4, 8, 8, 1))
+    z, w = jax.random.normal(jax.random.key(2), (2, 6, 8))
+    noise = draw_noise(jax.random.key(3), 8, 4)
+    # Strengths are 0 at first, and then have a gradient all the same.
+    params = (state.g_params, state.inversion.params)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def by_reconstruction(train_noise):
+        def loss(params):
+            encoder = encoder_network(config)
+            return inversion_loss(generator, encoder, params, reals, w, z, noise, train_noise)[0]
+
+        return jax.grad(loss)(params)
+
+    @jax.jit
+    def by_adversary(g_params):
+        def loss(g_params):
+            fakes = generator.apply({"params": g_params}, z, draw_noise(jax.random.key(4), 8, 6))
+            return jnp.sum(discriminator.apply({"params": state.d_params}, fakes))
+
+        return jax.grad(loss)(g_params)
+
+    before, after = by_reconstruction(True), by_reconstruction(False)
+    strengths = 0
+    pairs = zip(*(jax.tree_util.tree_leaves_with_path(x) for x in (before, after)), strict=True)
+    for (path, old), (_, new) in pairs:
+        if path[-1].key == "noise_strength":
+            strengths += 1
+            assert old != 0 and new == 0
+        else:
+            np.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-6)
+    adversary = by_adversary(state.g_params)["synthesis"]
+    found = [layer["noise_strength"] for layer in adversary.values() if "noise_strength" in layer]
+    assert strengths == len(found) == 3 and all(found)
 
 
 @pytest.mark.slow

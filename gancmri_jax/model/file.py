@@ -9,6 +9,7 @@ averages, and then has `training` among its metadata.
 """
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -199,14 +200,15 @@ def load_segmenter_of(name: str | os.PathLike[str]) -> Segmenter:
     return segmenter
 
 
-def shipped_segmenters() -> set[str]:
+@functools.cache
+def shipped_segmenters() -> frozenset[str]:
     """Return the fingerprints of all segmenters that ship with the package, which judge models."""
     folder, found = pathlib.Path(__file__).parent, set(SHIPPED_SEGMENTERS)
     for name in EMBEDDED:
         if (folder / f"{name}.safetensors").is_file():
             segmenter = load_model(name).segmenter
             found |= set() if segmenter is None else {segmenter.fingerprint}
-    return found
+    return frozenset(found)
 
 
 @dataclasses.dataclass(frozen=True)
