@@ -83,7 +83,7 @@ def test_kept_takes_optimisers_of_several_networks_apart():
     pair = (PARAMS, {"fromrgb": jnp.ones(2), "b8_conv0": jnp.ones(2)})
     before = optimizer.init(pair)
     after = jax.tree.map(lambda leaf: leaf + 1, before)
-    found = kept(before, after, 8)[0].mu
+    found = kept(before, after, 8)[0][0].mu
     assert jnp.all(found[1]["fromrgb"] == 1) and not jnp.any(found[1]["b8_conv0"])
     assert jnp.all(found[0]["synthesis"]["b16_torgb"]["kernel"] == 1)
 
