@@ -28,7 +28,7 @@ def segmenter(seed=0):
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("frozen") / "segmenter.safetensors"
+    path = tmp_path_factory.mktemp("frozen") / "edges.safetensors"  # by any name
     save_segmenter(segmenter(), path)
     return path
 

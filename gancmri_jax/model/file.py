@@ -39,6 +39,7 @@ from gancmri_jax.model.segmenter import (
     Segmenter,
     expected_shapes,
     from_tensors,
+    is_segmenter,
     load_segmenter,
     to_tensors,
 )
@@ -191,7 +192,7 @@ def load_segmenter_of(name: str | os.PathLike[str]) -> Segmenter:
     if name in SHIPPED_SEGMENTERS:
         return load_segmenter(pathlib.Path(__file__).with_name(f"segmenter_{name}.safetensors"))
     path = pathlib.Path(name)
-    if (path / FILE).is_file() or path.name == FILE:
+    if (path / FILE).is_file() or path.name == FILE or is_segmenter(path):
         return load_segmenter(path)
     if (segmenter := load_model(name).segmenter) is None:
         raise InputError(
