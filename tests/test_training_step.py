@@ -77,7 +77,7 @@ def test_a_step_after_the_end_moves_no_network():
     parts = {"regularize_g": True, "regularize_d": True, "invert": True}
     one, _ = step(begun, IMAGES, **parts)
     after_one = jax.tree.map(np.asarray, networks_of(one))
-    for network, moved in zip(before, after_one, strict=True):
+    for network, moved in zip(before[:2], after_one[:2], strict=True):  # the encoder's rate rises
         assert not all(map(np.array_equal, jax.tree.leaves(network), jax.tree.leaves(moved)))
     two, _ = step(one, IMAGES, **parts)
     jax.tree.map(np.testing.assert_array_equal, after_one, networks_of(two))
