@@ -1,7 +1,6 @@
 """Compile with few optimisations what tests run a handful of times on tiny arrays.
 
-A training step at 8² compiles in a third of the time then, and runs for milliseconds all the same;
-JAX's default random numbers, which take long to compile otherwise, are the quicker ones then.
+A training step at 8² compiles in a third of the time then, and runs for milliseconds all the same.
 """
 
 import functools
@@ -17,7 +16,6 @@ _OPTIONS: dict[str, Any] = {
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,
 }
-_RANDOM_BITS = "threefry2x32"
 _AS_USERS_DO = "TESTS_COMPILED_AS_USERS_DO"  # set by `make test-matrix`: nothing changes
 
 
@@ -26,7 +24,6 @@ def quickly_compiled() -> Iterator[None]:
     if os.environ.get(_AS_USERS_DO) or not _known():
         yield
         return
-    import jax
     from jax._src import compiler
 
     own = compiler.get_compile_options
@@ -37,10 +34,7 @@ def quickly_compiled() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiler, "get_compile_options", with_few)
-        before = jax.config.jax_default_prng_impl
-        jax.config.update("jax_default_prng_impl", _RANDOM_BITS)
         yield
-        jax.config.update("jax_default_prng_impl", before)
 
 
 @functools.cache
@@ -58,7 +52,11 @@ def _known() -> bool:
 
 
 def environment_compiling_quickly(flags: str = "") -> dict[str, str]:
-    """Return what a test's own process needs in its environment for the same, and other flags."""
+    """Return what a test's own process needs in its environment for the same, and other flags.
+
+    JAX's default random numbers are drawn there, which compile in two thirds of the time of the
+    tests' own where few optimisations are made, and which XLA can lower for several devices.
+    """
     if not os.environ.get(_AS_USERS_DO) and _known():
         flags += "".join(f" --{name}={str(value).lower()}" for name, value in _OPTIONS.items())
-    return {"XLA_FLAGS": flags.strip(), "JAX_DEFAULT_PRNG_IMPL": _RANDOM_BITS}
+    return {"XLA_FLAGS": flags.strip(), "JAX_DEFAULT_PRNG_IMPL": "threefry2x32"}

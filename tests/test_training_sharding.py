@@ -39,13 +39,11 @@ for devices in (1, 4):
 """
 
 
-def run(*arguments, flags="", **environment):
-    """Start Python; JAX draws its own random numbers: XLA cannot lower the tests' on devices."""
-    plain = {"JAX_PLATFORMS": "cpu", **environment_compiling_quickly(flags)}
+def run(*arguments, flags=""):
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, **plain, **environment},
+        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment_compiling_quickly(flags)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -77,8 +75,7 @@ def test_two_hosts_train_as_one_does(tmp_path):
         port = free.getsockname()[1]
     base = ["-m", "tests.run_training", tmp_path / "data"]
     two = ["--hosts", 2, "--port", port, "--config", config]
-    once = {"JAX_SHARE_BINARY_BETWEEN_HOSTS": "1"}  # is what programs are compiled
-    processes = [run(*base, tmp_path / "two", *two, "--host", host, **once) for host in (0, 1)]
+    processes = [run(*base, tmp_path / "two", *two, "--host", host) for host in (0, 1)]
     ends = [process.communicate(timeout=600) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ends
     alone = run(*base, tmp_path / "one", "--config", config)
