@@ -4,7 +4,7 @@ import pathlib
 
 import click
 
-FORMATS = ("stylegan2-ada", "stablehlo", "onnx", "training")
+FORMATS = ("stylegan2-ada", "stablehlo", "onnx", "training", "hub")
 
 
 @click.command("export")
@@ -14,14 +14,14 @@ FORMATS = ("stylegan2-ada", "stablehlo", "onnx", "training")
     "kind",
     required=True,
     type=click.Choice(FORMATS),
-    help="Output format: a PyTorch file for stylegan2-ada, StableHLO or ONNX graphs, or, for a run "
-    "folder, a model file to train on elsewhere.",
+    help="Output format: a PyTorch file for stylegan2-ada, StableHLO or ONNX graphs, a folder to "
+    "upload to the Hugging Face hub, or, for a run folder, a model file to train on elsewhere.",
 )
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=pathlib.Path),
-    help="Output file for stylegan2-ada and training; output folder for stablehlo and onnx.",
+    help="Output file for stylegan2-ada and training; output folder for stablehlo, onnx and hub.",
 )
 def command(name: str, kind: str, out: pathlib.Path) -> None:
     """Export a model to PyTorch, ONNX or StableHLO.
@@ -30,12 +30,21 @@ def command(name: str, kind: str, out: pathlib.Path) -> None:
     stablehlo write the mapping and synthesis networks as graphs for any batch size, and the motion
     and directions as safetensors. training writes the latest checkpoint of a run as a model file
     with discriminator and encoder, which --config.init_from and `gancmri benchmark all` train on.
+    hub writes the model file and a model card to complete before both are uploaded; others then use
+    it as --model hf://OWNER/NAME.
     """
     if kind == "training":
         from gancmri_jax.training.checkpoints import export_run
 
         export_run(pathlib.Path(name), out)
         click.echo(f"wrote {out}")
+        return
+
+    if kind == "hub":
+        from gancmri_jax.export.hub import export_hub
+
+        export_hub(name, out)
+        click.echo(f"wrote {out}; complete its README.md before you upload it")
         return
 
     from gancmri_jax.export.graphs import export_onnx, export_stablehlo

@@ -42,6 +42,7 @@ from gancmri_jax.model.segmenter import (
     to_tensors,
 )
 from gancmri_jax.networks.generator import Generator, draw_noise
+from gancmri_jax.weights.hub import SCHEME, fetch_from_hub
 
 FORMAT = "gancmri_jax model"
 VERSION = "1"
@@ -122,7 +123,7 @@ def save_model(
 
 
 def load_model(name: str | os.PathLike[str] = "demo", dtype: RenderDtype = "auto") -> Model:
-    """Load `demo`, a model file, or a run directory's `model.safetensors`.
+    """Load `demo`, a model file, a run folder's `model.safetensors`, or `hf://OWNER/NAME`.
 
     A discriminator in the file stays there: see `load_discriminator`. On accelerators the model
     renders in bfloat16 unless `dtype` is `float32`; see `Model.dtype`.
@@ -285,6 +286,8 @@ def _embedded_sha256(path: pathlib.Path) -> str | None:
 
 
 def _locate(name: str | os.PathLike[str]) -> pathlib.Path:
+    if isinstance(name, str) and name.startswith(SCHEME):
+        return fetch_from_hub(name)
     if name in EMBEDDED:
         path = pathlib.Path(__file__).with_name(f"{name}.safetensors")
         if not path.is_file():
@@ -294,7 +297,9 @@ def _locate(name: str | os.PathLike[str]) -> pathlib.Path:
     if path.is_dir():
         path = path / "model.safetensors"
     if not path.is_file():
-        raise InputError(f"{path}: no such model; give demo, a model file or a run directory")
+        raise InputError(
+            f"{path}: no such model; give demo, a model file, a run directory or hf://OWNER/NAME"
+        )
     return path
 
 
