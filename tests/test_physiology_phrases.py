@@ -14,8 +14,8 @@ LA, RA, RATE, ES = "la_area_es_cm2", "ra_area_es_cm2", "heart_rate_bpm", "es_pha
 FAC, LV_ES, EDV, ESV = "lv_fac_percent", "lv_area_es_cm2", "lv_edv_ml", "lv_esv_ml"
 
 # Ranges: normal, and from where a mild degree begins to where a severe one ends.
-LV_NORMAL, LV_DILATED, LV_SMALL = (21, 38), (38, 62), (16, 21)
-LV_MILD, LV_MODERATE, LV_SEVERE = (38, 42), (42, 45), (45, 62)
+LV_NORMAL, LV_DILATED, LV_SMALL = (21, 37), (37, 62), (16, 21)
+LV_MILD, LV_MODERATE, LV_SEVERE = (37, 40), (40, 44), (44, 62)
 EF_NORMAL, EF_PRESERVED, EF_HYPER = (53, 73), (50, 73), (73, 85)
 EF_REDUCED, EF_MILD, EF_MODERATE, EF_SEVERE = (15, 53), (41, 53), (30, 41), (15, 30)
 WALL_NORMAL, WALL_THICK, WALL_THIN = (6, 11), (11, 20), (4, 6)
@@ -86,7 +86,7 @@ PHRASES = {
     "LV severely dilated": {LV: LV_SEVERE},
     "severe left ventricular dilatation": {LV: LV_SEVERE},
     "LV is mildly enlarged": {LV: LV_MILD},
-    "mild to moderate LV dilation": {LV: (38, 45)},
+    "mild to moderate LV dilation": {LV: (37, 44)},
     "mildly reduced ejection fraction": {EF: EF_MILD},
     "moderately impaired LV function": {EF: EF_MODERATE},
     "severely reduced systolic function": {EF: EF_SEVERE},
@@ -228,7 +228,7 @@ PHRASES = {
         LA: ATRIUM_NORMAL,
     },
     "athlete's heart": {
-        LV: (38, 45),
+        LV: (37, 44),
         WALL: (9, 13),
         EF: (50, 65),
         SHAPE: SHAPE_NORMAL,
@@ -241,7 +241,7 @@ PHRASES = {
     "restrictive cardiomyopathy": {
         LA: (30, 60),
         RA: (30, 60),
-        LV: (21, 38),
+        LV: LV_NORMAL,
         WALL: WALL_NORMAL,
         EF: EF_NORMAL,
     },
