@@ -161,7 +161,7 @@ class _Reader:
 
     def _unknown(self) -> InputError:
         """Name the word, and the phrases nearest to it and what follows it."""
-        known = [" ".join(key) for key in _lexicon()]
+        known = [" ".join(key) for key, (kind, _) in _lexicon().items() if kind == "atom"]
         best: tuple[float, int, list[str]] = (-1.0, 1, [])
         for length in (3, 2, 1):
             tokens = self.tokens[self.at : self.at + length]

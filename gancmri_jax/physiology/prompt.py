@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.physiology import vocabulary as words
-from gancmri_jax.physiology.consistency import without_contradictions
+from gancmri_jax.physiology.consistency import follows, without_contradictions
 from gancmri_jax.physiology.lexer import atoms
 from gancmri_jax.physiology.quantities import QUANTITIES, Quantity, Range, described
 from gancmri_jax.physiology.statements import Statement, is_change, statements
@@ -68,6 +68,19 @@ class Prompt:
 
     text: str
     targets: tuple[Target, ...]
+
+    def follows(self) -> str:
+        """Say what follows for independent quantities from EF, the ES area and volumes."""
+        asked = {target.name: (target.low, target.high) for target in self.targets}
+        if any(target.change for target in self.targets):
+            return ""  # a change is one of the heart that it is made to
+        found = follows(asked)
+        return "; ".join(
+            f"{QUANTITIES[name].label} about {low:.3g}"
+            + (f" to {high:.3g}" if f"{low:.3g}" != f"{high:.3g}" else "")
+            + f" {QUANTITIES[name].unit}"
+            for name, (low, high) in found.items()
+        )
 
     def __str__(self) -> str:
         return "; ".join(
@@ -202,6 +215,8 @@ def _change(statement: Statement, name: str) -> Target:
                 f"prompt: {statement.said!r} is impossible; a change is {_of(CHANGE_PERCENT)} %"
             )
         return Target(name, float(amount), float(amount), "percent", statement.said)
+    if number.unit == "" and not in_points and name != words.RATE:
+        raise InputError(f"prompt: {statement.said!r}: {number.low:g} what? Give a unit or %")
     units = {**quantity.units, "points": 1.0} if in_points else quantity.units
     amount *= _factor(statement, quantity, units)
     widest = quantity.span[1] - quantity.span[0]

@@ -52,7 +52,7 @@ _PERCENT = {"": 1.0, "%": 1.0}
 _VOLUME = {"": 1.0, "ml": 1.0, "l": 1000.0}
 _ATRIUM = (
     "normal: systolic area in the 4-chamber view below 24 cm², 95th percentile, mean 21, by CMR "
-    "(Anderson 2005), from 14 cm², twice the distance of the two below the mean"
+    "(Anderson 2005); own: from 14 cm², two thirds of that mean"
 )
 
 QUANTITIES = {
@@ -66,9 +66,9 @@ QUANTITIES = {
         (21, 37),
         (37, 40, 44, 62),
         (21, 19, 18, 16),
-        "own, derived: EDV of ASE 2015 (men: normal 62–150 ml, mild to 174, moderate to 200; women: "
-        "46–106, 120, 130), the mean of both sexes (54–128, 147, 165 ml), as area at sphericity "
-        "0.54; ends: clinical phantoms; degrees of small: thirds",
+        "own, derived: EDV of ASE 2015 (men: normal 62–150 ml, mild to 174, moderate to 200; "
+        "women: 46–106, 120, 130), the mean of both sexes (54–128, 147, 165 ml), as area at "
+        "sphericity 0.54; ends: clinical phantoms; degrees of small: thirds",
     ),
     "lv_fac_percent": Quantity(
         "FAC",
@@ -92,10 +92,11 @@ QUANTITIES = {
         (0.475, 0.635),
         (0.635, 0.687, 0.757, 0.86),
         (0.475, 0.45, 0.425, 0.40),
-        "spherical: from 0.635; 0.72 ± 0.07 in dilated cardiomyopathy, 44 patients, 88 controls (“The "
-        "cardiac magnetic resonance sphericity index in the dilated cardiomyopathy: new diagnostic "
-        "and prognostic marker”); moderate: that mean ± half an SD; severe ends at + 2 SD. Own: "
-        "normal begins one SD below the phantoms' mean, 0.54 ± 0.065; elongated ends 2 SD below",
+        "spherical: from 0.635; 0.72 ± 0.07 in dilated cardiomyopathy, 44 patients, 88 controls "
+        "(“The cardiac magnetic resonance sphericity index in the dilated cardiomyopathy: new "
+        "diagnostic and prognostic marker”). Own: moderate is that mean ± half an SD, severe ends "
+        "2 SD above it; normal begins one SD below the phantoms' mean, 0.54 ± 0.065, and elongated "
+        "ends 2 SD below",
     ),
     "wall_thickness_ed_mm": Quantity(
         "wall",
@@ -158,8 +159,8 @@ QUANTITIES = {
         (31, 44),
         (44, 49, 53, 58),
         (31, 28, 25, 22),
-        "own, derived: ejection time 413 − 1.7 × heart rate (Weissler 1968) and 45 ms before it, at "
-        "50 to 80 beats a minute; ends: clinical phantoms; degrees: thirds",
+        "own, derived: ejection time 413 − 1.7 × heart rate (Weissler 1968) and 45 ms before it, "
+        "at 50 to 80 beats a minute; ends: clinical phantoms; degrees: thirds",
     ),
     "ef_percent": Quantity(
         "EF",
@@ -187,9 +188,9 @@ QUANTITIES = {
         (54, 128),
         (128, 147, 165, 270),
         (54, 49, 45, 40),
-        "ASE 2015, the mean of men's and women's; own: ends, and thirds of small. By the area-length "
-        "method from one view, as the phantoms' EDV, 90 ml in the mean, and not as the short-axis "
-        "stack's, which is larger",
+        "ASE 2015, the mean of men's and women's; own: ends, and thirds of small. By the "
+        "area-length method from one view, as the phantoms' EDV, 94 ml at 30 cm², and not as the "
+        "short-axis stack's, which is larger",
     ),
     "lv_esv_ml": Quantity(
         "ESV", "LV volume at ES", "ml", _VOLUME, (10, 220), (3, 550), source="numbers only"

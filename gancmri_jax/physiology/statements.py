@@ -122,7 +122,8 @@ class _Piece:
         elif current.predicated and current.subjects:
             state = current.state
             if current.subjects == (LV,) and names[0] in OF_THE_LV and state is not None:
-                if names[0] != LV and names[0] in state.fits:  # "normal LV function"
+                general = LV not in state.fits or state.fits == tuple(QUANTITIES)
+                if names[0] != LV and general and names[0] in state.fits:  # "normal LV function"
                     current.subjects = names
                     return self._take(text)
             if last and names == (LV,) and set(current.subjects) <= OF_THE_LV:
@@ -204,8 +205,9 @@ def _fits(number: Number | None, name: str) -> bool:
 def _inherit_negations(found: list[Statement]) -> None:
     """Let "no dilation or hypertrophy" deny both."""
     for before, statement in zip(found, found[1:], strict=False):
-        if statement.link == OR and before.negated:
+        if statement.link == OR and before.negated and not statement.negated:
             statement.negated = True
+            statement.words.insert(0, "not")
 
 
 def _borrowed(found: list[Statement]) -> list[Statement]:
@@ -222,6 +224,7 @@ def _borrowed(found: list[Statement]) -> list[Statement]:
             raise _nothing_said(statement)
         statement.state, statement.degree = lender.state, lender.degree
         statement.negated = statement.negated or lender.negated
+        statement.words = [f"{statement.said}, as in {lender.said!r}"]
         if lender.comparison is not None:
             statement.comparison, statement.number = lender.comparison, lender.number
     return found

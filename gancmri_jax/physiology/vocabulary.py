@@ -71,13 +71,12 @@ _SIZES = (LV, LA, RA, EDV)
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "LV, left ventricle, left ventricular, ventricle, cavity, LV cavity, LV size, LV cavity size, "
     "cavity size, left ventricular cavity, left ventricular size, LV area, left ventricular area, "
-    "LV ED area, ED area, end-diastolic area, LV end-diastolic area, EDA, LVEDA, LV chamber": (LV,),
+    "LV ED area, ED area, end-diastolic area, LV end-diastolic area, EDA, LVEDA, area": (LV,),
     "FAC, LVFAC, fractional area change, area change": (FAC,),
     "sphericity, sphericity index, shape": (SHAPE,),
-    "wall, walls, myocardial, wall thickness, LV wall, LV walls, LV wall thickness, LVWT, thickness, myocardium, "
-    "myocardial thickness, left ventricular wall, left ventricular wall thickness, LV thickness": (
-        WALL,
-    ),
+    "wall, walls, myocardial, wall thickness, LV wall, LV walls, LV wall thickness, LVWT, "
+    "thickness, myocardium, myocardial thickness, left ventricular wall, "
+    "left ventricular wall thickness": (WALL,),
     "LA, left atrium, left atrial, LA size, left atrial size, LA area, left atrial area": (LA,),
     "RA, right atrium, right atrial, RA size, right atrial size, RA area, right atrial area": (RA,),
     "atria, both atria, biatrial, bi-atrial, atrial, LA and RA, left and right atrium, "
@@ -91,7 +90,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "left ventricular systolic function, contractility, contraction, pump function": (EF,),
     "ES area, end-systolic area, ESA, LVESA": (LV_ES,),
     "EDV, LVEDV, end-diastolic volume, LV end-diastolic volume, LV volume, "
-    "left ventricular volume, left ventricular end-diastolic volume": (EDV,),
+    "left ventricular volume, left ventricular end-diastolic volume, volume": (EDV,),
     "ESV, LVESV, end-systolic volume, LV end-systolic volume, "
     "left ventricular end-systolic volume": (ESV,),
     "heart": (HEART,),
@@ -130,9 +129,8 @@ TERMS: dict[str, State] = {
     "bradycardia, bradycardic, sinus bradycardia": State(-1, (RATE,), term=True),
     "normocardia, normocardic, normal sinus rhythm, NSR": State(0, (RATE,), term=True),
     "dysfunction, systolic dysfunction, LV dysfunction, LV systolic dysfunction, LVSD, "
-    "left ventricular dysfunction, left ventricular systolic dysfunction, systolic impairment": State(
-        -1, (EF,), term=True
-    ),
+    "left ventricular dysfunction, left ventricular systolic dysfunction, "
+    "systolic impairment": State(-1, (EF,), term=True),
     # McDonagh et al., Eur Heart J 2021: EF up to 40 %, 41 to 49 %, and from 50 %.
     "HFrEF, heart failure with reduced ejection fraction, heart failure with reduced EF": State(
         -1, (EF,), term=True, fixed=(15, 40)
@@ -157,14 +155,15 @@ PRESETS = {
         "mildly to moderately dilated LV, wall 9 to 13 mm, EF 50 to 65 %",
         "normal shape, mildly dilated LA, mildly dilated RA, bradycardia",
         "walls up to 12 mm, seldom 13 or more (Pelliccia et al., N Engl J Med 1991); cavities "
-        "enlarged with normal EF, slow rates (Maron and Pelliccia, Circulation 2006); own: the rest",
+        "enlarged with normal EF, slow rates (Maron and Pelliccia, Circulation 2006); own: the "
+        "rest",
     ),
     "dilated": Preset(
         "DCM, dilated cardiomyopathy, dilative cardiomyopathy",
         "dilated LV, EF below 45 %",
         "spherical, wall 5 to 9 mm, dilated LA",
-        "dilation and EF below 45 % define it (Pinto et al., Eur Heart J 2016); wall: the phantoms' "
-        "dilated hearts; own: the rest",
+        "dilation and EF below 45 % define it (Pinto et al., Eur Heart J 2016); wall: the "
+        "phantoms' dilated hearts; own: the rest",
     ),
     "hypertrophic": Preset(
         "HCM, HOCM, hypertrophic cardiomyopathy",
@@ -178,13 +177,14 @@ PRESETS = {
         "ischaemic cardiomyopathy, ischemic cardiomyopathy, ischaemic heart, ischemic heart, ICM",
         "reduced EF",
         "EF 30 to 45 %, LV 35 to 45 cm²",
-        "own: the whole ventricle after a large infarct; the scar itself is regional, and no target",
+        "own: the whole ventricle after a large infarct; the scar itself is regional, and no "
+        "target",
     ),
     "restrictive": Preset(
         "restrictive, restrictive cardiomyopathy, RCM",
         "dilated LA, dilated RA",
-        "moderately to severely dilated LA, moderately to severely dilated RA, normal LV, normal wall, "
-        "normal EF",
+        "moderately to severely dilated LA, moderately to severely dilated RA, normal LV, "
+        "normal wall, normal EF",
         "normal or small ventricle, normal walls, large atria (Elliott et al., Eur Heart J 2008); "
         "own: degrees",
     ),
@@ -233,32 +233,33 @@ NOT = (
 )
 AND = "and, as well as, plus, &"
 OR = "or"
-BREAK = ", ; . with but while whereas however ( )"
+BREAK = ", ; . with but while whereas however"
 BY, TO = "by", "to"
 BELOW = "<, ≤, below, under, less than, at most, up to, no more than, lower than"
 ABOVE = ">, ≥, above, over, more than, at least, greater than, higher than, no less than"
 BETWEEN = "between"
 FILLERS = (
-    "a, an, the, is, are, was, of, has, have, having, there, this, that, patient, in, on, at, shows, "
-    "show, please, make, size, sized, global, globally, overall, concentric, concentrically, sinus, "
-    "rhythm, sinus rhythm, regular, about, approximately, around, roughly, circa, ca, ~, =, :, "
-    "otherwise, than before, than now, than, before, of the beat, of the cycle, of the cardiac cycle, "
-    "compared with before, compared to before, it, be, its, both, index, level"
+    "a, an, the, is, are, was, of, has, have, having, there, this, that, patient, in, on, at, "
+    "shows, show, please, make, size, sized, global, globally, overall, concentric, "
+    "concentrically, sinus, rhythm, sinus rhythm, regular, about, approximately, around, "
+    "roughly, circa, ca, ~, =, :, (, ), otherwise, than before, than now, than, before, of the "
+    "beat, of the cycle, of the cardiac cycle, compared with before, compared to before, it, "
+    "be, its, both, index, level"
 )
 
 # What clinicians see in these images, and what no target stands for.
 NOT_TARGETS = (
-    "mitral regurgitation, MR, tricuspid regurgitation, TR, aortic regurgitation, AR, "
-    "aortic stenosis, AS, mitral stenosis, mitral valve prolapse, valve, regurgitation, stenosis, "
+    "mitral regurgitation, MR, tricuspid regurgitation, TR, aortic regurgitation, AR, aortic "
+    "stenosis, AS, mitral stenosis, mitral valve prolapse, valve, regurgitation, stenosis, "
     "pericardial effusion, effusion, pericarditis, tamponade, constriction, pleural effusion, "
-    "right ventricle, right ventricular, RV, RVEF, RVH, RV function, RV size, TAPSE, "
-    "atrial fibrillation, AF, atrial flutter, arrhythmia, ectopy, LBBB, RBBB, heart block, "
-    "thrombus, aneurysm, apical, septum, septal, asymmetric, asymmetrical, lateral, inferior, "
-    "anterior, eccentric, hypokinesia, hypokinetic, akinesia, akinetic, dyskinesia, dyskinetic, "
+    "right ventricle, right ventricular, RV, RVEF, RVH, RV function, RV size, TAPSE, atrial "
+    "fibrillation, AF, atrial flutter, arrhythmia, ectopy, LBBB, RBBB, heart block, thrombus, "
+    "aneurysm, apical, septum, septal, asymmetric, asymmetrical, lateral, inferior, anterior, "
+    "eccentric, hypokinesia, hypokinetic, akinesia, akinetic, dyskinesia, dyskinetic, "
     "dyssynchrony, regional wall motion abnormality, scar, fibrosis, oedema, edema, amyloid, "
-    "amyloidosis, sarcoid, myocarditis, late gadolinium enhancement, LGE, perfusion, T1, T2, strain, "
-    "GLS, mass, LV mass, E/A, E/e', diastolic dysfunction, filling pattern, stroke volume, "
-    "cardiac output, LA volume, left atrial volume, RA volume, diameter, diameters, aorta, aortic, "
-    "aortic root, congenital, ventricular septal defect, VSD, ASD, noncompaction, SAM, LVOT, "
-    "LVOT obstruction, pacemaker, cardiomyopathy, heart failure"
+    "amyloidosis, sarcoid, myocarditis, late gadolinium enhancement, LGE, perfusion, T1, T2, "
+    "strain, GLS, mass, LV mass, E/A, E/e', diastolic dysfunction, filling pattern, stroke "
+    "volume, cardiac output, LA volume, left atrial volume, RA volume, diameter, diameters, "
+    "aorta, aortic, aortic root, congenital, ventricular septal defect, VSD, ASD, "
+    "noncompaction, SAM, LVOT, LVOT obstruction, pacemaker, cardiomyopathy, heart failure"
 )
