@@ -102,3 +102,11 @@ def test_the_pages_examples_are_understood():
     assert len(examples) >= 4
     for example in examples:
         assert read_prompt(example).targets
+    assert f"\nunderstood: {read_prompt(examples[0])}\n" in PAGE.read_text()
+
+
+def test_the_pages_program_prints_what_it_says(capsys):
+    program = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.S)[1]
+    exec(program, {})
+    said = re.findall(r"print\(.*\)  # (.*)", program)
+    assert capsys.readouterr().out.splitlines()[:2] == said
