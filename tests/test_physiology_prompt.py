@@ -149,6 +149,12 @@ def test_presets_are_those_of_the_plan():
         ("40 % EF", {"ef": (40, 40)}),
         ("dilated LV EDV 240 ml", {"lv": (37, 62), "edv": (240, 240)}),
         ("normal LV EDV", {"edv": (54, 128)}),
+        ("LV/LA dilated", {"lv": (37, 62), "la": (24, 60)}),
+        ("EF 25%-30%, wall 7mm", {"wa": (7, 7), "ef": (25, 30)}),
+        ("EF <= 40 %", {"ef": (15, 40)}),
+        ("the walls are thickened at 15 mm", {"wa": (15, 15)}),
+        ("EF has improved to 50", {"ef": (50, 50)}),
+        ("LA mildly dilated at 28 cm2, thickened LV", {"la": (28, 28), "wa": (11, 20)}),
     ],
 )
 def test_words_go_with_what_they_belong_to(text, targets):
@@ -174,6 +180,10 @@ def test_words_go_with_what_they_belong_to(text, targets):
         ("EF 100 points higher", "changes by at most 70 %"),
         ("EDV 120 ml, LV 60 cm2", "EDV 120 ml contradicts LV 60 cm²"),
         ("EF 30 % to 40 mm", "has two units"),
+        ("normal to mildly reduced EF", "'normal to mildly reduced' has no meaning"),
+        ("EF reduced to", "'ef reduced to' has no meaning"),
+        ("slightly larger LV", "'slightly larger': by how much"),
+        ("EF improved", "by how much"),
         ("FAC 40, EF 90", "FAC 40 %"),
     ],
 )

@@ -64,6 +64,7 @@ def atoms(prompt: str) -> list[Atom]:
         InputError: A word is unknown, or stands for what cannot be asked for.
     """
     text = prompt.lower().translate(_SPELLINGS).replace("^2", "2")
+    text = text.replace("<=", "≤").replace(">=", "≥")
     return _Reader(text, list(_tokens(text))).read()
 
 
@@ -183,7 +184,7 @@ def _tokens(text: str) -> Iterator[Token]:
     while i < len(raw):
         token = raw[i]
         if token.text == "-":
-            before = i > 0 and raw[i - 1].text[0].isdigit()
+            before = i > 0 and (raw[i - 1].text[0].isdigit() or raw[i - 1].text == "%")
             after = i + 1 < len(raw) and raw[i + 1].text[0].isdigit()
             if after and not before and (i == 0 or raw[i - 1].last < token.first):
                 yield Token(f"-{raw[i + 1].text}", token.first, raw[i + 1].last)

@@ -140,6 +140,7 @@ class _Piece:
         self._take(text)
 
     def _state(self, state: State, text: str) -> None:
+        self._insist_no_flag(text)  # "normal to mildly reduced"
         if self.current.predicated:
             kept = tuple(name for name in self.current.subjects if name in state.fits)
             self._next(kept)
@@ -158,10 +159,13 @@ class _Piece:
         first, last = degree
         if self.degree is not None:  # "mild to moderate"
             first, last = min(first, self.degree[0]), max(last, self.degree[1])
-        self.degree, self.current.flag = (first, last), ""
+            self.current.flag = ""
+        self.degree = first, last
         self.pending.append(text)
 
     def _comparison(self, comparison: Comparison, text: str) -> None:
+        if self.degree is not None:
+            raise InputError(f"prompt: {' '.join([*self.pending, text])!r}: by how much?")
         if self.current.comparison or self.current.state:
             self._next()
         self.current.comparison = comparison
@@ -185,7 +189,13 @@ class _Piece:
         self.current.number = number
         self._take(text)
 
+    def _insist_no_flag(self, text: str) -> None:
+        if self.current.flag:
+            said = " ".join([*self.current.words, self.current.flag, *self.pending, text]).strip()
+            raise InputError(f"prompt: {said!r} has no meaning; say one state, or a number")
+
     def _leftovers(self) -> None:
+        self._insist_no_flag("")
         if self.degree is not None:  # "LV dilated severely"
             if self.current.state is None or self.current.degree is not None:
                 raise InputError(f"prompt: {' '.join(self.pending)!r} belongs to nothing")

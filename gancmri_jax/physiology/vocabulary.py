@@ -115,8 +115,8 @@ STATES: dict[str, State] = {
     "early, short, shortened": State(-1, (ES,)),
     "increased, raised, elevated, high": State(1, _ALL),
     "reduced, decreased, low, diminished": State(-1, _ALL),
-    "normal, within normal limits, normal-sized, normal size, of normal size, unremarkable, "
-    "physiological": State(0, _ALL),
+    "normal, within normal limits, within the normal range, in the normal range, normal-sized, "
+    "normal size, of normal size, unremarkable, physiological": State(0, _ALL),
     "low-normal, lower normal": State(0, _ALL, part=(0.0, 1 / 3)),
     "high-normal, upper normal": State(0, _ALL, part=(2 / 3, 1.0)),
 }
@@ -125,6 +125,7 @@ TERMS: dict[str, State] = {
     "LVH": State(1, (WALL,), term=True),
     "LAE": State(1, (LA,), term=True),
     "RAE": State(1, (RA,), term=True),
+    "cardiomegaly": State(1, (LV,), term=True),
     "tachycardia, tachycardic, sinus tachycardia": State(1, (RATE,), term=True),
     "bradycardia, bradycardic, sinus bradycardia": State(-1, (RATE,), term=True),
     "normocardia, normocardic, normal sinus rhythm, NSR": State(0, (RATE,), term=True),
@@ -208,8 +209,8 @@ COMPARISONS: dict[str, Comparison] = {
     "earlier": Comparison(-1, (ES,)),
     "rounder, more spherical": Comparison(1, (SHAPE,)),
     "more elongated, less spherical": Comparison(-1, (SHAPE,)),
-    "higher, greater, more, increase, raise": Comparison(1, _ALL),
-    "lower, less, decrease, reduce": Comparison(-1, _ALL),
+    "higher, greater, more, increase, raise, up, risen, improved": Comparison(1, _ALL),
+    "lower, less, decrease, reduce, down, fallen, dropped, declined": Comparison(-1, _ALL),
 }
 
 UNITS: dict[str, str] = {
@@ -231,7 +232,7 @@ NOT = (
     "no, not, without, non, no evidence of, without evidence of, no signs of, absence of, free of, "
     "nor, neither, isn't, no significant"
 )
-AND = "and, as well as, plus, &"
+AND = "and, as well as, plus, &, /"
 OR = "or"
 BREAK = ", ; . with but while whereas however"
 BY, TO = "by", "to"
@@ -244,7 +245,7 @@ FILLERS = (
     "concentrically, sinus, rhythm, sinus rhythm, regular, about, approximately, around, "
     "roughly, circa, ca, ~, =, :, (, ), otherwise, than before, than now, than, before, of the "
     "beat, of the cycle, of the cardiac cycle, compared with before, compared to before, it, "
-    "be, its, both, index, level"
+    "be, its, both, index, level, approx, resting, at rest"
 )
 
 # What clinicians see in these images, and what no target stands for.
@@ -261,5 +262,8 @@ NOT_TARGETS = (
     "strain, GLS, mass, LV mass, E/A, E/e', diastolic dysfunction, filling pattern, stroke "
     "volume, cardiac output, LA volume, left atrial volume, RA volume, diameter, diameters, "
     "aorta, aortic, aortic root, congenital, ventricular septal defect, VSD, ASD, "
-    "noncompaction, SAM, LVOT, LVOT obstruction, pacemaker, cardiomyopathy, heart failure"
+    "noncompaction, SAM, LVOT, LVOT obstruction, pacemaker, cardiomyopathy, heart failure, EDD, "
+    "LVEDD, ESD, LVESD, LVIDD, LVEDVI, LVESVI, indexed, biventricular, ventricles, both "
+    "ventricles, remodelling, remodeling, filling, restrictive filling, takotsubo, ARVC, LVNC, "
+    "shunt, TAVI, wall motion, wall motion abnormality"
 )
