@@ -3,8 +3,7 @@
 EF and FAC are tied by how the ventricle shortens, volumes and areas by its shape, ED and ES by EF.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.physiology.quantities import (
@@ -12,6 +11,7 @@ from gancmri_jax.physiology.quantities import (
     QUANTITIES,
     TYPICAL_SPHERICITY,
     Range,
+    Target,
     fac_percent,
     lv_area_cm2,
     lv_volume_ml,
@@ -19,17 +19,6 @@ from gancmri_jax.physiology.quantities import (
 
 _POINTS = 4.0  # by which EF and FAC of a heart miss the arithmetic at most, from phantoms
 _SHAPE = 1.1  # factor by which an area may miss that of a volume
-
-
-class _Wish(Protocol):
-    name: str
-    low: float
-    high: float
-    change: str
-    typical: bool
-
-
-Wish = TypeVar("Wish", bound=_Wish)
 
 
 def follows(asked: Mapping[str, Range]) -> dict[str, Range]:
@@ -65,30 +54,28 @@ def follows(asked: Mapping[str, Range]) -> dict[str, Range]:
     }
 
 
-def without_contradictions(
-    found: dict[str, Wish], quoted: Callable[[Wish], str]
-) -> dict[str, Wish]:
+def without_contradictions(found: dict[str, Target]) -> dict[str, Target]:
     """Check targets of different quantities against each other; typical ones give way.
 
     Raises:
         InputError: Two cannot be met together.
     """
     kept = {name: wish for name, wish in found.items() if not (wish.change or wish.typical)}
-    _check({name: (wish.low, wish.high) for name, wish in kept.items()}, kept, quoted)
+    _check({name: (wish.low, wish.high) for name, wish in kept.items()}, kept)
     left = dict(found)
     for name, wish in found.items():
         if wish.typical and not wish.change:
             ranges = {n: (w.low, w.high) for n, w in [*kept.items(), (name, wish)]}
             try:
-                _check(ranges, {**kept, name: wish}, quoted)
+                _check(ranges, {**kept, name: wish})
             except InputError:
                 del left[name]
     return left
 
 
-def _check(ranges: dict[str, Range], wishes: Mapping, quoted: Callable) -> None:
+def _check(ranges: dict[str, Range], wishes: Mapping[str, Target]) -> None:
     def refuse(*names: str) -> InputError:
-        *first, last = (quoted(wishes[name]) for name in names)
+        *first, last = (wishes[name].quoted for name in names)
         verb = "contradict" if len(first) > 1 else "contradicts"
         return InputError(f"prompt: {' and '.join(first)} {verb} {last}")
 

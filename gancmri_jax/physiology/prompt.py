@@ -8,58 +8,18 @@ No network, no model: `vocabulary` has the words, `quantities` the ranges and th
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.physiology import vocabulary as words
 from gancmri_jax.physiology.consistency import follows, without_contradictions
 from gancmri_jax.physiology.lexer import atoms
-from gancmri_jax.physiology.quantities import QUANTITIES, Quantity, Range, described
+from gancmri_jax.physiology.quantities import QUANTITIES, Quantity, Range, Target, described
 from gancmri_jax.physiology.statements import Statement, is_change, statements
 from gancmri_jax.physiology.vocabulary import HEART, LV, OF_THE_LV, PRESETS, State
 
 CHANGE_PERCENT = (-60.0, 150.0)  # beyond, no heart would be left, or none that is known
 _ALONE = {"bpm": words.RATE, "mm": words.WALL, "cm": words.WALL}  # units that one quantity has
 _EXAMPLE = "'dilated LV, EF 30 %, 90 bpm'"
-
-
-class Target(NamedTuple):
-    """What one quantity shall be.
-
-    Attributes:
-        name: Of `QUANTITIES`.
-        low, high: The range, in the quantity's unit, or the change; equal for a number.
-        change: "" for a value, "percent" for a change in %, "added" for one in the unit.
-        said: The words that asked for it.
-        typical: It only goes along with a diagnosis, and gives way.
-    """
-
-    name: str
-    low: float
-    high: float
-    change: Literal["", "percent", "added"] = ""
-    said: str = ""
-    typical: bool = False
-
-    def __str__(self) -> str:
-        quantity = QUANTITIES[self.name]
-        if not self.change:
-            return described(self.name, self.low, self.high)
-        unit = quantity.unit
-        if self.change == "percent":
-            unit = "%"
-        elif unit.startswith("%"):
-            unit = "points"
-        more = "more" if self.low > 0 else "less"
-        return f"{quantity.label} {abs(self.low):.3g} {unit} {more} than before".replace("  ", " ")
-
-    def at(self, before: float) -> Range:
-        """Return the range in the quantity's unit, for a heart that measures `before`."""
-        if self.change == "percent":
-            return (before * (1 + self.low / 100),) * 2
-        if self.change == "added":
-            return (before + self.low,) * 2
-        return self.low, self.high
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +44,7 @@ class Prompt:
 
     def __str__(self) -> str:
         return "; ".join(
-            str(target) if _says_itself(target) else f"{target} ({target.said})"
+            str(target) if target.says_itself else f"{target} ({target.said})"
             for target in self.targets
         )
 
@@ -266,8 +226,8 @@ def merged(wishes: Iterable[Target]) -> tuple[Target, ...]:
         if both is not None:
             found[target.name] = both
         elif not target.typical:
-            raise InputError(f"prompt: {_quoted(other)} contradicts {_quoted(target)}")
-    found = without_contradictions(found, _quoted)
+            raise InputError(f"prompt: {other.quoted} contradicts {target.quoted}")
+    found = without_contradictions(found)
     return tuple(found[name] for name in QUANTITIES if name in found)
 
 
@@ -283,14 +243,6 @@ def _both(one: Target, other: Target) -> Target | None:
     if (low, high) not in ((one.low, one.high), (other.low, other.high)):
         said = f"{one.said}, {other.said}" if one.said != other.said else one.said
     return one._replace(low=low, high=high, said=said)
-
-
-def _says_itself(target: Target) -> bool:
-    return bool(target.change) or target.low == target.high
-
-
-def _quoted(target: Target) -> str:
-    return str(target) if _says_itself(target) else f"{target.said} ({target})"
 
 
 def _amount(statement: Statement) -> str:

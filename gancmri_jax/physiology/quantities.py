@@ -14,7 +14,7 @@ References, as the tables below name them:
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 Range = tuple[float, float]
 Edges = tuple[float, float, float, float]  # where mild, moderate and severe begin, and the end
@@ -156,8 +156,8 @@ QUANTITIES = {
         {"": 1.0, "%": 1.0},
         (22, 58),
         (15, 70),
-        (31, 44),
-        (44, 49, 53, 58),
+        (31, 43),
+        (43, 48, 53, 58),
         (31, 28, 25, 22),
         "own, derived: ejection time 413 − 1.7 × heart rate (Weissler 1968) and 45 ms before it, "
         "at 50 to 80 beats a minute; ends: clinical phantoms; degrees: thirds",
@@ -228,3 +228,52 @@ def described(name: str, low: float, high: float) -> str:
     quantity = QUANTITIES[name]
     numbers = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
     return f"{quantity.label} {numbers} {quantity.unit}".strip()
+
+
+class Target(NamedTuple):
+    """What one quantity shall be.
+
+    Attributes:
+        name: Of `QUANTITIES`.
+        low, high: The range, in the quantity's unit, or the change; equal for a number.
+        change: "" for a value, "percent" for a change in %, "added" for one in the unit.
+        said: The words that asked for it.
+        typical: It only goes along with a diagnosis, and gives way.
+    """
+
+    name: str
+    low: float
+    high: float
+    change: Literal["", "percent", "added"] = ""
+    said: str = ""
+    typical: bool = False
+
+    def __str__(self) -> str:
+        quantity = QUANTITIES[self.name]
+        if not self.change:
+            return described(self.name, self.low, self.high)
+        unit = quantity.unit
+        if self.change == "percent":
+            unit = "%"
+        elif unit.startswith("%"):
+            unit = "points"
+        more = "more" if self.low > 0 else "less"
+        return f"{quantity.label} {abs(self.low):.3g} {unit} {more} than before".replace("  ", " ")
+
+    def at(self, before: float) -> Range:
+        """Return the range in the quantity's unit, for a heart that measures `before`."""
+        if self.change == "percent":
+            return (before * (1 + self.low / 100),) * 2
+        if self.change == "added":
+            return (before + self.low,) * 2
+        return self.low, self.high
+
+    @property
+    def says_itself(self) -> bool:
+        """Whether it is a number or a change, and no range that words stand for."""
+        return bool(self.change) or self.low == self.high
+
+    @property
+    def quoted(self) -> str:
+        """The words that asked for it, and what they mean."""
+        return str(self) if self.says_itself else f"{self.said} ({self})"

@@ -175,7 +175,9 @@ class _Piece:
         current = self.current
         flag, current.flag = current.flag, ""
         if self.negated or self.degree:
-            raise InputError(f"prompt: {' '.join([*self.pending, text])!r} has no meaning")
+            raise InputError(
+                f"prompt: {' '.join([*current.words, *self.pending, text])!r} has no meaning"
+            )
         if current.number is not None:
             self._next()
         elif flag == TO:  # "reduced to 30 %"
