@@ -154,7 +154,7 @@ def test_a_heart_that_is_as_asked_stays():
 
 
 def test_prompts_beyond_the_directions_are_refused():
-    with pytest.raises(InputError, match="EF 30 %, heart rate 90 bpm cannot be reached yet; what"):
+    with pytest.raises(InputError, match="heart rate 90 bpm, EF 30 % cannot be reached yet; what"):
         solve_prompt(Discs(), heart(), read_prompt("LV 20 cm2, EF 30, 90 bpm"))
     with pytest.raises(Unreachable, match="lv_area_ed_cm2 = 95 cannot"):
         solve_prompt(Discs(), heart(), read_prompt("LV 95 cm2"))
