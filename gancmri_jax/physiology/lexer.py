@@ -7,7 +7,7 @@ import difflib
 import functools
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.physiology import vocabulary as words
@@ -250,7 +250,8 @@ def _units() -> dict:
 @functools.cache
 def _lexicon() -> dict:
     """Return every phrase with its kind and meaning; no phrase may have two."""
-    rows = [(row, "atom", Subject(names)) for row, names in words.SUBJECTS.items()]
+    rows: list[tuple[str, str, Any]] = []
+    rows += [(row, "atom", Subject(names)) for row, names in words.SUBJECTS.items()]
     rows += [(row, "atom", state) for row, state in {**words.STATES, **words.TERMS}.items()]
     rows += [
         (preset.words, "atom", State(0, (words.HEART,), term=True, diagnosis=name))

@@ -79,7 +79,7 @@ def _targets(statement: Statement) -> list[Target]:
     """Say what a statement asks for."""
     if not statement.predicated:
         return []  # "the heart"
-    if is_change(statement):
+    if statement.comparison is not None and is_change(statement):
         return [
             _change(statement, name) for name in _subjects(statement, statement.comparison.fits)
         ]
@@ -128,7 +128,8 @@ def _state(statement: Statement, state: State, name: str) -> Target:
     if statement.negated:
         if statement.degree is not None or state.sign == 0:
             raise InputError(f"prompt: {said!r} leaves open what it is; say what it is")
-        return Target(name, *map(float, quantity.normal), said=said)
+        low, high = quantity.normal
+        return Target(name, float(low), float(high), said=said)
     if state.fixed is not None and (state.term or name == words.EF):
         low, high = state.fixed
     elif state.sign == 0:
