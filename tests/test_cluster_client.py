@@ -35,17 +35,17 @@ def test_items_are_done_where_the_command_runs_and_errors_come_back(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "parts").mkdir()
-    items = [("ann", 1), ("bad", 2), ("large", 3), ("bob", 4)]
+    items = [("ann-7", 1), ("bad", 2), ("large", 3), ("bob-7", 4)]
     with wire() as sent:
         results = dict(do_all(scheduler, "prepare", do, items, pathlib.Path("parts")))
-    assert (tmp_path / "ann").read_text() == "1" and (tmp_path / "bob").read_text() == "4"
+    assert (tmp_path / "ann-7").read_text() == "1" and (tmp_path / "bob-7").read_text() == "4"
     assert results[0] is None and results[3] is None
     assert isinstance(results[1], InputError) and str(results[1]) == "bad: is a bad cine"
     assert isinstance(results[2], WorkersDiedError) and "memory ran out" in str(results[2])
     assert list((tmp_path / "parts").iterdir()) == []
     said = b"\n".join(sent)
     assert b"prepare-" in said and bytes(tmp_path / "parts") in said  # the tasks are among it
-    assert not any(name in said for name in (b"ann", b"bob", b"bad cine"))
+    assert not any(name in said for name in (b"ann-7", b"bob-7", b"bad cine"))
 
 
 def test_nothing_to_do_needs_no_scheduler(tmp_path):
@@ -55,7 +55,7 @@ def test_nothing_to_do_needs_no_scheduler(tmp_path):
 def test_a_scheduler_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(client, "_CONNECT_S", 0.2)
     with pytest.raises(ClusterError, match="no Dask scheduler answers there"):
-        list(do_all("tcp://127.0.0.1:9", "prepare", do, [("ann", 1)], tmp_path))
+        list(do_all("tcp://127.0.0.1:9", "prepare", do, [("ann-7", 1)], tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -74,10 +74,10 @@ def test_without_dask_one_line_says_what_to_install(monkeypatch):
 def test_other_versions_are_refused_before_anything_is_done(scheduler, tmp_path, monkeypatch):
     monkeypatch.setattr(client, "__version__", "7.0")
     with pytest.raises(ClusterError, match=rf"scheduler: has gancmri_jax {__version__}.* has 7.0"):
-        list(do_all(scheduler, "prepare", do, [("ann", 1)], tmp_path))
+        list(do_all(scheduler, "prepare", do, [("ann-7", 1)], tmp_path))
     monkeypatch.setattr(client, "_check_versions", lambda client: None)  # as of workers to come
     with pytest.raises(ClusterError, match=rf"worker on .*has gancmri_jax {__version__}, .* 7.0"):
-        list(do_all(scheduler, "prepare", do, [("ann", 1)], tmp_path))
+        list(do_all(scheduler, "prepare", do, [("ann-7", 1)], tmp_path))
 
 
 def test_a_machine_without_the_package_is_refused():
@@ -95,12 +95,12 @@ def test_a_machine_without_the_package_is_refused():
 def test_workers_that_do_not_share_the_folder_are_refused(scheduler, tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "arrived", lambda path: False)
     with pytest.raises(ClusterError, match=f"does not see {tmp_path}; choose an --out that all"):
-        list(do_all(scheduler, "prepare", do, [("ann", 1)], tmp_path))
+        list(do_all(scheduler, "prepare", do, [("ann-7", 1)], tmp_path))
 
 
 def test_a_worker_without_the_current_folder_is_refused(tmp_path):
     orders = tmp_path / "orders"
-    sha256 = write_part(orders, Orders(do, [("ann", 1)], tmp_path / "elsewhere"))
+    sha256 = write_part(orders, Orders(do, [("ann-7", 1)], tmp_path / "elsewhere"))
     with pytest.raises(WrongWorkerError, match="has no folder .*elsewhere, where this command"):
         perform(0, str(orders), sha256, __version__)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["orders"]
@@ -108,7 +108,7 @@ def test_a_worker_without_the_current_folder_is_refused(tmp_path):
 
 def test_orders_of_another_are_refused(tmp_path):
     orders = tmp_path / "orders"
-    write_part(orders, Orders(do, [("ann", 1)], tmp_path))
+    write_part(orders, Orders(do, [("ann-7", 1)], tmp_path))
     with pytest.raises(InputError, match="is damaged"):
         perform(0, str(orders), "0" * 64, __version__)
 
@@ -139,10 +139,10 @@ def test_a_task_that_its_worker_did_not_begin_is_handed_out_again(scheduler, tmp
     monkeypatch.setattr(distributed.Future, "status", property(status))
     monkeypatch.setattr(distributed.Future, "exception", killed)
     monkeypatch.chdir(tmp_path)
-    items = [("ann", 1), ("bob", 2)]
+    items = [("ann-7", 1), ("bob-7", 2)]
     results = dict(do_all(scheduler, "prepare", do, items, tmp_path))
     assert isinstance(results[0], WorkersDiedError) and "4 workers that began it" in str(results[0])
-    assert results[1] is None and (tmp_path / "bob").read_text() == "2"
+    assert results[1] is None and (tmp_path / "bob-7").read_text() == "2"
 
 
 def test_dask_is_not_imported_without_a_scheduler():

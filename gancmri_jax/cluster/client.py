@@ -55,7 +55,7 @@ def check_scheduler(scheduler: str) -> None:
     if not (
         LOCAL.fullmatch(scheduler)
         or pathlib.Path(scheduler).is_file()
-        or re.fullmatch(r"(\w+://)?[^\s/]+:\d+", scheduler)
+        or re.fullmatch(r"(\w+://)?(?!local:)[^\s/]+:\d+", scheduler)
     ):
         raise InputError(
             f"--scheduler {scheduler}: must be an address such as tcp://10.0.0.1:8786, a scheduler "

@@ -18,7 +18,7 @@ from typing import Any
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 
-PATIENCE_S = 60.0  # NFS keeps for up to so long in mind that a file was not there
+PATIENCE_S = 10.0  # NFS may keep in mind for a while that a file was not there
 CARD = "work.json"
 
 

@@ -60,12 +60,12 @@ def perform(index: int, orders: str, sha256: str, version: str) -> bool:
             "same version"
         )
     path = pathlib.Path(orders)
+    if not arrived(path):
+        raise WrongWorkerError(
+            f"worker on {node}: does not see {path.parent.parent}; choose an --out that all "
+            "machines share under one path"
+        )
     with _one_at_a_time:
-        if not arrived(path):
-            raise WrongWorkerError(
-                f"worker on {node}: does not see {path.parent.parent}; choose an --out that all "
-                "machines share under one path"
-            )
         do, items, folder = _read(path, sha256)
         if not folder.is_dir():
             raise WrongWorkerError(
