@@ -37,8 +37,8 @@ def study(tmp_path_factory):
     frames, _ = discs()
     for place, spacing_mm in (
         ("patient-ann/la_4ch", 2.0),
-        ("patient-bob/one", 2.0),
-        ("patient-bob/two", 2.0),
+        ("patient-bob/la_4ch", 2.0),
+        ("patient-bob", 2.0),
         ("patient-eve/la_4ch", 9.0),
     ):
         path = folder / f"{place}.nii.gz"
@@ -58,9 +58,10 @@ def run(*arguments):
 
 
 def said(result, out):
-    """Return what a command said, but for its progress bar and the place of its output."""
-    lines = [line for line in result.output.splitlines() if "segment:" not in line]
-    return sorted(line.replace(str(out), "OUT") for line in lines)
+    """Return what a command said, without its progress bar and the place of its output."""
+    lines = [line.strip().replace(str(out), "OUT") for line in result.stderr.splitlines()]
+    about = sorted(line for line in lines if line and "segment:" not in line)
+    return result.stdout.replace(str(out), "OUT").splitlines() + about
 
 
 def test_a_cluster_writes_and_says_what_one_machine_does(scheduler, study, tmp_path):
@@ -109,7 +110,7 @@ def test_what_is_done_is_not_done_again(scheduler, study, tmp_path, monkeypatch)
     first = run("--input", study, "--out", out, "--scheduler", scheduler)
     assert first.exit_code == 1 and (out / ".segment/0.part").is_file()
     assert run("--input", study, "--out", out, "--scheduler", scheduler).exit_code == 0
-    assert begun == [[0, 1, 2, 3], [2, 3]]
+    assert begun == [[0, 1, 2, 3, 4], [2, 3, 4]]
     run("--input", study, "--out", tmp_path / "whole")
     assert contents(out) == contents(tmp_path / "whole")
 

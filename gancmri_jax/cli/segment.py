@@ -147,11 +147,11 @@ def command(
                 )
         finally:
             extras.sum_up()
-        for stem, cine in segmented.items():
-            if isinstance(cine.findings, str):
-                skip(cine.findings)
+        for stem, result in segmented.items():
+            if isinstance(result.findings, str):
+                skip(result.findings)
             else:
-                tell(stem, cine.findings, cine.spacing_known)
+                tell(stem, result.findings, result.spacing_known)
     else:
         try:
             cines = read_cines(

@@ -9,6 +9,7 @@ subjects' names is in none of these: only the command itself hashes names.
 import contextlib
 import functools
 import pathlib
+import pickle
 import platform
 import threading
 import traceback
@@ -103,8 +104,6 @@ def _read(path: pathlib.Path, sha256: str) -> Orders:
 
 def _portable(error: Exception) -> Exception:
     """Return an error that can be pickled: itself, without what it came from, or its text."""
-    import pickle
-
     with contextlib.suppress(Exception):
         return pickle.loads(pickle.dumps(error.with_traceback(None)))
     return RuntimeError("".join(traceback.format_exception(error)))

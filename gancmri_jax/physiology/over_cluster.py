@@ -19,7 +19,7 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.layouts.found import ReadOptions, Subject
 from gancmri_jax.cine.naming import Naming
 from gancmri_jax.cine.not_taken import NotTaken, Remark
-from gancmri_jax.cine.phenotypes import Phenotypes, match_rows
+from gancmri_jax.cine.phenotypes import Phenotypes, PhenotypeTable, match_rows
 from gancmri_jax.cine.prepare import fingerprint_input
 from gancmri_jax.cine.read import Extra, input_path, open_records, tell_mismatch
 from gancmri_jax.cine.records import Records, is_records
@@ -128,8 +128,8 @@ def segment_over_cluster(
     else:
         subjects = list_subjects(source)
     naming = Naming(source, subjects, keep_ids or records is not None)
-    table = {} if records is not None else study_phenotypes(source)
-    rows = table | match_rows(table, (s.name for s in subjects)).rows if table else {}
+    table = PhenotypeTable({}, {}) if records is not None else study_phenotypes(source)
+    rows = table | match_rows(table, (subject.name for subject in subjects)).rows
     options = {name: value for name, value in vars(reading).items() if name != "chooser"}
     card = {
         "gancmri_jax": __version__,
@@ -141,11 +141,12 @@ def segment_over_cluster(
     }
     with one_run(out, "segment"):
         folder = workshop(out.resolve() / PARTS, card)
-        source_of = subjects if records is None else records
+        source_of: Sequence[Subject] | Records = subjects if records is None else records
         plan = Plan(segmenter, papillary, intervals, source_of, rows, reading, folder)
         tasks = [Task(plan, index) for index in range(len(source_of))]
-        for left in unused_files(source, subjects) if records is None else ():
-            on_extra(naming.extra(left))
+        if records is None:
+            for left in unused_files(source, subjects):
+                on_extra(naming.extra(left))
 
         def say(task: Task) -> None:
             for item in read_part(task.part)[1]:
