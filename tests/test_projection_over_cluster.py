@@ -40,7 +40,7 @@ def records(tmp_path_factory):
 @pytest.fixture(scope="module")
 def alone(model, records, tmp_path_factory):
     out = tmp_path_factory.mktemp("alone") / "z.zarr"
-    project_study(model, records, out, SETTINGS, batch_size=2)
+    project_study(model, records, out, SETTINGS, batch_size=1)
     return out
 
 
@@ -67,7 +67,7 @@ def test_workers_find_what_one_machine_does(scheduler, model, records, alone, tm
             records,
             out,
             SETTINGS,
-            batch_size=2,
+            batch_size=1,
             scheduler=scheduler,
             on_steps=counted.append,
         )
@@ -96,7 +96,7 @@ def test_a_dead_client_goes_on_from_parts_and_store(
     monkeypatch.setattr(parts, "PATIENCE_S", 0.2)
     for _ in range(2):
         try:
-            project_study(model, records, out, SETTINGS, batch_size=2, scheduler=scheduler)
+            project_study(model, records, out, SETTINGS, batch_size=1, scheduler=scheduler)
         except KeyboardInterrupt:
             assert read_latents(out)[0].subjects == ["heart-a"]
     assert asked == [[0, 1, 2], [2]]
@@ -117,9 +117,9 @@ def test_videos_that_end_their_workers_are_named_after_the_others(
     with monkeypatch.context() as patch:
         patch.setattr(over_cluster, "do_all", all_but_the_first)
         with pytest.raises(ClusterError, match="^heart-a: not projected, for 4 workers that"):
-            project_study(model, records, out, SETTINGS, batch_size=2, scheduler=scheduler)
+            project_study(model, records, out, SETTINGS, batch_size=1, scheduler=scheduler)
     assert read_latents(out)[0].subjects == ["heart-bb", "heart-ccc"]
-    project_study(model, records, out, SETTINGS, batch_size=2, scheduler=scheduler)
+    project_study(model, records, out, SETTINGS, batch_size=1, scheduler=scheduler)
     assert same(out, alone)
 
 

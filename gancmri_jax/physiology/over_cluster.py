@@ -31,7 +31,7 @@ from gancmri_jax.cine.subjects import (
     study_phenotypes,
     unused_files,
 )
-from gancmri_jax.cluster.client import WorkersDiedError, check_scheduler, do_all
+from gancmri_jax.cluster.client import ClusterError, WorkersDiedError, check_scheduler, do_all
 from gancmri_jax.cluster.parts import read_part, workshop, write_part
 from gancmri_jax.errors import InputError
 from gancmri_jax.lock import one_run
@@ -155,12 +155,18 @@ def segment_over_cluster(
                 else:
                     on_extra(naming.extra(item))
 
-        _do(scheduler, tasks, say, on_task)
+        try:
+            _do(scheduler, tasks, say, on_task)
+        except ClusterError:
+            if not any(task.part.is_file() for task in tasks):
+                shutil.rmtree(folder)
+            raise
         found = [read_part(task.part)[0] for task in tasks]
         seen = [cine.subject for cines in found for cine in cines]
         if table and (said := tell_mismatch(table, match_rows(table, seen), naming, keep_ids)):
             on_extra(Remark(source, f"phenotypes: {said}"))
         if not seen:
+            shutil.rmtree(folder)
             raise InputError(f"{input_path(source, keep_ids)}: nothing in it can be read")
         named = _collect(out, tasks, found, naming)
         shutil.rmtree(folder)

@@ -166,8 +166,7 @@ def project_study(
                     written = writer.submit(store.write, video, frames[video], found)
                 if written is not None:
                     written.result()
-            if scheduler is not None:
-                shutil.rmtree(parts)
+            shutil.rmtree(parts, ignore_errors=True)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("projected")
         if jax.process_index() == 0:
