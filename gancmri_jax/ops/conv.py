@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
-_FEW_CHANNELS = 4  # a kernel of one pixel with so few channels in or out is a sum on CUDA
+_FEW_CHANNELS = 4  # a kernel of one pixel with so few channels in or out is a sum, but on TPUs
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -36,7 +36,7 @@ def conv(
     if not _is_product(kernel.shape, stride, padding):
         return by_xla(x, kernel)
     return lax.platform_dependent(
-        x, kernel, cuda=lambda x, k: jnp.einsum("nhwi,io->nhwo", x, k[0, 0]), default=by_xla
+        x, kernel, tpu=by_xla, default=lambda x, k: jnp.einsum("nhwi,io->nhwo", x, k[0, 0])
     )
 
 
@@ -67,7 +67,7 @@ def conv_transpose(
     if not _is_product(kernel.shape, stride, padding):
         return by_xla(y, kernel)
     return lax.platform_dependent(
-        y, kernel, cuda=lambda y, k: jnp.einsum("nhwo,io->nhwi", y, k[0, 0]), default=by_xla
+        y, kernel, tpu=by_xla, default=lambda y, k: jnp.einsum("nhwo,io->nhwi", y, k[0, 0])
     )
 
 
