@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import sys
 from typing import Literal
 
 import click
@@ -106,8 +107,11 @@ def command(
     from gancmri_jax.physiology.truth import Scored, read_truth, report_scores, score_cine
     from gancmri_jax.segmentation.scale import HEART_SPREAD
 
+    def echo(line: str) -> None:
+        tqdm.write(line, file=sys.stderr)  # above the progress bar
+
     def say(refusal: Refusal) -> None:
-        click.echo(str(refusal), err=True)
+        echo(str(refusal))
 
     answer = Answer(report)
     segmenter = load_segmenter_of(name)
@@ -126,9 +130,9 @@ def command(
         answer.say(f"{stem}: {'; '.join(notes)}")
 
     def skip(error: object) -> None:
-        click.echo(f"{error}; skipped", err=True)
+        echo(f"{error}; skipped")
 
-    extras = Extras()
+    extras = Extras(echo)
     if scheduler is not None:
         try:
             with tqdm(unit=" subjects", desc="segment") as bar:
