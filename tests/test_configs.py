@@ -2,7 +2,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from gancmri_jax.errors import InputError
 from gancmri_jax.training.config import check_config, config_names, read_config
+from gancmri_jax.training.growth import widths_differ
 from gancmri_jax.training.state import networks
 
 NAMES = config_names()
@@ -18,9 +20,25 @@ def test_a_config_can_be_trained_with(name):
     check_config(read_config(name))
 
 
+def test_a_wide_network_is_the_first_part_of_the_next():
+    """And takes its start from one: what is frozen has learned."""
+    start = "--config.init_from=demo"
+    first, *grown = (read_config(f"phantom_wide:{size}", [start]) for size in (64, 128, 256))
+    for config in (first, *grown):
+        check_config(config)
+    for smaller, larger in zip((first, *grown), grown, strict=False):
+        widths = [(each.channel_base, each.channel_max) for each in (smaller, larger)]
+        assert widths_differ(smaller.resolution, *widths) is None
+        assert larger.freeze_below == smaller.resolution
+    with pytest.raises(InputError, match="freeze_below needs an init_from"):
+        check_config(read_config("phantom_wide:128"))
+    with pytest.raises(InputError, match="phantom_wide is of 64, 128 or 256, got 512"):
+        read_config("phantom_wide:512")
+
+
 def test_configs_have_the_same_keys():
     keys = [set(read_config(name)) for name in NAMES]
-    assert NAMES == ["dsb256", "phantom256", "phantom64", "ukbb256"]
+    assert NAMES == ["dsb256", "phantom256", "phantom64", "phantom_wide", "ukbb256"]
     assert all(each == keys[0] for each in keys)
 
 

@@ -12,6 +12,7 @@ from gancmri_jax.training.inversion import (
     inversion_loss,
     inversion_optimizer,
 )
+from gancmri_jax.training.losses import generator_loss
 from gancmri_jax.training.state import init_state, networks
 from gancmri_jax.training.step import make_step, over_parts
 from tests.tiny import tiny_config
@@ -57,6 +58,7 @@ def test_each_term_teaches_its_own_networks():
     params = (state.g_params, state.inversion.params)
     g, e = jax.jit(jax.grad(lambda params: loss(params)[0]))(params)
     (own, own_e), (mapping, no_e) = term("reconstruction"), term("w_unlike")
+    assert own["synthesis"]["b8_conv1"]["noise_strength"] != 0
     for whole, part, none in [
         (g["synthesis"], own["synthesis"], mapping["synthesis"]),
         (g["mapping"], mapping["mapping"], own["mapping"]),
@@ -66,6 +68,35 @@ def test_each_term_teaches_its_own_networks():
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), whole, part
         )
         assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(none))
+
+
+def test_noise_is_the_adversarys_alone_where_it_is_asked_for():
+    """Reconstruction has no gradient by noise strengths then, and the adversary's loss has."""
+    config = inverting_config()
+    state, (generator, discriminator) = init_state(config), networks(config)
+    reals = jax.random.normal(jax.random.key(1), (4, 8, 8, 1))
+    noise, encoder = draw_noise(jax.random.key(3), 8, 4), encoder_network(config)
+    z = jax.random.normal(jax.random.key(2), (4, 8))
+
+    @jax.jit
+    def gradients(g_params, e_params, d_params):
+        def reconstruction(g_params):
+            both = (g_params, e_params)
+            return inversion_loss(generator, encoder, both, reals, z, z, noise, False)[0]
+
+        def adversary(g_params):
+            fakes = generator.apply({"params": g_params}, z, noise)
+            return jnp.mean(generator_loss(discriminator.apply({"params": d_params}, fakes)))
+
+        return jax.grad(reconstruction)(g_params), jax.grad(adversary)(g_params)
+
+    both = gradients(state.g_params, state.inversion.params, state.d_params)
+    for found, lives in zip(both, (False, True), strict=True):
+        layers = [layer for name, layer in found["synthesis"].items() if "_conv" in name]
+        assert len(layers) == 3
+        for layer in layers:
+            assert (layer["noise_strength"] != 0) == lives
+            assert jnp.any(layer["kernel"] != 0) and jnp.any(layer["bias"] != 0)
 
 
 @pytest.mark.slow

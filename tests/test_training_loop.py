@@ -1,5 +1,7 @@
 import functools
 import json
+import shutil
+import types
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,8 @@ from gancmri_jax.cine.records import write_records
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import load_model
 from gancmri_jax.runs.checkpoint import Checkpoints
-from gancmri_jax.training import loop
+from gancmri_jax.training import loop, perceptual, phantoms
+from gancmri_jax.training.config import OPTIONAL, with_optional
 from gancmri_jax.training.loop import start_from, train
 from gancmri_jax.training.state import init_state
 from tests.tiny import tiny_config
@@ -242,6 +245,99 @@ def test_regularisers_are_lazy_and_ticks_are_means(records, tmp_path, monkeypatc
     assert (first["loss/g"], second["loss/g"], first["loss/d"]) == (1.0, 4.0, 4.0)
     assert (first["reg/pl_penalty"], second["reg/pl_penalty"]) == (1.0, 4.0)
     assert (first["reg/r1_penalty"], second["reg/r1_penalty"]) == (0.0, 3.0)
+
+
+def test_a_run_grows_with_its_discriminator(runs):
+    """From its last checkpoint, which the model file does not hold all of."""
+    config = tiny_config(init_from=str(runs[0]), resolution=16)
+    (before, _), shapes = read_checkpoint(runs[0]), jax.eval_shape(lambda: init_state(config))
+    drawn = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes)
+    state = start_from(config, drawn)
+    assert jax.tree.map(jnp.shape, state) == jax.tree.map(jnp.shape, shapes)
+    for name in ("g_params", "g_ema"):
+        old, new = getattr(before, name)["synthesis"], getattr(state, name)["synthesis"]
+        jax.tree.map(np.testing.assert_array_equal, {n: new[n] for n in old}, old)
+        assert not jnp.any(new["b16_torgb"]["kernel"]) and jnp.all(new["b16_conv0"]["kernel"] == 1)
+    old, new = before.d_params, state.d_params
+    kept = old.keys() - {"fromrgb"}
+    jax.tree.map(
+        np.testing.assert_array_equal, {n: new[n] for n in kept}, {n: old[n] for n in kept}
+    )
+    assert new["fromrgb"]["kernel"].shape == (1, 1, 1, 4)
+    assert (state.w_avg == before.w_avg).all() and state.pl_mean == before.pl_mean
+
+
+def test_phantoms_come_beside_the_records_and_a_run_goes_on_with_the_same(
+    records, tmp_path, monkeypatch, steps
+):
+    seen = []
+
+    def noting(config, mesh):
+        step = stand_in(config, mesh)
+
+        def noted(state, images, **parts):
+            seen.append(np.asarray(images))
+            return step(state, images, **parts)
+
+        return noted
+
+    monkeypatch.setattr(loop, "make_step", noting)
+    monkeypatch.setattr(
+        phantoms, "rendered", lambda seed, index, size: np.full((25, size, size), 7, np.uint8)
+    )
+    config = tiny_config(data=str(records), phantoms_share=0.25)
+    train(config, tmp_path / "whole")
+    whole = seen.copy()
+    train(tiny_config(**{**config, "total_kimg": 0.008}), tmp_path / "broken")
+    train(config, tmp_path / "broken")
+    assert len(whole) == 4 and len(seen) == 8
+    for batch, again in zip(whole, seen[4:], strict=True):
+        assert (batch == 7).all(axis=(1, 2, 3)).sum() == 1
+        np.testing.assert_array_equal(batch, again)
+
+
+def test_the_frozen_segmenter_of_a_run_is_pinned(records, tmp_path, monkeypatch, steps):
+    """Its fingerprint is in the run's configuration and card; its path may change."""
+    config = tiny_config(
+        data=str(records),
+        inversion_learning_rate=0.01,
+        perceptual_segmenter="a",
+        perceptual_weight=1.0,
+        total_kimg=0.004,
+    )
+    found = {"a": "1234", "b": "1234", "c": "5678"}
+    given = []
+
+    def noting(config, mesh):
+        step = stand_in(config, mesh)
+
+        def noted(state, images, looks, **parts):
+            given.append(looks)
+            return step(state, images, **parts)
+
+        return noted
+
+    monkeypatch.setattr(loop, "make_step", noting)
+    monkeypatch.setattr(loop, "looks_of", lambda config, sharding: ("look",))
+    monkeypatch.setattr(
+        perceptual, "load_frozen", lambda name: types.SimpleNamespace(fingerprint=found[name])
+    )
+    model = train(config, tmp_path)
+    assert model.card["config"]["perceptual_fingerprint"] == "1234" and given == [("look",)]
+    train(tiny_config(**{**config, "perceptual_segmenter": "b", "total_kimg": 0.008}), tmp_path)
+    assert len(given) == 2
+    with pytest.raises(InputError, match="perceptual_fingerprint: 1234 → 5678"):
+        train(tiny_config(**{**config, "perceptual_segmenter": "c"}), tmp_path)
+
+
+def test_runs_of_before_go_on(runs, records, tmp_path):
+    """Their configuration lacks the keys that are new, which now are what they were then."""
+    shutil.copytree(runs[0], tmp_path / "run")
+    written = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert not set(written) & set(OPTIONAL)
+    (tmp_path / "run" / "config.json").write_text(json.dumps(written))
+    config = with_optional(tiny_config(data=str(records), total_kimg=0.02))
+    assert train(config, tmp_path / "run").card["trained_kimg"] == 0.02
 
 
 @pytest.fixture(scope="module")

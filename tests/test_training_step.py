@@ -5,7 +5,6 @@ import numpy as np
 import optax
 import pytest
 
-from gancmri_jax.training import state as state_module
 from gancmri_jax.training import step as step_module
 from gancmri_jax.training.losses import r1_squared_norms
 from gancmri_jax.training.state import init_state, networks
@@ -63,48 +62,48 @@ def test_rates_fall_to_nothing_over_the_last_of_a_run():
     assert annealed({"a": 2.0}, jnp.asarray(9), tiny_config()) == {"a": 2.0}
 
 
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1)).astype(np.uint8)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("inverts", [False, True])
-def test_a_step_after_the_end_moves_no_network(inverts):
-    learned = {"inversion_learning_rate": 0.002} if inverts else {}
-    config = tiny_config(total_kimg=0.004, anneal_kimg=0.004, **learned)
+def test_a_step_after_the_end_moves_no_network():
+    config = tiny_config(total_kimg=0.004, anneal_kimg=0.004, inversion_learning_rate=0.002)
     step, begun = make_step(config), init_state(config)
 
     def networks_of(state):
-        encoder = state.inversion.params if inverts else {}
-        return [state.g_params, state.d_params, encoder]
+        return [state.g_params, state.d_params, state.inversion.params]
 
     before = jax.tree.map(np.asarray, networks_of(begun))
-    parts = {"regularize_g": True, "regularize_d": True, "invert": inverts}
+    parts = {"regularize_g": True, "regularize_d": True, "invert": True}
     one, _ = step(begun, IMAGES, **parts)
     after_one = jax.tree.map(np.asarray, networks_of(one))
-    assert not all(map(np.array_equal, jax.tree.leaves(before), jax.tree.leaves(after_one)))
+    for network, moved in zip(before[:2], after_one[:2], strict=True):  # the encoder's rate rises
+        assert not all(map(np.array_equal, jax.tree.leaves(network), jax.tree.leaves(moved)))
     two, _ = step(one, IMAGES, **parts)
     jax.tree.map(np.testing.assert_array_equal, after_one, networks_of(two))
 
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1)).astype(np.uint8)
+@pytest.fixture(scope="module")
+def begun():
+    """A state that no step has been taken from."""
+    return init_state(tiny_config())
 
 
 @pytest.fixture(scope="module")
-def plain_descent():
-    """Step by the gradients themselves: Adam would hide their scale."""
+def descending(begun):
+    """The same, which moves by the gradients themselves: Adam would hide their scale."""
     descent = optax.sgd(1.0)
+    own = {"g_opt": descent.init(begun.g_params), "d_opt": descent.init(begun.d_params)}
     with pytest.MonkeyPatch.context() as patch:
-        for module in (step_module, state_module):
-            patch.setattr(module, "optimizers", lambda _: (descent, descent))
-        yield
+        patch.setattr(step_module, "optimizers", lambda _: (descent, descent))
+        yield begun.replace(**own)
 
 
-def take_step(config, regularize_g=False, regularize_d=False):
-    step = make_step(config)
-    return step(init_state(config), IMAGES, regularize_g=regularize_g, regularize_d=regularize_d)[0]
-
-
-@pytest.fixture(scope="module")
-def unregularised(plain_descent):
-    """The state after a step without regularisers, which no setting of theirs changes."""
-    return take_step(tiny_config())
+def take(state, *parts, **changes):
+    """Take the named parts of a step, and no other: a step of all of them compiles for long."""
+    names = ("regularize_g", "regularize_d", "train_g", "train_d")
+    step = make_step(tiny_config(**changes)).__wrapped__
+    return step(state, IMAGES, **{name: name in parts for name in names})
 
 
 def change(after, before):
@@ -113,28 +112,37 @@ def change(after, before):
 
 
 @pytest.mark.slow
-def test_r1_adds_its_gradient_times_half_gamma_times_the_interval(unregularised):
-    config = tiny_config(r1_gamma=0.3, d_reg_interval=5)
-    _, discriminator = networks(config)
+def test_r1_adds_its_gradient_times_half_gamma_times_the_interval(descending):
+    _, discriminator = networks(tiny_config())
     reals = jnp.asarray(IMAGES / np.float32(127.5) - 1)
 
     def penalty(params):
         norms = r1_squared_norms(lambda x: discriminator.apply({"params": params}, x), reals)
         return 5 * 0.3 / 2 * jnp.mean(norms)
 
-    before = unregularised.d_params
-    expected = change(jax.jit(jax.grad(penalty))(before), jax.tree.map(jnp.zeros_like, before))
-    found = change(before, take_step(config, regularize_d=True).d_params)
+    @jax.jit
+    def both(state):
+        after, _ = take(state, "regularize_d", r1_gamma=0.3, d_reg_interval=5)
+        return after.d_params, jax.grad(penalty)(state.d_params)
+
+    after, gradient = jax.device_get(both(descending))
+    expected = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(gradient)])
+    found = change(jax.device_get(descending.d_params), after)
+    assert np.linalg.norm(expected) > 0
     assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
 
 
 @pytest.mark.slow
-def test_path_length_counts_by_weight_and_interval(unregularised):
-    changes = []
-    for weight, interval in [(1.0, 4), (3.0, 8)]:
-        config = tiny_config(pl_weight=weight, g_reg_interval=interval)
-        after = take_step(config, regularize_g=True)
-        changes.append(change(after.g_params, unregularised.g_params))
+def test_path_length_counts_by_weight_and_interval(descending):
+    @jax.jit
+    def regularised(state, weight, interval):
+        return take(state, "regularize_g", pl_weight=weight, g_reg_interval=interval)[0].g_params
+
+    before = jax.device_get(descending.g_params)
+    changes = [
+        change(jax.device_get(regularised(descending, *numbers)), before)
+        for numbers in [(1.0, 4), (3.0, 8)]
+    ]
     assert np.linalg.norm(changes[0]) > 1e-4
     assert np.linalg.norm(changes[1] - 6 * changes[0]) < 1e-3 * np.linalg.norm(changes[1])
 
@@ -171,24 +179,32 @@ def test_augmentation_follows_the_signs_of_real_logits(state):
 
 
 @pytest.mark.slow
-def test_bfloat16_tracks_float32_and_a_clamp_that_is_never_reached_changes_nothing():
-    config = tiny_config()
-    _, plain = make_step(config)(init_state(config), IMAGES, regularize_g=False, regularize_d=False)
+def test_bfloat16_tracks_float32_and_a_clamp_that_is_never_reached_changes_nothing(begun):
+    def losses(**changes):
+        """Take a step and return its metrics alone, so that D's gradients are not compiled."""
+        drawn = jax.eval_shape(lambda: init_state(tiny_config(**changes)))
+        chex.assert_trees_all_equal_shapes_and_dtypes(begun, drawn)
+        return jax.jit(lambda state: take(state, "train_g", "train_d", **changes)[1])(begun)
+
+    plain = losses()
     for changes, tolerance in (({"dtype": "bfloat16"}, 3e-2), ({"clamp": 256.0}, 1e-6)):
-        changed = tiny_config(**changes)
-        step = make_step(changed)
-        _, found = step(init_state(changed), IMAGES, regularize_g=False, regularize_d=False)
+        found = losses(**changes)
         for name in ("loss/g", "loss/d"):
             assert found[name] == pytest.approx(float(plain[name]), rel=tolerance)
 
 
 @pytest.mark.slow
-def test_the_mean_of_w_moves_by_five_thousandths(unregularised):
+def test_the_mean_of_w_moves_by_five_thousandths(begun):
     """Of the way from zero to the mean w of the step's own z, the first of each style mixing."""
-    config = tiny_config()
-    generator, _ = networks(config)
+    generator, _ = networks(tiny_config())
     g_key = jax.random.split(jax.random.fold_in(jax.random.key(0), 0), 4)[0]
     z_key = jax.random.split(jax.random.split(g_key, 3)[0], 4)[0]
-    z = jax.random.normal(z_key, (4, 8))
-    w = generator.apply({"params": init_state(config).g_params}, z, method="map")
-    np.testing.assert_allclose(unregularised.w_avg, 0.005 * jnp.mean(w, axis=0), rtol=1e-3)
+
+    @jax.jit
+    def moved_and_mean(state):
+        z = jax.random.normal(z_key, (4, 8))
+        w = generator.apply({"params": state.g_params}, z, method="map")
+        return take(state, "train_g")[0].w_avg, jnp.mean(w, axis=0)
+
+    moved, mean = moved_and_mean(begun)
+    np.testing.assert_allclose(moved, 0.005 * np.asarray(mean), rtol=1e-3)

@@ -37,6 +37,7 @@ def write_dicom(
     path: pathlib.Path,
     cine: Cine,
     generated: Generated = None,
+    note: str = "",
     *,
     new_uid: Callable[[], str] = lambda: generate_uid(prefix=None),
     now: datetime.datetime | None = None,
@@ -50,6 +51,7 @@ def write_dicom(
         path: A name ending in `.dcm`.
         cine: Frames uint8 or uint16, with spacing and timing; its subject becomes PatientID.
         generated: Which frames a model generated; None where all are, and of no patient.
+        note: What else its comments say.
         new_uid: Gives unique identifiers.
         now: What the file says of when it was made.
 
@@ -66,7 +68,7 @@ def write_dicom(
         raise InputError(f"{path}: DICOM takes frames of uint8 or uint16, got {cine.pixels.dtype}")
     now = now or datetime.datetime.now()
     dataset = _identity(cine, generated, new_uid, now)
-    dataset.update(_image(cine, generated, now))
+    dataset.update(_image(cine, generated, note, now))
     dataset.update(_dimensions(new_uid()))
     dataset.SharedFunctionalGroupsSequence = [_shared_groups(cine)]
     dataset.PerFrameFunctionalGroupsSequence = [
@@ -139,7 +141,7 @@ def _identity(
     return dataset
 
 
-def _image(cine: Cine, generated: Generated, now: datetime.datetime) -> Dataset:
+def _image(cine: Cine, generated: Generated, note: str, now: datetime.datetime) -> Dataset:
     """Say what the frames are: the modules of the enhanced MR image and its context."""
     dataset = _item(
         ImageType=_image_type(),
@@ -148,7 +150,7 @@ def _image(cine: Cine, generated: Generated, now: datetime.datetime) -> Dataset:
         ContentTime=f"{now:%H%M%S}",
         ContentQualification="RESEARCH",
         ApplicableSafetyStandardAgency="NONE",
-        ImageComments=describe(generated),
+        ImageComments=f"{describe(generated)}; {note}" if note else describe(generated),
         BurnedInAnnotation="NO",
         LossyImageCompression="00",
         PresentationLUTShape="IDENTITY",

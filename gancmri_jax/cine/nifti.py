@@ -48,6 +48,7 @@ def write_nifti(
     spacing_mm: tuple[float, float],
     frame_ms: float,
     description: str = COMMENT,
+    note: str = "",
 ) -> None:
     """Write frames as a gzipped NIfTI file, whole or not at all, the same bytes each time.
 
@@ -57,6 +58,7 @@ def write_nifti(
         spacing_mm: Distance between rows and between columns.
         frame_ms: Time between frames.
         description: What the header says of the file, at most 79 ASCII characters.
+        note: What its `intent_name` says, at most 15.
 
     Raises:
         InputError: The spacing is unknown, NaN.
@@ -72,6 +74,7 @@ def write_nifti(
     image.header.set_zooms((column_mm, row_mm, SLICE_MM, frame_ms))
     image.header.set_xyzt_units("mm", "msec")
     image.header["descrip"] = description
+    image.header["intent_name"] = note
     with atomic_write(path) as part:
         # A time stamp in the gzip header would make equal cines different files.
         part.write_bytes(gzip.compress(image.to_bytes(), compresslevel=4, mtime=0))

@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+from typing import Literal
 
 import click
 from tqdm import tqdm
@@ -94,6 +95,15 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     help="Principal components that --motion pca_residual removes.  [default: 32, as in the paper]",
 )
 @click.option(
+    "--noise",
+    type=click.Choice(["auto", "constant", "beat", "blood"]),
+    default="auto",
+    show_default=True,
+    help="Noise of the frames of a beat. constant: the same in all. beat: moves smoothly and "
+    "closes with the beat. blood: moves in the blood, as the model's segmenter finds it, and is "
+    "constant elsewhere. auto: what the model's card says, otherwise constant.",
+)
+@click.option(
     "--frame-ms",
     type=click.FloatRange(1),
     help="Duration of a frame in ms.  [default: as in the model's training data, otherwise 20]",
@@ -125,6 +135,7 @@ def command(
     amounts: dict[str, float],
     targets: dict[str, float],
     components: int | None,
+    noise: Literal["auto", "constant", "beat", "blood"],
     frame_ms: float | None,
     formats: tuple[str, ...],
     spacing_mm: tuple[float, float] | None,
@@ -139,13 +150,16 @@ def command(
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
     from gancmri_jax.physiology.guidance import Unreachable, solve
-    from gancmri_jax.video.render import render_uint8
+    from gancmri_jax.segmentation.beat import beat_pixels, video_noise
 
     motion = Motion(method, frames, components or PAPER_COMPONENTS)
     takes = [name for name, row in MOTIONS.items() if "components" in row.options]
     if components is not None and method not in takes:
         raise click.UsageError(f"--components needs --motion {' or '.join(takes)}")
     model = load_model(name, dtype)  # type: ignore[arg-type]
+    moves = video_noise(model, noise)
+    if moves == "blood" and model.segmenter is None:
+        raise InputError(f"--noise blood: {name} has no segmenter to find it; take beat")
     spacing_mm = spacing_mm or model.spacing_mm
     frame_ms = frame_ms or model.frame_ms or _FRAME_MS
     if spacing_mm is None and (wanted := [f for f in formats if f in NEED_SPACING]):
@@ -176,7 +190,9 @@ def command(
         raise InputError(f"{out}: cannot be made: {error}") from error
     for heart, path in tqdm(paths.items(), unit=" videos", desc="synthesize"):
         subject = f"heart-{heart:04d}"
-        cine = Cine(render_uint8(model, path), spacing_mm or UNKNOWN_MM, frame_ms, subject)
-        write_formats(out / f"{subject}-{method}", cine, formats)
+        pixels = beat_pixels(model, path, moves, heart)
+        cine = Cine(pixels, spacing_mm or UNKNOWN_MM, frame_ms, subject)
+        note = "" if moves == "constant" else f"noise: {moves}"
+        write_formats(out / f"{subject}-{method}", cine, formats, note=note)
     written = ", ".join(dict.fromkeys(formats))
     click.echo(f"{len(paths)} hearts of {frames} frames in {out}: {written}")

@@ -14,8 +14,8 @@ import click
     "name",
     required=True,
     metavar="NAME",
-    help="Configuration: phantom64, phantom256, dsb256, ukbb256, or a Python file with "
-    "get_config().",
+    help="Configuration: phantom64, phantom256, phantom_wide, dsb256, ukbb256, or a Python file "
+    "with get_config().",
 )
 @click.option(
     "--config.KEY",

@@ -80,11 +80,15 @@ def format_option(default: tuple[str, ...], told: str) -> Callable:
 
 
 def write_formats(
-    stem: pathlib.Path, cine: Cine, formats: Iterable[str], generated: Generated = None
+    stem: pathlib.Path,
+    cine: Cine,
+    formats: Iterable[str],
+    generated: Generated = None,
+    note: str = "",
 ) -> None:
     """Write a cine once in each format, to names that begin with `stem`."""
     for name in dict.fromkeys(formats):
-        write_cine(stem.with_name(stem.name + SUFFIXES[name]), cine, generated)
+        write_cine(stem.with_name(stem.name + SUFFIXES[name]), cine, generated, note)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:

@@ -14,6 +14,7 @@ from gancmri_jax.cine.preprocess import to_uint8
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
+from gancmri_jax.segmentation.beat import render_beat, video_noise
 
 Frame = UInt8[np.ndarray, "h w"]
 Video = UInt8[np.ndarray, "t h w"]
@@ -94,7 +95,10 @@ class CineSet:
 
 
 class GeneratedSet:
-    """What a model makes: frames from z with noise drawn for each, videos of seeds 0, 1, …."""
+    """What a model makes: frames from z with noise drawn for each, videos of seeds 0, 1, ….
+
+    Noise moves in videos as the model's card says.
+    """
 
     num_frames = None
     num_videos = None
@@ -106,6 +110,8 @@ class GeneratedSet:
         self.name, self.model, self._motion, self._psi = name, model, motion, truncation_psi
         self.size = (model.resolution, model.resolution)
         told = f"{model.fingerprint} {motion} psi {truncation_psi}"
+        if (noise := video_noise(model)) != "constant":
+            told += f" noise {noise}"
         self.digest = hashlib.sha256(told.encode()).hexdigest()
 
     def frames(self, count: int, seed: int) -> Iterator[Frame]:
@@ -120,7 +126,7 @@ class GeneratedSet:
         for seed in range(count):
             start = self.model.at_ed(self.model.sample(seed, self._psi))
             path = self.model.beat(start, self._motion)
-            yield to_uint8(self.model.render(path))[..., 0]
+            yield to_uint8(render_beat(self.model, path, seed=seed))[..., 0]
 
 
 class CodedSet:

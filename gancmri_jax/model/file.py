@@ -9,6 +9,7 @@ averages, and then has `training` among its metadata.
 """
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -38,6 +39,7 @@ from gancmri_jax.model.segmenter import (
     Segmenter,
     expected_shapes,
     from_tensors,
+    is_segmenter,
     load_segmenter,
     to_tensors,
 )
@@ -191,13 +193,24 @@ def load_segmenter_of(name: str | os.PathLike[str]) -> Segmenter:
     if name in SHIPPED_SEGMENTERS:
         return load_segmenter(pathlib.Path(__file__).with_name(f"segmenter_{name}.safetensors"))
     path = pathlib.Path(name)
-    if (path / FILE).is_file() or path.name == FILE:
+    if (path / FILE).is_file() or path.name == FILE or is_segmenter(path):
         return load_segmenter(path)
     if (segmenter := load_model(name).segmenter) is None:
         raise InputError(
             f"{name}: has no segmenter; `gancmri train-segmenter --into {name}` puts one in"
         )
     return segmenter
+
+
+@functools.cache
+def shipped_segmenters() -> frozenset[str]:
+    """Return the fingerprints of all segmenters that ship with the package, which judge models."""
+    folder, found = pathlib.Path(__file__).parent, set(SHIPPED_SEGMENTERS)
+    for name in EMBEDDED:
+        if (folder / f"{name}.safetensors").is_file():
+            segmenter = load_model(name).segmenter
+            found |= set() if segmenter is None else {segmenter.fingerprint}
+    return frozenset(found)
 
 
 @dataclasses.dataclass(frozen=True)

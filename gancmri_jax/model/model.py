@@ -207,9 +207,12 @@ class Model:
         return self.motion.path(start, motion or Motion())
 
     def render(
-        self, path: Float[Array | np.ndarray, "t num_ws w_dim"], at_once: int | None = None
+        self,
+        path: Float[Array | np.ndarray, "t num_ws w_dim"],
+        at_once: int | None = None,
+        noise: Noise | None = None,
     ) -> Float[np.ndarray, "t h w c"]:
-        """Render a path with the model's constant noise.
+        """Render a path, by default with the model's constant noise.
 
         All batches have one shape, so a frame is the same in any request. On some processors the
         last bit of a float depends on the frame's place in its batch.
@@ -217,13 +220,16 @@ class Model:
         Args:
             path: Codes, frame by frame.
             at_once: Frames of a batch, if not as many as suit the machine.
+            noise: Maps of each frame [t h w], in place of the constant ones; see `model.noise`.
         """
         at_once = at_once or _frames_at_once(self.resolution, platform_of(self.params))
         batches = []
         for first in range(0, len(path), at_once):
             ws = path[first : first + at_once]
-            filled = jnp.concatenate([ws, jnp.repeat(ws[-1:], at_once - len(ws), axis=0)])
-            batches.append(self.synthesize(filled)[: len(ws)])
+            maps: Literal["const"] | Noise = "const"
+            if noise is not None:
+                maps = tuple(_filled(level[first : first + at_once], at_once) for level in noise)
+            batches.append(self.synthesize(_filled(ws, at_once), maps)[: len(ws)])
         return np.concatenate(batches)
 
     def video(
@@ -256,6 +262,11 @@ class Model:
             directions={**self.directions, **directions},
             card={**self.card, "fit": note},
         )
+
+
+def _filled(part: Array | np.ndarray, length: int) -> Array:
+    """Repeat the last of a batch's elements until it is full."""
+    return jnp.concatenate([part, jnp.repeat(part[-1:], length - len(part), axis=0)])
 
 
 def learned_direction(directions: Mapping[str, Array], name: str) -> Float[Array, "num_ws w_dim"]:

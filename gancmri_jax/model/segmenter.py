@@ -145,6 +145,15 @@ def save_segmenter(segmenter: Segmenter, path: str | os.PathLike[str]) -> None:
         raise InputError(f"{path}: cannot be written: {error}") from error
 
 
+def is_segmenter(path: pathlib.Path) -> bool:
+    """Say whether a file is a segmenter's own, whatever its name."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get("format") == FORMAT
+    except (OSError, SafetensorError):
+        return False
+
+
 def load_segmenter(path: str | os.PathLike[str]) -> Segmenter:
     """Load what `save_segmenter` wrote, or the one in a run directory.
 

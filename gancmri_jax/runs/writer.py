@@ -15,7 +15,14 @@ from gancmri_jax.errors import InputError
 
 # What may differ when a run is continued: how long it goes on, how often it reports, and where
 # the same data lie now.
-_MAY_CHANGE = ("total_kimg", "steps", "kimg_per_tick", "kimg_per_snapshot", "data")
+_MAY_CHANGE = (
+    "total_kimg",
+    "steps",
+    "kimg_per_tick",
+    "kimg_per_snapshot",
+    "data",
+    "perceptual_segmenter",  # its fingerprint may not
+)
 
 _RECORDS = "records"  # beside the configuration's own keys
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Integer, UInt8
+from jaxtyping import Array, Float, UInt8
 
+from gancmri_jax.cine.phantom.pool import filled, put
 from gancmri_jax.cine.phantom.population import POPULATIONS, Population, draw
 from gancmri_jax.cine.phantom.render import render_frames
 
@@ -45,23 +46,19 @@ def render_pool(
         jnp.zeros((subjects, frames, size, size), jnp.uint8),
         jnp.zeros((subjects, 3)),
     )
-    for index in range(first, first + subjects):
-        pool = replace(pool, seed, index)
-        on_subject()
-    return pool
+    return filled(
+        pool, first, subjects, lambda index: _rendered(seed, index, size, frames), on_subject
+    )
 
 
 def replace(pool: Pool, seed: int, index: int) -> Pool:
     """Render subject `index` of a seed, in place of the one that came so many subjects before."""
     subjects, frames, size, _ = pool.images.shape
-    slot = index % subjects
-    new = Pool(*(jnp.asarray(part) for part in render_subject(seed, index, size, frames)))
-    return _put(pool, new, slot)
+    return put(pool, _rendered(seed, index, size, frames), index % subjects)
 
 
-@functools.partial(jax.jit, donate_argnums=0)
-def _put(pool: Pool, new: Pool, slot: Integer[Array, ""] | int) -> Pool:
-    return jax.tree.map(lambda old, part: old.at[slot].set(part), pool, new)
+def _rendered(seed: int, index: int, size: int, frames: int) -> Pool:
+    return Pool(*(jnp.asarray(part) for part in render_subject(seed, index, size, frames)))
 
 
 def population_of(index: int) -> Population:

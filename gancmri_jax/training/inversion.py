@@ -7,6 +7,7 @@ autoencoder whose prior is learned from its codes (Li, Swersky and Zemel 2015, s
 energy distance of Székely and Rizzo (2013). It takes far fewer images than an adversary does.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.struct
@@ -20,6 +21,7 @@ from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.networks.encoder import ResidualEncoder
 from gancmri_jax.networks.generator import Generator, Noise
 from gancmri_jax.training.losses import picture_distances
+from gancmri_jax.training.perceptual import Look
 
 QUEUE_LENGTH = 512  # w's of the latest frames
 NUM_DRAWN = 256  # w's a step that are compared with them: they cost the mapping alone
@@ -99,6 +101,8 @@ def inversion_loss(
     w_queue: Float[Array, "queue w_dim"],
     z: Float[Array, "m z_dim"],
     noise: Noise,
+    train_noise: bool = True,
+    looks: Sequence[Look] = (),
 ) -> tuple[Float[Array, ""], tuple[dict[str, Float[Array, ""]], Float[Array, "w_dim"]]]:
     """Return what is lowered, its two terms, and the mean of the w's that are drawn.
 
@@ -113,16 +117,34 @@ def inversion_loss(
         w_queue: The latest frames' w's, these frames' among them.
         z: Standard normal; more of them tell the mapping more.
         noise: Noise maps for the frames.
+        train_noise: Whether reconstruction teaches noise strengths too. Fresh noise never is a
+            frame's own, so it teaches them to be 0.
+        looks: Further distances between frames and what their w's render, beside pixels'.
     """
     g_params, e_params = params
     w: Any = encoder.apply({"params": e_params}, reals)
     ws = broadcast_w(w, generator.num_ws)
-    again: Any = generator.apply({"params": g_params}, ws, noise, method="synthesize")
+    own = g_params if train_noise else without_noise_gradient(g_params)
+    again: Any = generator.apply({"params": own}, ws, noise, method="synthesize")
     drawn: Any = generator.apply({"params": g_params}, z, method="map")
     reconstruction = jnp.mean(picture_distances(again, reals, jnp.abs))
     unlike = energy_coefficient(drawn, w_queue)
     terms = {"inversion/reconstruction": reconstruction, "inversion/w_unlike": unlike}
-    return reconstruction + unlike, (terms, jnp.mean(drawn, axis=0))
+    lowered = reconstruction + unlike
+    for look in looks:
+        distance = jnp.mean(look.distances(again, reals))
+        terms[f"inversion/{look.name}"] = distance
+        lowered += look.weight * distance
+    return lowered, (terms, jnp.mean(drawn, axis=0))
+
+
+def without_noise_gradient(g_params: Any) -> Any:
+    """Return a generator's parameters, of which noise strengths have no gradient."""
+
+    def held(path: tuple[Any, ...], leaf: Array) -> Array:
+        return jax.lax.stop_gradient(leaf) if path[-1].key == "noise_strength" else leaf
+
+    return jax.tree_util.tree_map_with_path(held, g_params)
 
 
 def energy_coefficient(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, ""]:

@@ -1,6 +1,7 @@
 """Training from the first step to the last; the same call continues a run that broke off."""
 
 import contextlib
+import functools
 import pathlib
 import signal
 import threading
@@ -19,8 +20,10 @@ from gancmri_jax.model.model import Model
 from gancmri_jax.model.together import any_process, one_run_of_all
 from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.runs.writer import pin_config
-from gancmri_jax.training.config import check_config, schedule, steps_of
-from gancmri_jax.training.models import averaged_model, start_from
+from gancmri_jax.training.config import check_config, frozen_steps, schedule, steps_of
+from gancmri_jax.training.models import averaged_model, learned_by, start_from
+from gancmri_jax.training.perceptual import looks_of, with_fingerprint
+from gancmri_jax.training.phantoms import Phantoms, phantoms_a_batch
 from gancmri_jax.training.progress import Progress
 from gancmri_jax.training.sharding import (
     check_batch,
@@ -28,7 +31,7 @@ from gancmri_jax.training.sharding import (
     global_batch,
     replicated,
 )
-from gancmri_jax.training.state import init_state
+from gancmri_jax.training.state import TrainState, init_state, with_fresh_optimizers
 from gancmri_jax.training.step import Metrics, make_step, r1_gamma
 
 _VIDEOS = 100  # whose spacing and pace become the model's
@@ -65,13 +68,10 @@ def _train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool, new_dat
     mesh = data_mesh()
     check_batch(config.batch_size, config.accumulate, mesh)
     source, first = pathlib.Path(config.data), jax.process_index() == 0
-    data = frame_batches(
-        source,
-        "train",
-        config.batch_size,
-        config.seed,
-        process=(jax.process_index(), jax.process_count()),
-    )
+    process = (jax.process_index(), jax.process_count())
+    rendered = phantoms_a_batch(config, process[1])
+    recorded = config.batch_size - rendered * process[1]
+    data = frame_batches(source, "train", recorded, config.seed, process=process)
     size = next(data).shape[1]
     data.set_state({"next_index": 0})
     if size != config.resolution:
@@ -79,6 +79,8 @@ def _train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool, new_dat
             f"{config.data}: frames are {size}×{size}, the configuration's resolution is "
             f"{config.resolution}; prepare with --size {config.resolution}"
         )
+    config = with_fingerprint(config)
+    frozen = looks_of(config, replicated(mesh))
     state = init_state(config, mesh)
     origin = origin_of(config, source)
 
@@ -94,7 +96,14 @@ def _train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool, new_dat
         refused = InputError(f"{workdir}: cannot be written: {error}")
     if any_process(refused is not None):
         raise refused or InputError(f"{workdir}: the first process refused it")
-    step = make_step(config, mesh)
+    step = functools.partial(make_step(config, mesh), **({"looks": frozen} if frozen else {}))
+    phantoms = Phantoms(config, process) if rendered else None
+    thaw, with_learned = frozen_steps(config), learned_by(config)
+
+    def averaged(state: TrainState, done: int) -> Model:
+        model = averaged_model(state, config, origin)
+        return with_learned(model) if done <= thaw else model
+
     progress = Progress(config, workdir, source, tensorboard) if first else None
 
     with Checkpoints(workdir / "checkpoints") as checkpoints, Termination() as termination:
@@ -108,16 +117,15 @@ def _train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool, new_dat
         if progress:
             progress.start(done, total)
         if done >= total and progress:  # a finished run, called again, still leaves its model
-            progress.leave(averaged_model(state, config, origin))
+            progress.leave(averaged(state, done))
 
         ticks = Ticks(done)
         for index in range(done, total):
             # Step.
-            state, metrics = step(
-                state,
-                global_batch(next(data), mesh),
-                **schedule(config, index),
-            )
+            if index == thaw > 0:
+                state = with_fresh_optimizers(state, config, mesh)
+            batch = next(data) if phantoms is None else phantoms.mixed(next(data), index)
+            state, metrics = step(state, global_batch(batch, mesh), **schedule(config, index))
             ticks.add(metrics)
             done = index + 1
             tick = done % steps_of(config.kimg_per_tick, config) == 0
@@ -141,12 +149,12 @@ def _train(config: ConfigDict, workdir: pathlib.Path, tensorboard: bool, new_dat
             if last or snapshot:
                 checkpoints.save(state, data.get_state())
                 if progress:
-                    progress.snapshot(averaged_model(state, config, origin), done)
+                    progress.snapshot(averaged(state, done), done)
             if ending and done < total:
                 raise Terminated(done)
         if progress:
             progress.close()
-    return averaged_model(state, config, origin)
+    return averaged(state, done)
 
 
 def diverged(step: int, quantity: str, value: float, good: int | None, config: ConfigDict) -> str:

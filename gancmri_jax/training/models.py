@@ -1,8 +1,9 @@
 """Between a training state and a model file: what users get, and what training goes on from."""
 
+import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -21,6 +22,11 @@ from gancmri_jax.model.file import (
 )
 from gancmri_jax.model.model import Model
 from gancmri_jax.networks.generator import Generator, draw_noise
+from gancmri_jax.segmentation.beat import MOVING
+from gancmri_jax.training.config import frozen_steps, option
+from gancmri_jax.training.freezing import kept
+from gancmri_jax.training.growing import no_encoder, start_grown
+from gancmri_jax.training.growth import grown_motion, grown_rows
 from gancmri_jax.training.inversion import Inversion, draw_queue, encoder_network
 from gancmri_jax.training.sharding import on_host
 from gancmri_jax.training.state import TrainState, networks
@@ -30,19 +36,47 @@ _NOISE = 2**31  # of the seed's keys, the one of the constant noise: no step has
 
 
 def start_from(config: ConfigDict, state: TrainState) -> TrainState:
-    """Put a model file's networks into a fresh state, to fine-tune them.
+    """Put a model's networks into a fresh state, to fine-tune them, or grown, to go on finer.
+
+    What is frozen at first is the moving average of what was trained, which users see.
 
     Raises:
         InputError: The model's networks have other sizes than the configuration's.
     """
+    size = read_header(config.init_from).generator["resolution"]
+    if size < config.resolution:
+        state = start_grown(config, state)
+    else:
+        state = _start_equal(config, state)
+    if not frozen_steps(config):
+        return state
+    if config.freeze_below > size:
+        raise InputError(
+            f"config.freeze_below {config.freeze_below}: {config.init_from} makes images of "
+            f"{size}², so what is above has learned nothing yet; freeze {size} or below"
+        )
+    averages = jax.tree.map(jnp.copy, state.g_ema)
+    state = state.replace(g_params=kept(averages, state.g_params, config.freeze_below))
+    if (own := state.inversion) is not None:
+        averages = jax.tree.map(jnp.copy, own.ema)
+        own = own.replace(params=kept(averages, own.params, config.freeze_below))
+    return state.replace(inversion=own)
+
+
+def _start_equal(config: ConfigDict, state: TrainState) -> TrainState:
     model = load_model(config.init_from)
+    if model.resolution > config.resolution:
+        raise InputError(
+            f"{config.init_from}: makes images of {model.resolution}², and config.resolution is "
+            f"{config.resolution}; a model can grow, not shrink"
+        )
     # Copies: a step takes its state's buffers over, and each of them once.
     found = {name: jax.tree.map(jnp.copy, model.params) for name in ("g_params", "g_ema")}
     found["w_avg"] = jnp.copy(model.w_avg)
-    kept = load_training(config.init_from)
+    training = load_training(config.init_from)
     for name in ("g_params", "pl_mean", "ada_p"):
-        if name in kept:
-            found[name] = jax.tree.map(jnp.asarray, kept[name])
+        if name in training:
+            found[name] = jax.tree.map(jnp.asarray, training[name])
     if read_header(config.init_from).discriminator is not None:
         found["d_params"] = load_discriminator(config.init_from).params
     for name, tree in found.items():
@@ -53,11 +87,12 @@ def start_from(config: ConfigDict, state: TrainState) -> TrainState:
                 "resolution, channel_base, channel_max, mapping_layers, z_dim and w_dim as in "
                 "`gancmri info`"
             )
-    return state.replace(**found, inversion=_start_inversion(config, state.inversion, model, kept))
+    inversion = _start_inversion(config, state.inversion, model, training)
+    return state.replace(**found, inversion=inversion)
 
 
 def _start_inversion(
-    config: ConfigDict, own: Inversion | None, model: Model, kept: dict[str, Any]
+    config: ConfigDict, own: Inversion | None, model: Model, training: dict[str, Any]
 ) -> Inversion | None:
     """Take over a model's encoder, where one is to be trained on."""
     if own is None:
@@ -66,15 +101,37 @@ def _start_inversion(
     sizes = Encoder(encoder_network(config), None).sizes
     if model.encoder is not None and model.encoder.sizes == sizes:
         params, ema = (jax.tree.map(jnp.copy, model.encoder.params) for _ in range(2))
-        params = jax.tree.map(jnp.asarray, kept.get("encoder", params))
+        params = jax.tree.map(jnp.asarray, training.get("encoder", params))
         return own.replace(params=params, ema=ema, w_queue=queue)
     if config.inversion_kimg:
         return own.replace(w_queue=queue)
-    raise InputError(
-        f"{config.init_from}: has no encoder of the sizes {sizes} to train on; give "
-        "inversion_kimg too, for a new one to learn before the adversary, or set "
-        "inversion_learning_rate to None"
-    )
+    raise InputError(no_encoder(config, sizes))
+
+
+def learned_by(config: ConfigDict) -> Callable[[Model], Model]:
+    """Return what puts into a model the motion, directions and segmenter of the one it grew from.
+
+    They hold as long as the layers that they were learned on are frozen: W is the same, and rows
+    of W+ are repeated for layers that are new. Where nothing is frozen, or the file is gone, they
+    are left out.
+    """
+    if not frozen_steps(config):
+        return lambda model: model
+    try:
+        start = load_model(config.init_from)
+    except InputError:  # a resumed run no longer needs what it began from
+        return lambda model: model
+
+    def put(model: Model) -> Model:
+        rows = model.num_ws
+        return dataclasses.replace(
+            model,
+            motion=grown_motion(start.motion, rows),
+            directions={name: grown_rows(k, rows) for name, k in start.directions.items()},
+            segmenter=start.segmenter,
+        )
+
+    return put
 
 
 def averaged_model(state: TrainState, config: ConfigDict, origin: Mapping[str, Any]) -> Model:
@@ -91,6 +148,7 @@ def averaged_model(state: TrainState, config: ConfigDict, origin: Mapping[str, A
             "gancmri_jax": __version__,
             "hardware": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
             "trained_kimg": int(state.step) * config.batch_size / 1000,
+            **({"noise": MOVING} if option(config, "noise_by_adversary") else {}),
             **origin,
             "config": json.loads(config.to_json()),
         },

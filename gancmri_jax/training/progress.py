@@ -28,7 +28,9 @@ from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import LearnedMotion, Motion
 from gancmri_jax.runs.writer import MetricsFile, TensorBoard, save_grid
 from gancmri_jax.training.encoder import score
+from gancmri_jax.training.growth import grown_motion
 from gancmri_jax.training.leak import leak
+from gancmri_jax.training.state import networks
 
 Frames = UInt8[np.ndarray, "n h w"]
 
@@ -82,7 +84,9 @@ class Progress:
             self._tensorboard = TensorBoard(self._workdir / "tensorboard", done)
         with contextlib.suppress(InputError):  # a resumed run no longer needs what it began from
             if self._config.init_from:
-                self._motion = load_model(self._config.init_from).motion
+                start, rows = load_model(self._config.init_from), networks(self._config)[0].num_ws
+                if start.num_ws <= rows:
+                    self._motion = grown_motion(start.motion, rows)
         self._bar = tqdm(
             total=total * self._config.batch_size,
             initial=done * self._config.batch_size,

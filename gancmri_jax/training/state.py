@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from gancmri_jax.networks.discriminator import Discriminator
 from gancmri_jax.networks.generator import Generator
-from gancmri_jax.training.inversion import Inversion, init_inversion
+from gancmri_jax.training.inversion import Inversion, init_inversion, inversion_optimizer
 from gancmri_jax.training.sharding import data_mesh, replicated
 
 Params = Any
@@ -113,3 +113,27 @@ def _init_state(config: ConfigDict) -> TrainState:
         ada_signs=jnp.zeros(()),
         inversion=inversion,
     )
+
+
+def with_fresh_optimizers(
+    state: TrainState, config: ConfigDict, mesh: Mesh | None = None
+) -> TrainState:
+    """Return the state with optimisers as at the start, for when frozen layers begin to learn.
+
+    Adam corrects its moments by one count for all parameters. Moments that stood still are 0 at
+    a high count, which would make the first steps ten times as long.
+    """
+
+    def fresh(state: TrainState) -> TrainState:
+        g_optimizer, d_optimizer = optimizers(config)
+        inversion = state.inversion
+        if inversion is not None:
+            opt = inversion_optimizer(config).init((state.g_params, inversion.params))
+            inversion = inversion.replace(opt=opt)
+        return state.replace(
+            g_opt=g_optimizer.init(state.g_params),
+            d_opt=d_optimizer.init(state.d_params),
+            inversion=inversion,
+        )
+
+    return jax.jit(fresh, donate_argnums=0, out_shardings=replicated(mesh or data_mesh()))(state)

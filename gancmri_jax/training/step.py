@@ -19,7 +19,8 @@ from gancmri_jax.cine.preprocess import to_model_range
 from gancmri_jax.latents.truncation import broadcast_w, mix_styles
 from gancmri_jax.networks.generator import draw_noise
 from gancmri_jax.training.augmentation import augment, next_p
-from gancmri_jax.training.config import steps_of
+from gancmri_jax.training.config import option, steps_of
+from gancmri_jax.training.freezing import held, kept
 from gancmri_jax.training.inversion import (
     NUM_DRAWN,
     encoder_network,
@@ -32,6 +33,7 @@ from gancmri_jax.training.losses import (
     path_lengths,
     r1_squared_norms,
 )
+from gancmri_jax.training.perceptual import Look
 from gancmri_jax.training.sharding import data_mesh, replicated, split
 from gancmri_jax.training.state import TrainState, networks, optimizers
 
@@ -48,14 +50,19 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
 
     It is jitted. With `train_g=False` neither adversary nor path length changes the generator, with
     `train_d=False` the discriminator stays as it is; `invert` lowers the error of generator and
-    encoder.
-    `images` are uint8 [n h w 1]; the state is donated. Randomness depends on the configuration's
+    encoder. With `freeze=True` what the configuration's `freeze_below` names stays as it is.
+    `images` are uint8 [n h w 1]; the state is donated; `looks` are frozen networks that the
+    reconstruction is compared in, and stay. Randomness depends on the configuration's
     seed and on the step's number alone, not on how many devices the batch is split over.
     """
     mesh = mesh or data_mesh()
     generator, discriminator = networks(config)
     g_optimizer, d_optimizer = optimizers(config)
     remembered = jax.checkpoint if config.remat else lambda function: function
+    train_noise = not option(config, "noise_by_adversary")
+
+    def trained(params, freeze: bool):
+        return held(params, config.freeze_below) if freeze else params
 
     def spread(x: Array) -> Array:
         """Split an array over the devices along its first axis, where that comes out even."""
@@ -87,11 +94,12 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         ws = mix_styles(broadcast_w(w, num_ws), broadcast_w(other, num_ws), cutoff)
         return ws, jnp.mean(w, axis=0)
 
-    def generator_step(state: TrainState, key: PRNGKeyArray, batch: int):
+    def generator_step(state: TrainState, key: PRNGKeyArray, batch: int, freeze: bool):
         def part(key: PRNGKeyArray):
             ws_key, noise_key, ada_key = jax.random.split(key, 3)
 
             def loss(params):
+                params = trained(params, freeze)
                 ws, mean_w = draw_ws(params, ws_key, batch // config.accumulate)
                 fakes = synthesize(params, ws, noise_key)
                 logits = discriminate(state.d_params, fakes, ada_key, state.ada_p)
@@ -103,17 +111,18 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         gradients, value, mean_w = mean_over_parts(part, config.accumulate, key)
         state = state.replace(
             w_avg=optax.incremental_update(mean_w, state.w_avg, 1 - _W_AVG_DECAY),
-            **_update(g_optimizer, gradients, state, "g", config),
+            **_update(g_optimizer, gradients, state, "g", config, freeze),
         )
         return state, {"loss/g": value}
 
-    def path_length_step(state: TrainState, key: PRNGKeyArray, batch: int):
+    def path_length_step(state: TrainState, key: PRNGKeyArray, batch: int, freeze: bool):
         num = max(batch // 2 // config.accumulate, 1)  # path lengths take half a batch
 
         def part(key: PRNGKeyArray):
             ws_key, noise_key, y_key = jax.random.split(key, 3)
 
             def loss(params):
+                params = trained(params, freeze)
                 ws, _ = draw_ws(params, ws_key, num)
                 size = (num, config.resolution, config.resolution, 1)
                 y = spread(jax.random.normal(y_key, size))
@@ -129,11 +138,13 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
 
         gradients, penalty, pl_mean = mean_over_parts(part, config.accumulate, key)
         state = state.replace(
-            pl_mean=pl_mean, **_update(g_optimizer, gradients, state, "g", config)
+            pl_mean=pl_mean, **_update(g_optimizer, gradients, state, "g", config, freeze)
         )
         return state, {"reg/pl_penalty": penalty, "reg/pl_mean": pl_mean}
 
-    def inversion_step(state: TrainState, key: PRNGKeyArray, images):
+    def inversion_step(
+        state: TrainState, key: PRNGKeyArray, images, freeze: bool, looks: tuple[Look, ...]
+    ):
         before = state.inversion
         assert before is not None
         encoder, optimizer = encoder_network(config), inversion_optimizer(config)
@@ -151,24 +162,31 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
             noise = jax.tree.map(spread, draw_noise(noise_key, config.resolution, len(reals)))
 
             def loss(params):
-                return inversion_loss(generator, encoder, params, reals, w_queue, z, noise)
+                own = trained(params, freeze)
+                return inversion_loss(
+                    generator, encoder, own, reals, w_queue, z, noise, train_noise, looks
+                )
 
             return jax.grad(loss, has_aux=True)(params)
 
         gradients, (terms, mean_w) = mean_over_parts(part, config.accumulate, key, images)
         updates, opt = optimizer.update(gradients, before.opt, params)
         updates = annealed(updates, state.step, config)
-        g_params, e_params = optax.apply_updates(params, updates)
+        after = optax.apply_updates(params, updates)
+        if freeze:
+            after, opt = kept((params, before.opt), (after, opt), config.freeze_below)
+        g_params, e_params = after
         inversion = before.replace(params=e_params, opt=opt, w_queue=w_queue)
         return state.replace(g_params=g_params, inversion=inversion), terms, mean_w
 
-    def discriminator_step(state: TrainState, key: PRNGKeyArray, images):
+    def discriminator_step(state: TrainState, key: PRNGKeyArray, images, freeze: bool):
         def part(key: PRNGKeyArray, reals):
             ws_key, noise_key, real_key, fake_key = jax.random.split(key, 4)
             ws, _ = draw_ws(state.g_params, ws_key, len(reals))
             fakes = synthesize(state.g_params, ws, noise_key)
 
             def loss(params):
+                params = trained(params, freeze)
                 real = discriminate(params, reals, real_key, state.ada_p)
                 fake = discriminate(params, fakes, fake_key, state.ada_p)
                 return discriminator_loss(real, fake), (real, fake)
@@ -185,11 +203,13 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
             return gradients, metrics
 
         gradients, metrics = mean_over_parts(part, config.accumulate, key, images)
-        return state.replace(**_update(d_optimizer, gradients, state, "d", config)), metrics
+        changes = _update(d_optimizer, gradients, state, "d", config, freeze)
+        return state.replace(**changes), metrics
 
-    def r1_step(state: TrainState, key: PRNGKeyArray, images):
+    def r1_step(state: TrainState, key: PRNGKeyArray, images, freeze: bool):
         def part(key: PRNGKeyArray, reals):
             def loss(params):
+                params = trained(params, freeze)
                 logits = remembered(lambda x: discriminate(params, x, key, state.ada_p))
                 penalty = r1_gamma(config) / 2 * jnp.mean(r1_squared_norms(logits, reals))
                 return config.d_reg_interval * penalty, penalty
@@ -198,7 +218,7 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
             return gradients, penalty
 
         gradients, penalty = mean_over_parts(part, config.accumulate, key, images)
-        state = state.replace(**_update(d_optimizer, gradients, state, "d", config))
+        state = state.replace(**_update(d_optimizer, gradients, state, "d", config, freeze))
         return state, {"reg/r1_penalty": penalty}
 
     def step(
@@ -210,6 +230,8 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         train_g: bool = True,
         train_d: bool = True,
         invert: bool = False,
+        freeze: bool = False,
+        looks: tuple[Look, ...] = (),
     ) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
         g_key, pl_key, d_key, r1_key = jax.random.split(key, 4)
@@ -218,21 +240,21 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
         reals = spread(to_model_range(images))
         metrics: Metrics = {}
         if train_g:
-            state, metrics = generator_step(state, g_key, batch)
+            state, metrics = generator_step(state, g_key, batch, freeze)
         if regularize_g:
-            state, regularized = path_length_step(state, pl_key, batch)
+            state, regularized = path_length_step(state, pl_key, batch, freeze)
             metrics |= regularized
         if invert:
-            state, terms, mean_w = inversion_step(state, inversion_key, reals)
+            state, terms, mean_w = inversion_step(state, inversion_key, reals, freeze, looks)
             metrics |= terms
             if not train_g:  # whose step moves it otherwise
                 w_avg = optax.incremental_update(mean_w, state.w_avg, 1 - _W_AVG_DECAY)
                 state = state.replace(w_avg=w_avg)
         if train_d:
-            state, from_d = discriminator_step(state, d_key, reals)
+            state, from_d = discriminator_step(state, d_key, reals, freeze)
             metrics |= from_d
         if regularize_d:
-            state, regularized = r1_step(state, r1_key, reals)
+            state, regularized = r1_step(state, r1_key, reals, freeze)
             metrics |= regularized
         if train_d and config.ada_target is not None:
             state = _adapt(state, metrics["logits/real_sign"], config, batch)
@@ -241,7 +263,7 @@ def make_step(config: ConfigDict, mesh: Mesh | None = None) -> Step:
 
     return jax.jit(
         step,
-        static_argnames=("regularize_g", "regularize_d", "train_g", "train_d", "invert"),
+        static_argnames=("regularize_g", "regularize_d", "train_g", "train_d", "invert", "freeze"),
         donate_argnums=0,
         out_shardings=replicated(mesh),
     )
@@ -326,12 +348,15 @@ def _update(
     state: TrainState,
     network: str,
     config: ConfigDict,
+    freeze: bool,
 ) -> dict[str, Any]:
     """Return the fields of the state that one optimiser step on a network changes."""
-    params = getattr(state, f"{network}_params")
-    updates, opt = optimizer.update(gradients, getattr(state, f"{network}_opt"), params)
+    before = [getattr(state, f"{network}_{part}") for part in ("params", "opt")]
+    updates, opt = optimizer.update(gradients, before[1], before[0])
     updates = annealed(updates, state.step, config)
-    return {f"{network}_params": optax.apply_updates(params, updates), f"{network}_opt": opt}
+    after = [optax.apply_updates(before[0], updates), opt]
+    params, opt = kept(before, after, config.freeze_below) if freeze else after
+    return {f"{network}_params": params, f"{network}_opt": opt}
 
 
 def _average(state: TrainState, config: ConfigDict, batch: int) -> TrainState:
