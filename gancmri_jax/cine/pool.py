@@ -1,4 +1,4 @@
-"""Subjects staged by several processes at once, each as soon as one is free."""
+"""Subjects staged by several processes or machines at once, each as soon as one is free."""
 
 import concurrent.futures
 import contextlib
@@ -9,7 +9,9 @@ from collections.abc import Callable, Generator, Sequence
 
 from gancmri_jax.cine.not_taken import NotTaken, Remark
 from gancmri_jax.cine.refusal import Refusal
-from gancmri_jax.cine.staging import Staged, Task, read_staged, stage
+from gancmri_jax.cine.staging import Staged, Task, read_staged, stage, stage_refusal
+from gancmri_jax.cluster.client import ClusterError, WorkersDiedError, do_all
+from gancmri_jax.cluster.parts import arrived
 from gancmri_jax.errors import InputError
 
 FEW_SUBJECTS = 32  # below, starting processes takes longer than they save
@@ -26,6 +28,7 @@ def stage_all(
     on_refusal: Callable[[Refusal], None],
     on_subject: Callable[[int, int], None],
     on_extra: Callable[[NotTaken | Remark], None],
+    scheduler: str | None = None,
 ) -> tuple[list[Staged], list[tuple[str, Refusal]], list[NotTaken]]:
     """Stage what is not staged yet; return all cines, all refusals with their subjects' names, and
     what was not taken.
@@ -36,9 +39,11 @@ def stage_all(
         on_refusal: Is told of each refusal.
         on_subject: Is told how many subjects of how many are done.
         on_extra: Is told what was not taken, and how cines were chosen and timed.
+        scheduler: Of the Dask cluster whose workers stage, in place of `workers` (`do_all`).
 
     Raises:
         ProcessKilledError: Somebody killed a process; what is staged stays.
+        ClusterError: The cluster cannot be used; what is staged stays.
     """
     waiting = [task for task in tasks if not task.path.is_file()]
     done = len(tasks) - len(waiting)
@@ -56,7 +61,8 @@ def stage_all(
 
     for path in (task.path for task in tasks if task.path.is_file()):
         tell(path)
-    with contextlib.closing(_stage(waiting, workers)) as paths:
+    staging = _stage(waiting, workers) if scheduler is None else _hand_out(waiting, scheduler)
+    with contextlib.closing(staging) as paths:
         for path in paths:
             done += 1
             tell(path)
@@ -93,3 +99,21 @@ def _stage(tasks: Sequence[Task], workers: int | None) -> Generator[pathlib.Path
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _hand_out(tasks: Sequence[Task], scheduler: str) -> Generator[pathlib.Path]:
+    """Let a cluster's workers stage; a subject that ends its workers is refused."""
+    if not tasks:
+        return
+    with contextlib.closing(do_all(scheduler, "prepare", stage, tasks, tasks[0].folder)) as done:
+        for index, error in done:
+            if isinstance(error, WorkersDiedError):
+                stage_refusal(tasks[index], str(error))
+            elif error is not None:
+                raise error
+            elif not arrived(tasks[index].path):
+                raise ClusterError(
+                    f"{tasks[index].path.name}: was staged and is not here; run the same command "
+                    "again"
+                )
+            yield tasks[index].path

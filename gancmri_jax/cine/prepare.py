@@ -45,6 +45,7 @@ from gancmri_jax.cine.subjects import (
     study_phenotypes,
     unused_files,
 )
+from gancmri_jax.cluster.client import ClusterError, check_scheduler
 from gancmri_jax.errors import InputError
 from gancmri_jax.lock import one_run
 from gancmri_jax.version import __version__
@@ -87,6 +88,7 @@ def prepare(
     on_subject: Callable[[int, int], None] = lambda done, total: None,
     on_extra: Callable[[Extra], None] = ignore,
     workers: int | None = 1,
+    scheduler: str | None = None,
 ) -> Card:
     """Write records of all cines under a path; do nothing where they are there already.
 
@@ -100,6 +102,8 @@ def prepare(
         on_extra: Is told what was not taken, and how cines were chosen and timed.
         workers: Processes that read; None chooses by the number of subjects. More than one need a
             main module that can be imported, as all that `multiprocessing` spawns.
+        scheduler: The Dask cluster whose workers read, in place of `workers`: an address, a
+            scheduler file, or `local:N`. All machines must share `source` and `out`.
 
     Returns:
         The card that lies beside the records as `prepare.json`: options, counts of subjects,
@@ -108,6 +112,8 @@ def prepare(
     Raises:
         InputError: Nothing can be read, or `out` holds something else or is being made.
     """
+    if scheduler is not None:
+        check_scheduler(scheduler)
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{out}: lies inside the input; write the records somewhere else")
     subjects = list_subjects(source)
@@ -123,7 +129,17 @@ def prepare(
         if earlier := _earlier(out, card):  # another run has just finished
             return earlier
         return _prepare(
-            source, out, options, subjects, key, card, on_refusal, on_subject, on_extra, workers
+            source,
+            out,
+            options,
+            subjects,
+            key,
+            card,
+            on_refusal,
+            on_subject,
+            on_extra,
+            workers,
+            scheduler,
         )
 
 
@@ -138,6 +154,7 @@ def _prepare(
     on_subject: Callable[[int, int], None],
     on_extra: Callable[[Extra], None],
     workers: int | None,
+    scheduler: str | None,
 ) -> Card:
     """Do what `prepare` says, of subjects whose names are hashed with a key or kept."""
     naming = Naming(source, subjects, options.keep_ids)
@@ -164,6 +181,7 @@ def _prepare(
             lambda refusal: on_refusal(naming.refusal(refusal)),
             on_subject,
             lambda extra: on_extra(naming.extra(extra)),
+            scheduler,
         )
         if not staged:
             raise InputError(f"{naming.path(source)}: nothing in it can be read")
@@ -203,7 +221,9 @@ def _prepare(
         raise InputError(
             f"{out}: cannot be written ({error.strerror or type(error).__name__})"
         ) from error
-    except ProcessKilledError:  # what is staged is sound
+    except (ProcessKilledError, ClusterError):  # what is staged is sound
+        if not any(task.path.is_file() for task in tasks):
+            shutil.rmtree(part, ignore_errors=True)
         raise
     except InputError:
         shutil.rmtree(part, ignore_errors=True)

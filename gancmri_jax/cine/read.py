@@ -84,7 +84,7 @@ def read_model_cines(
         InputError: Nothing can be read, or records have another size.
     """
     if is_records(path):
-        records = _open_records(path, options, split, most)
+        records = open_records(path, options, split, most)
         if records[0].pixels.shape[1:] != (size, size):
             raise InputError(
                 f"{path}: holds frames of {records[0].pixels.shape[1:]}, the model takes "
@@ -117,7 +117,7 @@ def _each(
 ) -> Iterator[tuple[pathlib.Path, Cine]]:
     """Yield each cine with its place, as messages may show it."""
     if is_records(path):
-        yield from ((path, cine) for cine in _open_records(path, options, split))
+        yield from ((path, cine) for cine in open_records(path, options, split))
         return
     subjects = list_subjects(path)
     naming = Naming(path, subjects, keep_ids)
@@ -149,9 +149,10 @@ def tell_mismatch(table: PhenotypeTable, matched: Matched, naming: Naming, keep_
     return mismatch(matched, rows, subjects)
 
 
-def _open_records(
+def open_records(
     path: pathlib.Path, options: ReadOptions | None, split: str | None, most: int | None = None
 ) -> Records:
+    """Open records, all splits or one; refuse options that come too late for them."""
     if options not in (None, ReadOptions()):
         raise InputError(
             f"{path}: holds records, which --slice, --mask-box, --spacing-mm, --series and "

@@ -96,8 +96,18 @@ def stage(task: Task) -> pathlib.Path:
         arrays[f"likeness_{len(staged)}"] = likeness(cine.pixels)
         fields = {k: v for k, v in vars(cine).items() if k != "pixels"}
         staged.append((fields, summarise(source, cine.pixels)))
-    said = json.dumps({"staged": staged, "refused": refused, "not_taken": not_taken})
-    arrays["said"] = np.frombuffer(said.encode(), np.uint8)
+    said = {"staged": staged, "refused": refused, "not_taken": not_taken}
+    return _write(task, said, arrays)
+
+
+def stage_refusal(task: Task, reason: str) -> pathlib.Path:
+    """Leave a subject's file that holds no cine, and why."""
+    refused = [(str(task.subject.path), reason)]
+    return _write(task, {"staged": [], "refused": refused, "not_taken": []}, {})
+
+
+def _write(task: Task, said: dict[str, Any], arrays: dict[str, np.ndarray]) -> pathlib.Path:
+    arrays["said"] = np.frombuffer(json.dumps(said).encode(), np.uint8)
     with atomic_write(task.path) as part, part.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     return task.path

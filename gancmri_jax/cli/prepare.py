@@ -2,7 +2,6 @@
 
 import pathlib
 import sys
-from collections.abc import Callable
 
 import click
 from tqdm import tqdm
@@ -12,8 +11,8 @@ from gancmri_jax.cine.prepare import Options, prepare
 from gancmri_jax.cine.read import insist
 from gancmri_jax.cine.refusal import Refusal
 from gancmri_jax.cine.split import FEWEST_SUBJECTS, SPLITS
-from gancmri_jax.cli.reading import Extras, reads_cines
-from gancmri_jax.cli.writing import JSON, Answer
+from gancmri_jax.cli.reading import SCHEDULER, Extras, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer, advance
 
 
 @click.command("prepare")
@@ -55,6 +54,7 @@ from gancmri_jax.cli.writing import JSON, Answer
     type=click.IntRange(1),
     help="Number of processes that read files.  [default: chosen by the number of subjects]",
 )
+@SCHEDULER
 @click.option(
     "--strict",
     is_flag=True,
@@ -72,6 +72,7 @@ def command(
     keep_ids: bool,
     reading: ReadOptions,
     workers: int | None,
+    scheduler: str | None,
     strict: bool,
     report: pathlib.Path | None,
 ) -> None:
@@ -86,6 +87,8 @@ def command(
     command again.
     """
     answer = Answer(report)
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--workers is for one machine; remove it or --scheduler")
     if audited is not None:
         if out is not None:
             raise click.UsageError("--audit writes no records; remove --out")
@@ -120,9 +123,10 @@ def command(
                 out,
                 options,
                 on_refusal=insist if strict else tell,
-                on_subject=_advance(bar),
+                on_subject=advance(bar),
                 on_extra=extras,
                 workers=workers,
+                scheduler=scheduler,
             )
         finally:
             extras.sum_up()
@@ -143,7 +147,7 @@ def _audit(folder: pathlib.Path, source: pathlib.Path, answer: Answer) -> None:
     from gancmri_jax.privacy.audit import audit
 
     with tqdm(disable=None) as bar:
-        result = audit(folder, source, _advance(bar))
+        result = audit(folder, source, advance(bar))
     for finding in result.findings:
         answer.say(finding)
     for piece in result.not_searched:
@@ -164,11 +168,3 @@ def _audit(folder: pathlib.Path, source: pathlib.Path, answer: Answer) -> None:
     )
     if result.findings or result.not_searched:
         sys.exit(1)
-
-
-def _advance(bar: tqdm) -> Callable[[int, int], None]:
-    def advance(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    return advance

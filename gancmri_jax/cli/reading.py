@@ -76,6 +76,22 @@ OPTIONS = (
 )
 
 
+def _cluster(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        from gancmri_jax.cluster.client import check_scheduler
+
+        check_scheduler(value)
+    return value
+
+
+SCHEDULER = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    callback=_cluster,
+    help="Dask scheduler whose workers do the work, a subject at a time: its address, its "
+    "scheduler file, or local:N for N processes of this machine. See docs/clusters.md.",
+)
+
 _SPLIT = functools.partial(
     click.option,
     "--split",

@@ -2,14 +2,15 @@
 
 import math
 import pathlib
+import sys
 from typing import Literal
 
 import click
 from tqdm import tqdm
 
 from gancmri_jax.cine.layouts.found import ReadOptions
-from gancmri_jax.cli.reading import Extras, reads_cines
-from gancmri_jax.cli.writing import JSON, Answer
+from gancmri_jax.cli.reading import SCHEDULER, Extras, reads_cines
+from gancmri_jax.cli.writing import JSON, Answer, advance
 
 
 @click.command("segment")
@@ -48,6 +49,7 @@ from gancmri_jax.cli.writing import JSON, Answer
     is_flag=True,
     help="Include cines whose segmentation is flagged in means and scores.",
 )
+@SCHEDULER
 @click.option(
     "--out",
     required=True,
@@ -64,6 +66,7 @@ def command(
     papillary: Literal["pool", "wall"],
     intervals: bool,
     keep_flagged: bool,
+    scheduler: str | None,
     out: pathlib.Path,
     report: pathlib.Path | None,
 ) -> None:
@@ -84,7 +87,12 @@ def command(
     With --truth, masks are matched with cines by the subject's name. Structures that no mask has,
     such as atria in M&Ms-2, are not scored. Printed means leave flagged cines out; scores.csv has
     all cines.
+
+    With --scheduler, what is finished is kept: to resume after an interruption, run the same
+    command again.
     """
+    if scheduler is not None and truth is not None:
+        raise click.UsageError("--truth is for one machine; remove it or --scheduler")
     import dataclasses
 
     from gancmri_jax.cine.read import input_path, read_cines
@@ -94,55 +102,93 @@ def command(
     from gancmri_jax.errors import InputError
     from gancmri_jax.model.file import load_segmenter_of
     from gancmri_jax.physiology.outputs import segment_cine, unique_names, write_findings
+    from gancmri_jax.physiology.over_cluster import segment_over_cluster
     from gancmri_jax.physiology.phenotypes import Findings, describe, describe_means
     from gancmri_jax.physiology.truth import Scored, read_truth, report_scores, score_cine
     from gancmri_jax.segmentation.scale import HEART_SPREAD
 
+    def echo(line: str) -> None:
+        tqdm.write(line, file=sys.stderr)  # above the progress bar
+
     def say(refusal: Refusal) -> None:
-        click.echo(str(refusal), err=True)
+        echo(str(refusal))
 
     answer = Answer(report)
     segmenter = load_segmenter_of(name)
-    extras = Extras()
-    try:
-        cines = read_cines(source, say, reading, on_extra=extras, keep_ids=keep_ids or bool(truth))
-    finally:
-        extras.sum_up()
-    names = unique_names(cines)
-    truths = {}
-    if truth:
-        truths = read_truth(
-            truth,
-            dict(zip(names, cines, strict=True)),
-            lambda name: click.echo(f"{name}: has no mask in {truth}; not scored", err=True),
-        )
-        cines = [dataclasses.replace(cine, es_frame=None) for cine in cines]
-    elif not (keep_ids or is_records(source)):
-        key = subject_key()
-        cines = [
-            dataclasses.replace(cine, subject=hash_subject(cine.subject, key)) for cine in cines
-        ]
-        names = unique_names(cines)
-
     findings: dict[str, Findings] = {}
     scores: dict[str, Scored] = {}
-    for stem, cine in zip(names, tqdm(cines, unit=" cines", desc="segment"), strict=True):
-        try:
-            segmentation, found = segment_cine(segmenter, cine, out / stem, papillary, intervals)
-        except InputError as error:
-            click.echo(f"{error}; skipped", err=True)
-            continue
+
+    def tell(stem: str, found: Findings, spacing_known: bool) -> None:
         findings[stem] = found
         notes = [describe(found)]
-        if math.isnan(cine.spacing_mm[0]):
+        if not spacing_known:
             notes.append("spacing unknown, so areas are left empty and no NIfTI is written")
             if found.estimated_mm is not None:
                 notes.append(
                     f"its heart's size suggests {found.estimated_mm:.2f} mm ± {HEART_SPREAD:.0%}"
                 )
         answer.say(f"{stem}: {'; '.join(notes)}")
-        if stem in truths:
-            scores[stem] = score_cine(truths[stem], segmentation, found, cine.spacing_mm)
+
+    def skip(error: object) -> None:
+        echo(f"{error}; skipped")
+
+    extras = Extras(echo)
+    if scheduler is not None:
+        try:
+            with tqdm(unit=" subjects", desc="segment") as bar:
+                segmented = segment_over_cluster(
+                    scheduler,
+                    segmenter,
+                    source,
+                    out,
+                    reading,
+                    keep_ids=keep_ids,
+                    papillary=papillary,
+                    intervals=intervals,
+                    on_refusal=say,
+                    on_extra=extras,
+                    on_task=advance(bar),
+                )
+        finally:
+            extras.sum_up()
+        for stem, result in segmented.items():
+            if isinstance(result.findings, str):
+                skip(result.findings)
+            else:
+                tell(stem, result.findings, result.spacing_known)
+    else:
+        try:
+            cines = read_cines(
+                source, say, reading, on_extra=extras, keep_ids=keep_ids or bool(truth)
+            )
+        finally:
+            extras.sum_up()
+        names = unique_names(cines)
+        truths = {}
+        if truth:
+            truths = read_truth(
+                truth,
+                dict(zip(names, cines, strict=True)),
+                lambda name: click.echo(f"{name}: has no mask in {truth}; not scored", err=True),
+            )
+            cines = [dataclasses.replace(cine, es_frame=None) for cine in cines]
+        elif not (keep_ids or is_records(source)):
+            key = subject_key()
+            cines = [
+                dataclasses.replace(cine, subject=hash_subject(cine.subject, key)) for cine in cines
+            ]
+            names = unique_names(cines)
+        for stem, cine in zip(names, tqdm(cines, unit=" cines", desc="segment"), strict=True):
+            try:
+                segmentation, found = segment_cine(
+                    segmenter, cine, out / stem, papillary, intervals
+                )
+            except InputError as error:
+                skip(error)
+                continue
+            tell(stem, found, not math.isnan(cine.spacing_mm[0]))
+            if stem in truths:
+                scores[stem] = score_cine(truths[stem], segmentation, found, cine.spacing_mm)
     if not findings:
         raise InputError(f"{input_path(source, keep_ids)}: no cine could be segmented")
     write_findings(out, findings, segmenter, papillary)

@@ -95,3 +95,13 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     """Write numbers as a JSON file, whole or not at all."""
     with atomic_write(path) as part:
         part.write_text(json.dumps(_without_nan(value), indent=2) + "\n")
+
+
+def advance(bar: tqdm) -> Callable[[int, int], None]:
+    """Return what moves a bar to so many done, of so many."""
+
+    def move(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return move

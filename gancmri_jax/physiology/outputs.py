@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,11 +31,18 @@ BEAT_MS = 1000.0  # how long a beat is shown whose timing is unknown
 
 def unique_names(cines: Sequence[Cine]) -> list[str]:
     """Name each cine by its subject, and by its place among that subject's where it has several."""
-    subjects = [cine.subject for cine in cines]
-    return [
-        name if subjects.count(name) == 1 else f"{name}-{subjects[:index].count(name) + 1}"
-        for index, name in enumerate(subjects)
-    ]
+    return numbered([cine.subject for cine in cines])
+
+
+def numbered(subjects: Sequence[str]) -> list[str]:
+    """Return names of which those that stand several times are numbered."""
+    counts = Counter(subjects)
+    seen: Counter[str] = Counter()
+    names = []
+    for name in subjects:
+        seen[name] += 1
+        names.append(name if counts[name] == 1 else f"{name}-{seen[name]}")
+    return names
 
 
 def segment_cine(
