@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from tests.annotations import check_annotations
-from tests.compiling import quickly_compiled
+from tests.compiling import xla_flags
 
 if not os.environ.get("UNCHECKED_ANNOTATIONS"):  # set by `make test-slow`
     check_annotations()  # of what is imported from here on: fixtures import the package as they run
@@ -17,6 +17,9 @@ if not os.environ.get("UNCHECKED_ANNOTATIONS"):  # set by `make test-slow`
 pytest_plugins = ["tests.browser"]
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Before the first program: XLA reads it once. It is a part of the keys of compiled programs too.
+os.environ["XLA_FLAGS"] = xla_flags(os.environ.get("XLA_FLAGS", ""))
 
 # As good as JAX's default generator, and compiled in less than half of the time.
 RANDOM_BITS = "philox2x32"
@@ -42,28 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, value in options.items():
         os.environ[name.upper()] = str(value)
         jax.config.update(name, value)
-
-
-# Files that compile much and run little, and compare what they compile with itself or by hand.
-QUICKLY_COMPILED = (
-    "test_chain",
-    "test_cli_benchmark",
-    "test_experiments_reproduce",
-    "test_experiments_run",
-    "test_segmentation_finetuning",
-    "test_segmentation_training",
-    "test_training_encoder",
-    "test_training_inversion",
-    "test_training_loop",
-    "test_training_resume",
-    "test_training_step",
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_optimisations(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Compile with few optimisations in the files of `QUICKLY_COMPILED`."""
-    yield from quickly_compiled() if request.path.stem in QUICKLY_COMPILED else iter([None])
 
 
 @pytest.fixture

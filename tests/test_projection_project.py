@@ -16,7 +16,7 @@ from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.projection.project import project, project_beats
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.start import start_provenance, w_statistics
-from tests.compiling import environment_compiling_quickly
+from tests.compiling import environment_of_hosts
 from tests.tiny import tiny_model
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -266,7 +266,7 @@ def test_devices_share_a_batch_and_find_the_same():
         env={
             **os.environ,
             "JAX_PLATFORMS": "cpu",
-            **environment_compiling_quickly("--xla_force_host_platform_device_count=8"),
+            **environment_of_hosts("--xla_force_host_platform_device_count=8"),
         },
         capture_output=True,
         text=True,

@@ -20,7 +20,7 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import write_records
 from gancmri_jax.runs.checkpoint import Checkpoints
 from gancmri_jax.training.state import init_state
-from tests.compiling import environment_compiling_quickly
+from tests.compiling import environment_of_hosts
 from tests.tiny import tiny_config
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def start(records, workdir, programs, **changes):
         cwd=ROOT,
         env={
             **os.environ,
-            **environment_compiling_quickly(),
+            **environment_of_hosts(),
             "JAX_PLATFORMS": "cpu",
             COMPILED_VARIABLE: str(programs),
         },

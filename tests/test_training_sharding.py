@@ -12,7 +12,7 @@ from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.records import write_records
 from gancmri_jax.errors import InputError
 from gancmri_jax.training.sharding import check_batch, data_mesh
-from tests.compiling import environment_compiling_quickly
+from tests.compiling import environment_of_hosts
 from tests.tiny import tiny_config
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def run(*arguments, flags=""):
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment_compiling_quickly(flags)},
+        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment_of_hosts(flags)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

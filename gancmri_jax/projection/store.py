@@ -16,6 +16,7 @@ video and all rows of `ws` in float32, are read and gone on with as they are.
 
 import contextlib
 import dataclasses
+import operator
 import os
 import pathlib
 import secrets
@@ -353,7 +354,7 @@ def read_noise(path: pathlib.Path, video: SupportsIndex) -> list[Float[np.ndarra
     The list is empty where the store keeps none.
     """
     group = _open(path)
-    row = _done(path, group)[[video]]
+    row = _done(path, group)[[operator.index(video)]]
     names = sorted(name for name in group.array_keys() if name.startswith("noise_"))
     found = _rows_of(path, group, row, names)
     levels = [found[name][0].astype(np.float32) for name in names]
