@@ -8,7 +8,9 @@ from click.testing import CliRunner
 
 from gancmri_jax.cine.read import read_cines
 from gancmri_jax.cli.main import gancmri
+from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import load_model, save_model
+from gancmri_jax.physiology import guidance
 from gancmri_jax.physiology.guidance import TOLERANCE
 from tests.tiny import tiny_model
 
@@ -59,6 +61,27 @@ def test_millimetres_are_not_made_up(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_prompt_says_what_it_understood_and_moves_hearts(tmp_path, monkeypatch):
+    def solve_prompt(model, ws, prompt):
+        asked.append(prompt.targets[0].name)
+        return guidance.Solution(ws, {"lv_area": 0.5}, {"lv_area_ed_cm2": 38.5})
+
+    asked = []
+    monkeypatch.setattr(guidance, "solve_prompt", solve_prompt)
+    result = synthesize(tmp_path / "out", "--prompt", "mildly dilated LV", "--format", "png")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "understood: LV 37 to 40 cm² (mildly dilated lv)"
+    assert lines[1] == "heart 3: lv_area_ed_cm2 38.5 at ED, moved by lv_area +0.50"
+    assert asked == ["lv_area_ed_cm2"]
+
+
+def test_what_follows_is_said_before_a_prompt_is_refused(tmp_path):
+    result = synthesize(tmp_path / "out", "--prompt", "EF 70")
+    assert result.stdout.splitlines()[:2] == ["understood: EF 70 %", "follows: FAC about 50.5 %"]
+    assert isinstance(result.exception, InputError)
+
+
 def test_a_heart_is_made_to_measure(tmp_path):
     result = synthesize(tmp_path / "out", "--target", "lv_area_ed_cm2=26", "--format", "png")
     assert result.exit_code == 0, result.output
@@ -78,6 +101,12 @@ def test_a_heart_is_made_to_measure(tmp_path):
         ),
         (("--target", "ef_percent=60"), "ef_percent cannot be a target; what is measured is lv_"),
         (("--target", "lv_area_ed_cm2"), r"not of the form lv_area_ed_cm2=28"),
+        (
+            ("--prompt", "hypertrophic, EF 70"),
+            r"wall 11 to 20 mm, EF 70 % cannot be reached yet; what can is LV area at ED and",
+        ),
+        (("--prompt", "dilatted LV"), "'dilatted' is not known; did you mean dilated"),
+        (("--prompt", "LV 28 cm2", "--target", "lv_area_ed_cm2=28"), "give one of them"),
         (("--motion", "zigzag"), "unknown motion zigzag. Motions are frame-to-frame, ed-to-es, "),
         (("--motion", "mean", "--components", "3"), "--components needs --motion pca_residual"),
     ],

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from gancmri_jax.cli.info import command
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.digests import with_digests
-from gancmri_jax.model.file import load_model, load_segmenter_of, save_model
+from gancmri_jax.model.file import SHIPPED_SEGMENTERS, load_model, load_segmenter_of, save_model
 from gancmri_jax.model.segmenter import FILE, load_segmenter, save_segmenter
 from tests.tiny import tiny_model
 from tests.tiny_segmenter import tiny_segmenter
@@ -132,3 +132,8 @@ def test_other_files_are_no_segmenters(path, tmp_path):
         load_segmenter(tmp_path / "nothing")
     with pytest.raises(InputError, match="cannot be written"):
         save_segmenter(tiny_segmenter(), tmp_path / "none" / FILE)
+
+
+@pytest.mark.parametrize("name", SHIPPED_SEGMENTERS)
+def test_shipped_ones_are_at_hand_by_their_fingerprints(name):
+    assert load_segmenter_of(name).fingerprint == name

@@ -8,8 +8,16 @@ from gancmri_jax.model.file import load_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.physiology import guidance
-from gancmri_jax.physiology.guidance import TOLERANCE, Solution, measure_hearts, solve
+from gancmri_jax.physiology.guidance import (
+    TOLERANCE,
+    Solution,
+    Unreachable,
+    measure_hearts,
+    solve,
+    solve_prompt,
+)
 from gancmri_jax.physiology.phenotypes import measure
+from gancmri_jax.physiology.prompt import read_prompt
 from gancmri_jax.segmentation.segment import segment
 from gancmri_jax.video.render import render_uint8
 from tests.tiny_segmenter import bright_segmenter
@@ -121,6 +129,38 @@ def test_a_heart_without_a_ventricle_is_refused():
     for targets in ({"lv_area_ed_cm2": 20.0}, {"lv_area_ed_cm2": 20.0, "sphericity_index": 0.6}):
         with pytest.raises(InputError, match="no left ventricle is found"):
             solve(model, heart(), targets)
+
+
+def test_a_prompt_moves_a_heart():
+    start = measure_hearts(Discs(), heart()[None])["lv_area_ed_cm2"][0]
+    for words, target in (("LV 10 % larger", 1.1 * start), ("LV area 20 cm2", 20.0)):
+        reached = solve_prompt(Discs(), heart(), read_prompt(words)).reached
+        assert reached["lv_area_ed_cm2"] == pytest.approx(target, rel=TOLERANCE)
+
+
+def test_a_range_is_met_by_its_middle_or_else_near_its_end():
+    reached = solve_prompt(Discs(), heart(), read_prompt("LV between 16 and 22 cm2")).reached
+    assert 18.8 < reached["lv_area_ed_cm2"] < 19.5  # it was there
+    reached = solve_prompt(Discs(), heart(), read_prompt("LV 20 to 24 cm2")).reached
+    assert reached["lv_area_ed_cm2"] == pytest.approx(22, rel=TOLERANCE)
+    reached = solve_prompt(Discs(), heart(), read_prompt("LV 20 to 40 cm2")).reached
+    assert reached["lv_area_ed_cm2"] == pytest.approx(25, rel=TOLERANCE)  # 30 is out of reach
+
+
+def test_a_heart_that_is_as_asked_stays():
+    solution = solve_prompt(Discs(), heart(), read_prompt("LV between 16 and 22 cm2"))
+    np.testing.assert_array_equal(solution.ws, heart())
+    assert solution.amounts == {} and str(solution).endswith("at ED, as it was")
+
+
+def test_prompts_beyond_the_directions_are_refused():
+    with pytest.raises(InputError, match="heart rate 90 bpm, EF 30 % cannot be reached yet; what"):
+        solve_prompt(Discs(), heart(), read_prompt("LV 20 cm2, EF 30, 90 bpm"))
+    with pytest.raises(Unreachable, match="lv_area_ed_cm2 = 95 cannot"):
+        solve_prompt(Discs(), heart(), read_prompt("LV 95 cm2"))
+    empty = Discs(lambda axes: -np.ones_like(axes))
+    with pytest.raises(Unreachable, match="no left ventricle is found"):
+        solve_prompt(empty, heart(), read_prompt("LV 20 % larger"))
 
 
 def test_what_measuring_needs_is_named():

@@ -48,6 +48,7 @@ def found(model, beats, tmp_path_factory):
             Settings(100),
             mode=mode,
             batch_size=8,
+            keep_noise=True,
             on_steps=told.append,
         )
         assert sum(told) == pytest.approx(21 * 100)
@@ -72,7 +73,7 @@ def test_each_mode_stores_what_its_codes_and_noise_render(model, beats, found, m
         rendered = np.asarray(model.synthesize(codes.ws[video, :frames], noise))[..., 0]
         target = beat.pixels.astype(np.float32) / 127.5 - 1
         squares = ((rendered - target) ** 2).mean(axis=(1, 2))
-        np.testing.assert_allclose(codes.distances[video, :frames], squares, rtol=1e-4)
+        np.testing.assert_allclose(codes.distances[video, :frames], squares, rtol=1e-3)
 
 
 @pytest.mark.slow

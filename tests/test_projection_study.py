@@ -63,12 +63,18 @@ def test_the_store_holds_what_was_found_whatever_the_batch_size(model, tmp_path)
         out = tmp_path / f"{batch_size}.zarr"
         counted = []
         found[batch_size] = project_study(
-            model, CINES, out, SETTINGS, batch_size=batch_size, on_steps=counted.append
+            model,
+            CINES,
+            out,
+            SETTINGS,
+            batch_size=batch_size,
+            keep_noise=batch_size == 2,
+            on_steps=counted.append,
         )
         assert sum(counted) == 7 * SETTINGS.num_steps
         np.testing.assert_array_equal(found[batch_size].ws, read_latents(out)[0].ws)
     codes = found[2]
-    np.testing.assert_allclose(codes.ws, found[7].ws, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(codes.ws, found[7].ws, rtol=1e-3, atol=1e-4)  # float16
     assert codes.subjects == ["a", "bb"]
     np.testing.assert_array_equal(codes.valid, [[1, 1, 1, 0], [1, 1, 1, 1]])
     np.testing.assert_array_equal(codes.num_frames, [3, 4])
@@ -79,6 +85,7 @@ def test_the_store_holds_what_was_found_whatever_the_batch_size(model, tmp_path)
         codes_of(broken, 0)
     noise = read_noise(tmp_path / "2.zarr", 1)
     assert [level.shape for level in noise] == [(4, 4, 4), (4, 8, 8), (4, 8, 8)]
+    assert read_noise(tmp_path / "7.zarr", 1) == []
 
 
 def test_a_rerun_does_what_is_missing_and_nothing_else(model, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.model.file import load_model, load_segmenter_of
+from gancmri_jax.model.file import SHIPPED_SEGMENTERS, load_model, load_segmenter_of
 from gancmri_jax.model.mesh import data_mesh, replicated
 from gancmri_jax.model.segmenter import Segmenter, save_segmenter
 from gancmri_jax.networks.cardiac_fcn import CardiacFCN
@@ -71,11 +71,11 @@ def test_the_run_keeps_the_fingerprint(file):
 def test_judges_are_refused_by_what_they_are_and_not_by_their_names(tmp_path):
     copy = tmp_path / "mine" / "segmenter.safetensors"
     copy.parent.mkdir()
-    save_segmenter(load_segmenter_of("d03f023ab58704a0"), copy)
+    save_segmenter(load_segmenter_of(SHIPPED_SEGMENTERS[0]), copy)
     embedded = tmp_path / "embedded" / "segmenter.safetensors"
     embedded.parent.mkdir()
     save_segmenter(load_model("demo").segmenter, embedded)
-    for name in ("demo", "d03f023ab58704a0", copy.parent, embedded):
+    for name in ("demo", *SHIPPED_SEGMENTERS, copy.parent, embedded):
         with pytest.raises(InputError, match="ships with the package and measures models") as said:
             with_fingerprint(config_with(name))
         assert "\n" not in str(said.value)

@@ -69,6 +69,11 @@ from gancmri_jax.cli.writing import JSON, Answer
 @learned_split
 @click.option("--videos", type=click.IntRange(1), help="Use only the first N videos.", metavar="N")
 @click.option(
+    "--keep-noise",
+    is_flag=True,
+    help="Save the noise maps of each frame too: a hundred times as much as its code.",
+)
+@click.option(
     "--report", "pictures", is_flag=True, help="Write a quality report to a folder next to --out."
 )
 @click.option(
@@ -110,6 +115,7 @@ def command(
     table: pathlib.Path | None,
     split: str,
     videos: int | None,
+    keep_noise: bool,
     pictures: bool,
     dtype: str,
     remat: bool,
@@ -118,7 +124,7 @@ def command(
 ) -> None:
     """Find the latent code of each real frame.
 
-    The latent store --out is a Zarr group with codes, noise maps and distances. Frames with an
+    The latent store --out is a Zarr group with codes and distances. Frames with an
     unusually large distance are flagged and kept. Each video is saved as soon as it is finished: to
     resume after an interruption, run the same command again.
     """
@@ -171,6 +177,7 @@ def command(
             seed=seed,
             es_frames=read_es_frames(table) if table else None,
             flag_above=flag_above,
+            keep_noise=keep_noise,
             **told,  # type: ignore[arg-type]
         )
     if jax.process_index():

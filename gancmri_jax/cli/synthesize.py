@@ -90,6 +90,12 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     "sphericity_index=0.55; repeat for both at once.",
 )
 @click.option(
+    "--prompt",
+    "text",
+    help="Hearts in a clinician's words, e.g. 'mildly dilated, globular LV' or 'LV 20 % smaller'; "
+    "see docs/words.md.",
+)
+@click.option(
     "--components",
     type=click.IntRange(1),
     help="Principal components that --motion pca_residual removes.  [default: 32, as in the paper]",
@@ -134,6 +140,7 @@ def command(
     truncation: float,
     amounts: dict[str, float],
     targets: dict[str, float],
+    text: str | None,
     components: int | None,
     noise: Literal["auto", "constant", "beat", "blood"],
     frame_ms: float | None,
@@ -149,9 +156,18 @@ def command(
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
-    from gancmri_jax.physiology.guidance import Unreachable, solve
+    from gancmri_jax.physiology.guidance import Unreachable, insist_reachable, solve, solve_prompt
+    from gancmri_jax.physiology.prompt import read_prompt
     from gancmri_jax.segmentation.beat import beat_pixels, video_noise
 
+    if text is not None and targets:
+        raise click.UsageError("--prompt and --target ask for the same; give one of them")
+    prompt = None if text is None else read_prompt(text)
+    if prompt is not None:
+        click.echo(f"understood: {prompt}")
+        if follows := prompt.follows():
+            click.echo(f"follows: {follows}")
+        insist_reachable(prompt)
     motion = Motion(method, frames, components or PAPER_COMPONENTS)
     takes = [name for name, row in MOTIONS.items() if "components" in row.options]
     if components is not None and method not in takes:
@@ -170,9 +186,12 @@ def command(
     paths, refused = {}, {}
     for heart in range(seed, seed + videos):
         start = model.adjust(model.at_ed(model.sample(heart, truncation)), amounts)
-        if targets:
+        if targets or prompt:
             try:
-                solution = solve(model, start, targets)
+                if prompt is None:
+                    solution = solve(model, start, targets)
+                else:
+                    solution = solve_prompt(model, start, prompt)
             except Unreachable as error:
                 refused[heart] = error
                 continue

@@ -94,6 +94,7 @@ def project_cines(
         settings,
         which=which,
         seed=seed,
+        keep_noise=True,
         on_start=begin,
         on_steps=advance,
     )

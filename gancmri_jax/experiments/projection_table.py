@@ -216,6 +216,7 @@ def search(
             mode=way.mode,
             batch_size=batch_size,
             seed=seed,
+            keep_noise=True,
             on_steps=on_steps,
         )
     return time.perf_counter() - begin - compiling.seconds

@@ -4,6 +4,8 @@ import os
 import pathlib
 from collections.abc import Callable
 
+import numpy as np
+
 from gancmri_jax.cine.read import insist, read_model_cines
 from gancmri_jax.cine.records import Records, is_records, measured_splits, record_splits
 from gancmri_jax.cine.refusal import Refusal
@@ -73,6 +75,7 @@ def _coded_set(path: pathlib.Path, store_model: str) -> CodedSet:
         )
     videos = []
     for video, valid in enumerate(codes.valid):
+        ws = codes.ws[video][valid]
         noise = [level[valid] for level in read_noise(path, video)]
-        videos.append((codes.ws[video][valid], noise))
+        videos.append((ws, noise or [np.repeat(level, len(ws), axis=0) for level in model.noise]))
     return CodedSet(str(path), model, videos)

@@ -52,8 +52,9 @@ EMBEDDED = {  # by name, with the SHA-256 of the file
     "demo": "f6fa834685900218fdf7129efa03e0e775f7da2a0c72ebf262d20cfb9d344c9c",
     "demo256": None,
 }
-# Segmenters in files of their own, by fingerprint: that of the demo model before 0.1.0.
-SHIPPED_SEGMENTERS = ("d03f023ab58704a0",)
+# Segmenters in files of their own, by fingerprint: that of the demo model before 0.1.0, and one
+# that judges alone, which no loss and no guidance may use.
+SHIPPED_SEGMENTERS = ("d03f023ab58704a0", "820e95793a6cd530")
 SEGMENTER, ENCODER = "segmenter", "encoder"  # of metadata and of the card
 DISCRIMINATOR, TRAINING = "discriminator", "training"  # of metadata
 

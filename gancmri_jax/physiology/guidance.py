@@ -20,6 +20,8 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.model import Model, learned_direction
 from gancmri_jax.model.segmenter import Segmenter
 from gancmri_jax.physiology.contour import contour_mm
+from gancmri_jax.physiology.prompt import Prompt
+from gancmri_jax.physiology.quantities import QUANTITIES
 from gancmri_jax.segmentation.segment import FRAMES_AT_ONCE, LV, PERCENTILES, logits
 
 # What is measured of a heart at ED, and the direction that guides it.
@@ -52,7 +54,7 @@ class Solution(NamedTuple):
     def __str__(self) -> str:
         reached = ", ".join(f"{column} {value:.4g}" for column, value in self.reached.items())
         moved = ", ".join(f"{name} {amount:+.2f}" for name, amount in self.amounts.items())
-        return f"{reached} at ED, moved by {moved}"
+        return f"{reached} at ED, " + (f"moved by {moved}" if moved else "as it was")
 
 
 def measuring(model: Model) -> tuple[Segmenter, tuple[float, float]]:
@@ -136,6 +138,52 @@ def solve(model: Model, ws: Float[Array, "num_ws w_dim"], targets: Mapping[str, 
         dict(zip(names, amounts.tolist(), strict=True)),
         dict(zip(targets, values.tolist(), strict=True)),
     )
+
+
+def insist_reachable(prompt: Prompt) -> None:
+    """Check that hearts can be moved to all that a prompt asks for.
+
+    Raises:
+        InputError: What they cannot be moved to, and what they can.
+    """
+    others = [str(target) for target in prompt.targets if target.name not in DIRECTIONS]
+    if others:
+        can = " and ".join(QUANTITIES[name].what for name in DIRECTIONS)
+        raise InputError(f"prompt: {', '.join(others)} cannot be reached yet; what can is {can}")
+
+
+def solve_prompt(model: Model, ws: Float[Array, "num_ws w_dim"], prompt: Prompt) -> Solution:
+    """Move a heart until it measures what a prompt asks for.
+
+    What lies in its range stays. The middle of a range is tried first, then its nearest end.
+
+    Raises:
+        InputError: The model lacks what is needed, or hearts cannot be moved to such targets.
+        Unreachable: The targets cannot be reached; the message says what can.
+    """
+    insist_reachable(prompt)
+    found = measure_hearts(model, ws[None])
+    before = {target.name: float(found[target.name][0]) for target in prompt.targets}
+    if not all(math.isfinite(value) for value in before.values()):
+        raise Unreachable("no left ventricle is found in this heart")
+    ranges = {target.name: target.at(before[target.name]) for target in prompt.targets}
+    if all(low <= before[name] <= high for name, (low, high) in ranges.items()):
+        return Solution(ws, {}, before)
+
+    def aims(margin: float) -> dict[str, float]:
+        """Return values inside the ranges, by parts of their width at least, near the heart's."""
+        return {
+            name: min(max(before[name], low + margin * (high - low)), high - margin * (high - low))
+            for name, (low, high) in ranges.items()
+        }
+
+    try:
+        return solve(model, ws, aims(0.5))
+    except Unreachable:
+        nearest = aims(0.25)  # ends that miss by TOLERANCE lie outside
+        if nearest == aims(0.5):
+            raise
+        return solve(model, ws, nearest)
 
 
 def _bracket(measured, wanted, columns) -> tuple[np.ndarray, np.ndarray]:

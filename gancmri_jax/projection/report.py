@@ -226,7 +226,7 @@ def _rendered(
     frame: SupportsIndex,
 ) -> UInt8[np.ndarray, "h w"]:
     noise = tuple(jnp.asarray(level[frame][None]) for level in read_noise(store, video))
-    image = np.asarray(model.synthesize(jnp.asarray(ws)[None], noise))[0, ..., 0]
+    image = np.asarray(model.synthesize(jnp.asarray(ws)[None], noise or "const"))[0, ..., 0]
     return to_uint8(np.nan_to_num(image, nan=-1))
 
 

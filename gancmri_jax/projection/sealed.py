@@ -24,11 +24,11 @@ CODECS = (ZstdCodec(), Crc32cCodec())
 _SHA256 = "sha256"
 
 
-def open_sealed(path: pathlib.Path, format_: str, arrays: Sequence[str]) -> zarr.Group:
+def open_sealed(path: pathlib.Path, formats: Sequence[str], arrays: Sequence[str]) -> zarr.Group:
     """Open a group, having seen that it has these arrays and says what it said when written.
 
     Raises:
-        InputError: There is none of this format, or it is damaged.
+        InputError: There is none of these formats, or it is damaged.
     """
     try:
         group = zarr.open_group(path, mode="r+")
@@ -40,7 +40,7 @@ def open_sealed(path: pathlib.Path, format_: str, arrays: Sequence[str]) -> zarr
         if not (path / "zarr.json").is_file():
             raise InputError(f"{path}: no latent store; make one with `gancmri project`") from error
         raise damage(path, f"zarr.json cannot be read ({type(error).__name__})") from error
-    if attributes.get("format") != format_:
+    if attributes.get("format") not in formats:
         raise InputError(
             f"{path}: no latent store of this version; make one with `gancmri project`"
         )
@@ -68,7 +68,7 @@ def describe(path: pathlib.Path, group: zarr.Group, **attributes: Any) -> None:
 def read_values(
     path: pathlib.Path, group: zarr.Group, name: str, index: Any = slice(None)
 ) -> np.ndarray:
-    """Read an array, or a video's row of it.
+    """Read an array, or some videos' rows of it.
 
     Raises:
         InputError: A chunk is not what was written.
@@ -77,7 +77,9 @@ def read_values(
         return np.asarray(group[name][index])
     except Exception as error:  # whatever Zarr and its codecs stumble over
         reason = f"{name} cannot be read ({type(error).__name__})"
-        raise damage(path, reason, _first_broken(group, name)) from error
+        broken = _first_broken(group, name)
+        videos = "" if broken is None else _videos_of(group[name], broken)
+        raise damage(path, reason, broken, videos) from error
 
 
 def insist_chunks(
@@ -101,18 +103,32 @@ def insist_chunks(
             raise damage(path, f"{name} is missing")
     for name in names:
         array = group[name]
-        for video in videos.tolist():
-            if not _has_chunk(path, array, name, video):
-                raise damage(path, f"{name} of video {video} is missing", video)
+        for pack in np.unique(videos // videos_packed(array)).tolist():
+            if not _has_chunk(path, array, name, pack):
+                names_videos = _videos_of(array, pack)
+                raise damage(path, f"{name} of {names_videos} is missing", pack, names_videos)
 
 
-def damage(path: pathlib.Path, reason: str, video: SupportsIndex | None = None) -> InputError:
-    """Return the error that says what is damaged, of which video, and what to do."""
+def videos_packed(array: Any) -> int:
+    """Return how many videos a file of an array holds."""
+    return (array.shards or array.chunks)[0]
+
+
+def damage(
+    path: pathlib.Path, reason: str, pack: SupportsIndex | None = None, videos: str = ""
+) -> InputError:
+    """Return the error that says what is damaged, in which file of videos, and what to do."""
     way_out = "remove it and project again"
-    if video is not None:
-        mark = path / "done" / "c" / str(video)
-        way_out = f"remove {mark} and run the same projection again, which redoes video {video}"
+    if pack is not None:
+        mark = path / "done" / "c" / str(pack)
+        way_out = f"remove {mark} and run the same projection again, which redoes {videos}"
     return InputError(f"{path}: is damaged: {reason}; restore it from a backup, or {way_out}")
+
+
+def _videos_of(array: Any, pack: int) -> str:
+    first = pack * videos_packed(array)
+    last = min(first + videos_packed(array), array.shape[0]) - 1
+    return f"video {first}" if first == last else f"videos {first} to {last}"
 
 
 def _metadata_sha256(path: pathlib.Path, attributes: Mapping[str, Any]) -> str:
@@ -131,13 +147,14 @@ def _has_chunk(path: pathlib.Path, array: Any, name: str, index: int) -> bool:
 
 
 def _first_broken(group: zarr.Group, name: str) -> int | None:
-    """Return the first video whose chunk cannot be read, where each video has its own."""
+    """Return the first file of videos that cannot be read; None where all lie in one."""
     array: Any = group[name]
-    if array.chunks[0] != 1:
+    if array.ndim == 1 and name != "done":  # of all videos, written when the store was made
         return None
-    for video in range(array.shape[0]):
+    size = videos_packed(array)
+    for pack in range(-(-array.shape[0] // size)):
         try:
-            array[video]
+            array[pack * size : (pack + 1) * size]
         except Exception:  # as above
-            return video
+            return pack
     return None

@@ -1,20 +1,27 @@
-"""The latent store: a Zarr group of projected videos, one chunk a video.
+"""The latent store: a Zarr group of projected videos, many videos a file.
 
-Arrays: `ws` [video frame num_ws w_dim], `valid` [video frame] (projected), `distances`
-[video frame], `steps` [video frame] (taken), `curve` [video frame look] (distance on the way),
-`flags` [video frame] (`flags.Flag`), the optimised noise maps `noise_00` … [video frame h w] in
-float16, with one frame for all where a video shares them, and by video `subject`, `num_frames`,
-`ed_frame`, `es_frame`, `es_source`, `done`. The attribute `provenance` says how it was projected,
+Arrays: `ws` [video frame row w_dim] in float16, with one row where a frame has one w (the attribute
+`num_ws` says for how many), `valid` [video frame] (projected), `distances` [video frame], `steps`
+[video frame] (taken), `curve` [video frame look] (distance on the way), `flags` [video frame]
+(`flags.Flag`), on request the optimised noise maps `noise_00` … [video frame h w] in float16, with
+one frame for all where a video shares them, and by video `subject`, `num_frames`, `ed_frame`,
+`es_frame`, `es_source`, `done`. The attribute `provenance` says how it was projected,
 `flagged_above` what was flagged as far. A code renders as it was found with its own noise maps.
 
-Chunks and metadata carry checksums (`sealed`); `projected` says how many videos were done at least.
+A video that is projected is a part of its own (`parts`) until all videos of a file are there, or
+all that are asked for, and is then packed with them. Chunks and metadata carry checksums
+(`sealed`); `projected` says how many videos were packed at least. Stores of format 1, with a file a
+video and all rows of `ws` in float32, are read and gone on with as they are.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import secrets
 import shutil
+import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -24,8 +31,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 from gancmri_jax.atomic import sync, sync_tree
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
+from gancmri_jax.lock import one_run
 from gancmri_jax.physiology.end_systole import EsSource
 from gancmri_jax.projection.flags import far_distance, flag
+from gancmri_jax.projection.parts import FOLDER, parts_of, read_part, write_part
 from gancmri_jax.projection.sealed import (
     CODECS,
     damage,
@@ -33,12 +42,17 @@ from gancmri_jax.projection.sealed import (
     insist_chunks,
     open_sealed,
     read_values,
+    videos_packed,
 )
 
-FORMAT = "gancmri_jax latents 1"
+FORMAT = "gancmri_jax latents 2"
+FORMATS = (FORMAT, "gancmri_jax latents 1")
 
-_OF_VIDEOS = ("ws", "valid", "distances", "steps", "curve", "flags")  # a chunk a video
+_OF_VIDEOS = ("ws", "valid", "distances", "steps", "curve", "flags")
 _OF_ALL = ("num_frames", "ed_frame", "es_frame", "subject", "es_source")
+_SEPARATE = ("ws", "noise_")  # of which a video can be read alone
+_PACK_BYTES, _MOST_PACKED = 2**24, 256  # about how large a file gets, and of how many videos
+_ATTEMPTS, _WAIT_S = 600, 0.5  # to pack, while another process does
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +131,7 @@ class LatentStore:
         provenance: dict[str, Any],
         num_looks: int,
         shared_noise: bool = False,
+        one_row: bool = False,
     ) -> "LatentStore":
         """Create the store, or open it to go on.
 
@@ -124,13 +139,15 @@ class LatentStore:
             path: Folder of the store.
             videos: What is to be projected.
             row_shape: (num_ws, w_dim).
-            noise_sizes: Height and width of each noise map.
+            noise_sizes: Height and width of each noise map; empty where they are not kept.
             provenance: Everything that the codes depend on, JSON-like.
             num_looks: How often distances are looked at on the way.
             shared_noise: A video's frames share their noise maps.
+            one_row: All rows of a frame's code are equal, and one is kept.
 
         Raises:
-            InputError: The folder holds something else, or codes found otherwise.
+            InputError: The folder holds something else, codes found otherwise, or a store that is
+                there keeps no noise maps.
         """
         if path.exists() and not path.is_dir():
             raise InputError(f"{path}: is a file; give --out the name of a folder")
@@ -142,12 +159,18 @@ class LatentStore:
                 raise InputError(
                     f"{path}: holds latents found otherwise ({others}); choose another --out"
                 )
+            if noise_sizes and _noise_name(0) not in store._arrays:
+                raise InputError(
+                    f"{path}: was begun without noise maps; leave out --keep-noise, or choose "
+                    "another --out"
+                )
             return store
         path.parent.mkdir(parents=True, exist_ok=True)
         # Made under another name, so that a store that is there is complete.
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         try:
-            _create(partial, videos, row_shape, noise_sizes, provenance, num_looks, shared_noise)
+            rows = _rows(videos, row_shape, noise_sizes, num_looks, shared_noise, one_row)
+            _create(partial, videos, rows, {"num_ws": row_shape[0], "provenance": provenance})
             sync_tree(partial)
             try:
                 os.replace(partial, path)
@@ -157,40 +180,105 @@ class LatentStore:
             sync(path.parent)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        return cls.open(path, videos, row_shape, noise_sizes, provenance, num_looks, shared_noise)
+        return cls.open(
+            path, videos, row_shape, noise_sizes, provenance, num_looks, shared_noise, one_row
+        )
 
     @property
     def done(self) -> Bool[np.ndarray, "video"]:
-        """Which videos are projected."""
-        return read_values(self._path, self._group, "done")
+        """Which videos are projected, packed or not."""
+        done = read_values(self._path, self._group, "done")
+        done[list(parts_of(self._path))] = True
+        return done
 
     def write(self, video: int, frames: list[int], found: VideoCodes) -> None:
-        """Write the codes of some frames of a video and mark it done, on the disk for good.
+        """Write the codes of some frames of a video, on the disk for good.
 
         A frame whose distance is no number was not projected: it is flagged, and not `valid`.
         """
+        kept = self._arrays["ws"]
+        with np.errstate(over="ignore"):
+            ws = found.ws[:, : kept.shape[2]].astype(kept.dtype)
+        lost = ~np.isfinite(ws).all(axis=(1, 2))  # far outside of all that a w can be
+        distances = np.where(lost, np.nan, found.distances)
         arrays: dict[str, Any] = {
-            "ws": found.ws,
-            "valid": np.isfinite(found.distances),
-            "distances": found.distances,
+            "ws": ws,
+            "valid": np.isfinite(distances),
+            "distances": distances,
             "steps": found.steps,
             "curve": found.curve,
-            "flags": flag(found.distances, np.inf),
+            "flags": flag(distances, np.inf),
         }
+        part = {}
         for name, values in arrays.items():
-            row = self._empty_row(name)
-            row[frames] = values
-            self._arrays[name][video] = row
+            part[name] = self._empty_row(name)
+            part[name][frames] = values
         for index, level in enumerate(found.noise):
-            row = self._empty_row(_noise_name(index))
-            row[frames if len(row) > 1 else [0]] = level
-            self._arrays[_noise_name(index)][video] = row
-        for name in (*arrays, *map(_noise_name, range(len(found.noise)))):
-            sync_tree(self._path / name / "c" / str(video))
+            if (name := _noise_name(index)) in self._arrays:
+                part[name] = self._empty_row(name)
+                part[name][frames if len(part[name]) > 1 else [0]] = level
+        write_part(self._path, video, part)
+
+    def pack(self, whole: bool = False) -> None:
+        """Put parts into the files that hold many videos, and remove them.
+
+        Others may write parts meanwhile; where another process packs, this one waits for it. When
+        it is stopped, nothing is lost: a part goes when all that it holds is on the disk elsewhere.
+
+        Args:
+            whole: Leave parts whose file would not be complete.
+        """
+        if parts_of(self._path):
+            with self._packing():
+                self._pack_all(whole)
+
+    def _pack_all(self, whole: bool) -> None:
+        parts = parts_of(self._path)
+        size, of_all = videos_packed(self._arrays["ws"]), self._arrays["done"].shape[0]
+        for pack in sorted({video // size for video in parts}):
+            videos = range(pack * size, min((pack + 1) * size, of_all))
+            ready = [video for video in videos if video in parts]
+            if whole and len(ready) < len(videos):
+                continue
+            self._pack(pack, slice(videos.start, videos.stop), {v: parts[v] for v in ready})
+
+    def _pack(self, pack: int, videos: slice, parts: dict[int, pathlib.Path]) -> None:
+        """Write one file of each array, of what it held before and of parts."""
+        names = [name for name, array in self._arrays.items() if array.ndim > 1]
+        done = read_values(self._path, self._group, "done", videos)
+        blocks = {}
+        for name in names:
+            array = self._arrays[name]
+            shape = (videos.stop - videos.start, *array.shape[1:])
+            blocks[name] = (
+                read_values(self._path, self._group, name, videos)
+                if done.any()
+                else np.full(shape, array.fill_value, array.dtype)
+            )
+        for video, path in parts.items():
+            done[video - videos.start] = True
+            for name, row in read_part(path, names).items():
+                blocks[name][video - videos.start] = row
+        for name, block in [*blocks.items(), ("done", done)]:
+            self._arrays[name][videos] = block
+            sync_tree(self._path / name / "c" / str(pack))
             sync(self._path / name / "c")
-        self._arrays["done"][video] = True
-        sync(self._path / "done" / "c" / str(video))
-        sync(self._path / "done" / "c")
+        for path in parts.values():
+            path.unlink()
+
+    @contextlib.contextmanager
+    def _packing(self) -> Iterator[None]:
+        """Let no other process change packed files until the block ends."""
+        with contextlib.ExitStack() as stack:
+            for attempt in range(_ATTEMPTS):
+                try:
+                    stack.enter_context(one_run(self._path / FOLDER, "pack"))
+                    break
+                except InputError:
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                    time.sleep(_WAIT_S)
+            yield
 
     def _empty_row(self, name: str) -> np.ndarray:
         """Return what a video's row of an array is before it is projected."""
@@ -200,43 +288,75 @@ class LatentStore:
     def flag_far(self, above: float | None) -> None:
         """Flag frames whose distance is above a limit, by default one that follows from them all.
 
-        What is done counts; the limit is kept beside the flags.
+        What is done counts, and is packed; the limit is kept beside the flags.
         """
-        distances, flags, valid = (
-            read_values(self._path, self._group, name) for name in ("distances", "flags", "valid")
-        )
-        limit = far_distance(distances[np.isfinite(distances)]) if above is None else above
-        done = self.done
-        far = np.where(valid, flag(distances, limit), flags)
-        for video in np.flatnonzero(done & (far != flags).any(axis=1)):
-            self._arrays["flags"][video] = far[video]
-        describe(self._path, self._group, flagged_above=limit, projected=int(done.sum()))
+        with self._packing():
+            self._pack_all(whole=False)
+            distances, flags, valid = (
+                read_values(self._path, self._group, name)
+                for name in ("distances", "flags", "valid")
+            )
+            limit = far_distance(distances[np.isfinite(distances)]) if above is None else above
+            done = self.done
+            far = np.where(valid, flag(distances, limit), flags)
+            if (done & (far != flags).any(axis=1)).any():
+                self._arrays["flags"][:] = np.where(done[:, None], far, flags)
+                sync_tree(self._path / "flags")
+            describe(self._path, self._group, flagged_above=limit, projected=int(done.sum()))
 
 
-def read_latents(path: pathlib.Path) -> tuple[Codes, dict[str, Any]]:
+def read_latents(path: pathlib.Path, some: slice = slice(None)) -> tuple[Codes, dict[str, Any]]:
     """Read the videos of a store that are projected, and how they were (`provenance`).
+
+    Where all rows of a frame's code are equal, `ws` shows one of them in all places, read-only.
+
+    Args:
+        path: The store.
+        some: Which of the projected videos, by their order; by default all.
 
     Raises:
         InputError: No store, a damaged one, or nothing in it yet.
     """
     group = _open(path)
-    done = _done(path, group)
-    insist_chunks(path, group, done, _OF_VIDEOS, _OF_ALL)
+    done = _done(path, group)[some]
     subjects = read_values(path, group, "subject")
-    arrays = {
+    of_all = {
         name: read_values(path, group, name)[done]
-        for name in ("ws", "valid", "distances", "num_frames", "ed_frame", "es_frame")
+        for name in ("num_frames", "ed_frame", "es_frame")
     }
-    return Codes(subjects=subjects[done].tolist(), **arrays), group.attrs["provenance"]
+    found = _rows_of(path, group, done, ["ws", "valid", "distances"])
+    ws = found["ws"].astype(np.float32)
+    num_ws = group.attrs.get("num_ws", ws.shape[2])
+    ws = np.broadcast_to(ws, (*ws.shape[:2], num_ws, ws.shape[3]))
+    codes = Codes(
+        ws=ws,
+        valid=found["valid"],
+        distances=found["distances"],
+        subjects=subjects[done].tolist(),
+        **of_all,
+    )
+    return codes, group.attrs["provenance"]
+
+
+def count_videos(path: pathlib.Path) -> int:
+    """Return how many videos of a store are projected.
+
+    Raises:
+        InputError: No store, a damaged one, or nothing in it yet.
+    """
+    return len(_done(path, _open(path)))
 
 
 def read_noise(path: pathlib.Path, video: SupportsIndex) -> list[Float[np.ndarray, "frame h w"]]:
-    """Read the noise maps of one video, counted among those that `read_latents` returns."""
+    """Read the noise maps of one video, counted among those that `read_latents` returns.
+
+    The list is empty where the store keeps none.
+    """
     group = _open(path)
-    row = _done(path, group)[video]
+    row = _done(path, group)[[video]]
     names = sorted(name for name in group.array_keys() if name.startswith("noise_"))
-    insist_chunks(path, group, np.array([row]), names)
-    levels = [read_values(path, group, name, row).astype(np.float32) for name in names]
+    found = _rows_of(path, group, row, names)
+    levels = [found[name][0].astype(np.float32) for name in names]
     frames = group["ws"].shape[1]  # one map for all frames, where they share it
     return [np.broadcast_to(level, (frames, *level.shape[1:])) for level in levels]
 
@@ -255,10 +375,7 @@ def read_quality(path: pathlib.Path) -> Quality:
             "end, or, where an older version made it, again"
         )
     done = _done(path, group)
-    arrays = {
-        name: read_values(path, group, name)[done]
-        for name in ("distances", "steps", "curve", "flags")
-    }
+    arrays = _rows_of(path, group, done, ["distances", "steps", "curve", "flags"])
     return Quality(
         subjects=list(codes.subjects),
         videos=done,
@@ -282,7 +399,7 @@ def read_videos(path: pathlib.Path) -> list[Video]:
 def is_store(path: pathlib.Path) -> bool:
     """Tell whether a folder is a latent store."""
     try:
-        return zarr.open_group(path, mode="r").attrs.get("format") == FORMAT
+        return zarr.open_group(path, mode="r").attrs.get("format") in FORMATS
     except Exception:  # whatever a damaged description makes Zarr stumble over
         return False
 
@@ -298,37 +415,51 @@ def remove_partial(path: pathlib.Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _create(
-    path: pathlib.Path,
+def _rows(
     videos: list[Video],
     row_shape: tuple[int, int],
     noise_sizes: list[int],
-    provenance: dict[str, Any],
     num_looks: int,
     shared_noise: bool,
+    one_row: bool,
+) -> dict[str, np.ndarray]:
+    """Return a video's row of each array before it is projected; see `LatentStore.open`."""
+    frames = max(video.num_frames for video in videos)
+    num_ws, w_dim = row_shape
+    rows = {
+        "ws": np.zeros((frames, 1 if one_row else num_ws, w_dim), np.float16),
+        "valid": np.zeros(frames, bool),
+        "distances": np.full(frames, np.nan, np.float32),
+        "steps": np.zeros(frames, np.int32),
+        "curve": np.full((frames, num_looks), np.nan, np.float32),
+        "flags": np.zeros(frames, np.uint8),
+        "done": np.zeros((), bool),
+    }
+    for index, size in enumerate(noise_sizes):
+        shape = (1 if shared_noise else frames, size, size)
+        rows[_noise_name(index)] = np.zeros(shape, np.float16)
+    return rows
+
+
+def _create(
+    path: pathlib.Path,
+    videos: list[Video],
+    rows: dict[str, np.ndarray],
+    attributes: dict[str, Any],
 ) -> None:
     """Make an empty store; see `LatentStore.open`."""
     group = zarr.open_group(path, mode="w")
-    frames = max(video.num_frames for video in videos)
-    noisy = 1 if shared_noise else frames
-    rows: dict[str, tuple[tuple[int, ...], str, Any]] = {
-        "ws": ((frames, *row_shape), "f4", 0),
-        "valid": ((frames,), "bool", False),
-        "distances": ((frames,), "f4", np.nan),
-        "steps": ((frames,), "i4", 0),
-        "curve": ((frames, num_looks), "f4", np.nan),
-        "flags": ((frames,), "u1", 0),
-        "done": ((), "bool", False),
-    }
-    for index, size in enumerate(noise_sizes):
-        rows[_noise_name(index)] = ((noisy, size, size), "f2", 0)
-    for name, (shape, dtype, fill) in rows.items():
+    packed = _PACK_BYTES // sum(row.nbytes for row in rows.values())
+    packed = min(max(packed, 1), _MOST_PACKED, len(videos))
+    for name, row in rows.items():
+        separate = name.startswith(_SEPARATE)
         group.create_array(
             name,
-            shape=(len(videos), *shape),
-            chunks=(1, *shape),
-            dtype=dtype,
-            fill_value=fill,
+            shape=(len(videos), *row.shape),
+            chunks=(1 if separate else packed, *row.shape),
+            shards=(packed, *row.shape) if separate else None,
+            dtype=row.dtype,
+            fill_value=row.flat[0].item(),
             compressors=CODECS,
         )
     with zarr.config.set({"array.write_empty_chunks": True}):
@@ -341,7 +472,7 @@ def _create(
                 compressors=CODECS,
             )
             array[:] = values
-    describe(path, group, format=FORMAT, provenance=provenance)
+    describe(path, group, format=FORMAT, **attributes)
 
 
 def _done(path: pathlib.Path, group: zarr.Group) -> Int[np.ndarray, "video"]:
@@ -350,7 +481,9 @@ def _done(path: pathlib.Path, group: zarr.Group) -> Int[np.ndarray, "video"]:
     Raises:
         InputError: None are, or not all that were.
     """
-    done = np.flatnonzero(read_values(path, group, "done"))
+    marked = read_values(path, group, "done")
+    marked[list(parts_of(path))] = True
+    done = np.flatnonzero(marked)
     if len(done) < group.attrs.get("projected", 0):
         raise damage(path, "it has lost track of videos that were projected")
     if not len(done):
@@ -360,8 +493,41 @@ def _done(path: pathlib.Path, group: zarr.Group) -> Int[np.ndarray, "video"]:
     return done
 
 
+def _rows_of(
+    path: pathlib.Path, group: zarr.Group, videos: Int[np.ndarray, "video"], names: list[str]
+) -> dict[str, np.ndarray]:
+    """Read projected videos' rows of some arrays, out of parts where they are not packed.
+
+    Raises:
+        InputError: One is missing or damaged.
+    """
+    while True:
+        parts = parts_of(path)  # before arrays: what is packed meanwhile is then found in both
+        packed = np.array([video not in parts for video in videos], bool)
+        insist_chunks(path, group, videos[packed], names, _OF_ALL)
+        rows = {name: _read_videos(path, group, name, videos) for name in names}
+        try:
+            for place in np.flatnonzero(~packed):
+                for name, row in read_part(parts[int(videos[place])], names).items():
+                    rows[name][place] = row
+            return rows
+        except FileNotFoundError:
+            continue
+
+
+def _read_videos(
+    path: pathlib.Path, group: zarr.Group, name: str, videos: Int[np.ndarray, "video"]
+) -> np.ndarray:
+    """Read some videos' rows of an array, in ascending order, in a few large pieces."""
+    array: Any = group[name]
+    if not len(videos):
+        return np.zeros((0, *array.shape[1:]), array.dtype)
+    span = slice(int(videos[0]), int(videos[-1]) + 1)
+    return read_values(path, group, name, span)[videos - span.start]
+
+
 def _open(path: pathlib.Path) -> zarr.Group:
-    return open_sealed(path, FORMAT, ("done", *_OF_VIDEOS, *_OF_ALL))
+    return open_sealed(path, FORMATS, ("done", *_OF_VIDEOS, *_OF_ALL))
 
 
 def _differences(held: dict[str, Any], wanted: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ from gancmri_jax.projection.start import start_provenance, w_statistics
 from gancmri_jax.projection.store import (
     LatentStore,
     Video,
+    VideoCodes,
     read_latents,
     read_videos,
     remove_partial,
@@ -52,6 +53,7 @@ def project_study(
     es_frames: Mapping[str, int] | None = None,
     flag_above: float | None = None,
     share: tuple[int, int] | None = None,
+    keep_noise: bool = False,
     on_start: Callable[[int, int], object] = lambda todo, done: None,
     on_steps: Callable[[float], object] = lambda _: None,
 ) -> Codes:
@@ -74,6 +76,8 @@ def project_study(
         flag_above: Flag frames whose distance is larger; by default `flags.far_distance` of all.
         share: This process's number, and of how many, where several project one study; by default
             JAX's. Each takes its share of the videos.
+        keep_noise: Keep the noise maps that were found with each code, which take about a hundred
+            times the place of the codes.
         on_start: Called with the number of frames to project, and of those already projected.
         on_steps: Called with the frame-steps taken; each frame adds up to `settings.num_steps`.
 
@@ -108,10 +112,11 @@ def project_study(
                 out,
                 videos,
                 (model.num_ws, model.w_dim),
-                [level.shape[-1] for level in model.noise],
+                [level.shape[-1] for level in model.noise] if keep_noise else [],
                 provenance,
                 looks,
                 shared_noise=mode == "joint",
+                one_row=settings.space == "w",
             )
 
         process, processes = share or (jax.process_index(), jax.process_count())
@@ -140,13 +145,19 @@ def project_study(
                 statistics=w_statistics(model),
                 on_steps=on_steps,
             )
+
+            def write(video: int, found: VideoCodes) -> None:
+                store.write(video, frames[video], found)
+                if not process:
+                    store.pack(whole=True)
+
             # One video is written while the next are searched for.
             with concurrent.futures.ThreadPoolExecutor(1) as writer:
                 written: concurrent.futures.Future[None] | None = None
                 for video, found in MODES[mode](work):
                     if written is not None:
                         written.result()
-                    written = writer.submit(store.write, video, frames[video], found)
+                    written = writer.submit(write, video, found)
                 if written is not None:
                     written.result()
         if jax.process_count() > 1:
