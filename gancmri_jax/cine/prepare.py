@@ -221,8 +221,8 @@ def _prepare(
         raise InputError(
             f"{out}: cannot be written ({error.strerror or type(error).__name__})"
         ) from error
-    except (ProcessKilledError, ClusterError):  # what is staged is sound
-        if not any(task.path.is_file() for task in tasks):
+    except (ProcessKilledError, ClusterError) as error:  # what is staged is sound
+        if isinstance(error, ClusterError) and not any(task.path.is_file() for task in tasks):
             shutil.rmtree(part, ignore_errors=True)
         raise
     except InputError:

@@ -13,7 +13,7 @@ from gancmri_jax.cli.projecting import (
     progress,
     projects_cines,
 )
-from gancmri_jax.cli.reading import learned_split, read_chosen, reads_cines
+from gancmri_jax.cli.reading import SCHEDULER, learned_split, read_chosen, reads_cines
 from gancmri_jax.cli.writing import JSON, Answer
 
 
@@ -93,6 +93,7 @@ from gancmri_jax.cli.writing import JSON, Answer
     is_flag=True,
     help="Run on several hosts, as in docs/clusters.md. Each host projects a share of the videos.",
 )
+@SCHEDULER
 @JSON
 def command(
     name: str,
@@ -120,6 +121,7 @@ def command(
     dtype: str,
     remat: bool,
     distributed: bool,
+    scheduler: str | None,
     report: pathlib.Path | None,
 ) -> None:
     """Find the latent code of each real frame.
@@ -132,6 +134,9 @@ def command(
         raise click.UsageError("--later-steps needs --mode neighbour")
     if pull_to_w and space != "w+":
         raise click.UsageError("--pull-to-w needs --space w+")
+
+    if distributed and scheduler is not None:
+        raise click.UsageError("--distributed and --scheduler exclude each other")
 
     import jax
 
@@ -178,6 +183,7 @@ def command(
             es_frames=read_es_frames(table) if table else None,
             flag_above=flag_above,
             keep_noise=keep_noise,
+            scheduler=scheduler,
             **told,  # type: ignore[arg-type]
         )
     if jax.process_index():

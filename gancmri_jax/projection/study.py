@@ -4,7 +4,9 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
+import json
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -14,6 +16,8 @@ from jax.experimental import multihost_utils
 from jaxtyping import Float
 
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cluster.client import check_scheduler
+from gancmri_jax.cluster.parts import workshop
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.codes import Codes
 from gancmri_jax.lock import one_run
@@ -23,6 +27,7 @@ from gancmri_jax.physiology.end_systole import find_es
 from gancmri_jax.projection.batch import suitable_batch
 from gancmri_jax.projection.distance import chosen, distance_provenance
 from gancmri_jax.projection.modes import MODES, Mode, Work
+from gancmri_jax.projection.over_cluster import insist_records, search_over_cluster
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.start import start_provenance, w_statistics
 from gancmri_jax.projection.store import (
@@ -54,6 +59,7 @@ def project_study(
     flag_above: float | None = None,
     share: tuple[int, int] | None = None,
     keep_noise: bool = False,
+    scheduler: str | None = None,
     on_start: Callable[[int, int], object] = lambda todo, done: None,
     on_steps: Callable[[float], object] = lambda _: None,
 ) -> Codes:
@@ -78,6 +84,8 @@ def project_study(
             JAX's. Each takes its share of the videos.
         keep_noise: Keep the noise maps that were found with each code, which take about a hundred
             times the place of the codes.
+        scheduler: The Dask cluster whose workers search, a video each: an address, a scheduler
+            file, or `local:N`. All machines must share the records and `out`.
         on_start: Called with the number of frames to project, and of those already projected.
         on_steps: Called with the frame-steps taken; each frame adds up to `settings.num_steps`.
 
@@ -85,6 +93,9 @@ def project_study(
         InputError: `out` holds latents that were found otherwise, is damaged or in use by another
             run, a frame cannot be projected, or the model lacks what the settings need.
     """
+    if scheduler is not None:
+        check_scheduler(scheduler)
+        insist_records(cines)
     model.insist_grey()
     settings = dataclasses.replace(settings, distance=chosen(settings.distance, model))
     if mode == "joint" and which != "all":
@@ -140,7 +151,7 @@ def project_study(
                 videos=todo,
                 settings=settings,
                 later_steps=later,
-                batch_size=batch_size or suitable_batch(model, settings),
+                batch_size=batch_size or (0 if scheduler else suitable_batch(model, settings)),
                 seed=seed,
                 statistics=w_statistics(model),
                 on_steps=on_steps,
@@ -151,15 +162,23 @@ def project_study(
                 if not process:
                     store.pack(whole=True)
 
+            parts = out.resolve().with_name(f".{out.resolve().name}.project")
+            if scheduler is None:
+                searched = MODES[mode](work)
+            else:
+                card = json.loads(json.dumps(provenance))
+                searched = search_over_cluster(scheduler, mode, work, workshop(parts, card))
+
             # One video is written while the next are searched for.
             with concurrent.futures.ThreadPoolExecutor(1) as writer:
                 written: concurrent.futures.Future[None] | None = None
-                for video, found in MODES[mode](work):
+                for video, found in searched:
                     if written is not None:
                         written.result()
                     written = writer.submit(write, video, found)
                 if written is not None:
                     written.result()
+            shutil.rmtree(parts, ignore_errors=True)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("projected")
         if jax.process_index() == 0:
