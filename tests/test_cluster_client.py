@@ -1,6 +1,6 @@
 import importlib.util
-import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -151,4 +151,4 @@ def test_dask_is_not_imported_without_a_scheduler():
         "import gancmri_jax.cine.pool;"
         "sys.exit(any(n in sys.modules for n in ('dask', 'distributed')))"
     )
-    assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", code) == 0
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -111,7 +111,7 @@ def test_a_run_from_a_model_that_moves_leaves_strips_of_beating_hearts(data, tmp
     model = tiny_model()
     save_model(model, tmp_path / "start.safetensors")
     (tmp_path / "samples").mkdir()
-    config = tiny_config(init_from=str(tmp_path / "start.safetensors"))
+    config = tiny_config(init_from=str(tmp_path / "start.safetensors"), resolution=16)
     progress = Progress(config, tmp_path, data)
     progress.start(0, 1)
     still = dataclasses.replace(model, motion=LearnedMotion(), directions={})
