@@ -66,15 +66,18 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1)).astype(np.uint8
 
 
 @pytest.mark.slow
-def test_a_step_after_the_end_moves_no_network():
-    config = tiny_config(total_kimg=0.004, anneal_kimg=0.004, inversion_learning_rate=0.002)
+@pytest.mark.parametrize("inverts", [False, True])
+def test_a_step_after_the_end_moves_no_network(inverts):
+    learned = {"inversion_learning_rate": 0.002} if inverts else {}
+    config = tiny_config(total_kimg=0.004, anneal_kimg=0.004, **learned)
     step, begun = make_step(config), init_state(config)
 
     def networks_of(state):
-        return [state.g_params, state.d_params, state.inversion.params]
+        encoder = state.inversion.params if inverts else {}
+        return [state.g_params, state.d_params, encoder]
 
     before = jax.tree.map(np.asarray, networks_of(begun))
-    parts = {"regularize_g": True, "regularize_d": True, "invert": True}
+    parts = {"regularize_g": True, "regularize_d": True, "invert": inverts}
     one, _ = step(begun, IMAGES, **parts)
     after_one = jax.tree.map(np.asarray, networks_of(one))
     for network, moved in zip(before[:2], after_one[:2], strict=True):  # the encoder's rate rises
