@@ -389,7 +389,7 @@ def read_quality(path: pathlib.Path) -> Quality:
     Raises:
         InputError: No store, nothing in it yet, or one that an older version wrote.
     """
-    codes, provenance = read_latents(path)
+    codes, provenance = open_latents(path)
     group = _open(path)
     if "flagged_above" not in group.attrs:
         raise InputError(
@@ -416,6 +416,25 @@ def read_videos(path: pathlib.Path) -> list[Video]:
     names = [field.name for field in dataclasses.fields(Video)]
     columns = [read_values(path, group, name).tolist() for name in names]
     return [Video(*values) for values in zip(*columns, strict=True)]
+
+
+class Begun(NamedTuple):
+    """What a store that is there is of; empty where there is none.
+
+    Attributes:
+        videos: Projected already or not.
+        provenance: How they are projected.
+    """
+
+    videos: list[Video]
+    provenance: dict[str, Any]
+
+
+def read_begun(path: pathlib.Path) -> Begun:
+    """Read what a store is of, and how it was begun."""
+    if not is_store(path):
+        return Begun([], {})
+    return Begun(read_videos(path), _open(path).attrs["provenance"])
 
 
 def is_store(path: pathlib.Path) -> bool:
