@@ -96,7 +96,10 @@ def test_a_small_study_is_measured_stage_by_stage(tmp_path):
     printed = CliRunner().invoke(gancmri, ["benchmark", *words], catch_exceptions=False)
     report = json.loads(file.read_text())
     stages = {stage["name"]: stage for stage in report["stages"]}
-    assert all(stage["seconds"] > 0 and stage["peak_gib"] > 0.05 for stage in stages.values())
+    assert all(
+        stage["seconds"] > 0 and stage["cpu_seconds"] > 0 and stage["peak_gib"] > 0.05
+        for stage in stages.values()
+    )
     assert stages["records"]["subjects"] == 40 and stages["fit"]["subjects"] == 60
     assert "(extrapolated from 40)" in printed.output
     codes = 60 * 50 * 512 * 2 / 1e6

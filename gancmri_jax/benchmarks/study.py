@@ -5,6 +5,7 @@ time, memory and files of the stages that depend on the number of subjects alone
 process of its own. Stages of networks are not run; their hours are computed from their operations.
 """
 
+import contextlib
 import dataclasses
 import multiprocessing
 import pathlib
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,14 +30,14 @@ from gancmri_jax.benchmarks.ideal import (
     training_gflop,
 )
 from gancmri_jax.benchmarks.pipeline import shifted_hearts
-from gancmri_jax.benchmarks.random_model import random_model
 from gancmri_jax.cine.phenotypes import write_phenotypes
 from gancmri_jax.cine.records import Records, write_records
 from gancmri_jax.experiments.hardware import hardware
 from gancmri_jax.fitting.fit import FitOptions, fit
 from gancmri_jax.model.file import load_model, save_model
+from gancmri_jax.model.model import Model
 from gancmri_jax.networks.cardiac_fcn import CardiacFCN
-from gancmri_jax.networks.generator import Generator
+from gancmri_jax.networks.generator import Generator, draw_noise
 from gancmri_jax.projection.store import Begun, LatentStore, Video, VideoCodes, open_latents
 from gancmri_jax.projection.survey import survey
 from gancmri_jax.training.config import read_config
@@ -58,6 +59,7 @@ class Stage:
         name: Of the stage.
         subjects: How many it was measured with; fewer than the study's where it is extrapolated.
         seconds: For the whole study.
+        cpu_seconds: Of processors' time, which other programs on the machine do not lengthen.
         peak_gib: Most memory of its process, that of Python and JAX included.
         files, megabytes: What it left on the disk, for the whole study.
     """
@@ -65,6 +67,7 @@ class Stage:
     name: str
     subjects: int
     seconds: float
+    cpu_seconds: float
     peak_gib: float
     files: int = 0
     megabytes: float = 0.0
@@ -111,13 +114,13 @@ class StudyResult:
 
     def __str__(self) -> str:
         lines = [f"{self.subjects} subjects of {FRAMES} frames, on {self.hardware}"]
-        lines.append("stage                       seconds  peak GiB    files        MB")
+        lines.append("stage                       seconds     CPU s  peak GiB    files        MB")
         for stage in self.stages:
             some = stage.subjects < self.subjects
             note = f"  (extrapolated from {stage.subjects})" if some else ""
             lines.append(
-                f"{stage.name:26} {stage.seconds:8.1f} {stage.peak_gib:9.2f} {stage.files:8} "
-                f"{stage.megabytes:9.1f}{note}"
+                f"{stage.name:26} {stage.seconds:8.1f} {stage.cpu_seconds:9.1f} "
+                f"{stage.peak_gib:9.2f} {stage.files:8} {stage.megabytes:9.1f}{note}"
             )
         lines.append("computed from operations    EFLOP   hours of one H200   of 64 CPU cores")
         for each in self.hours:
@@ -152,19 +155,20 @@ def benchmark_study(
     stages = []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        save_model(random_model(size, 64, 8, "float32"), folder / _MODEL)
+        save_model(_empty_model(size), folder / _MODEL)
         for stage, function, count in plan:
             on_stage(stage)
             before = _held(folder)
-            seconds, peak_gib = _alone(function, folder, count, size)
+            took = _alone(function, folder, count, size)
             files, held = (now - then for now, then in zip(_held(folder), before, strict=True))
             part = subjects / count
             stages.append(
                 Stage(
                     stage,
                     count,
-                    round(seconds * part, 3),
-                    round(peak_gib, 3),
+                    round(took.seconds * part, 3),
+                    round(took.cpu_seconds * part, 3),
+                    round(took.peak_gib, 3),
                     files,
                     round(held / 1e6 * part, 1),
                 )
@@ -203,19 +207,61 @@ def computed_hours(subjects: int) -> Iterator[Hours]:
         yield Hours(name, what, gflop / 1e9, h200, node)
 
 
-def _alone(
-    function: Callable[[pathlib.Path, int, int], float], folder: pathlib.Path, count: int, size: int
-) -> tuple[float, float]:
-    """Run a stage in a process of its own; return its seconds and its peak memory in GiB."""
+def _empty_model(size: int) -> Model:
+    """Return a model whose codes are as large as the paper's at this size, with nothing to draw."""
+    generator = Generator(resolution=size, channel_base=64, channel_max=8)
+    z = jnp.zeros((1, generator.z_dim))
+    shapes = jax.eval_shape(generator.init, jax.random.key(0), z)["params"]
+    noise = jax.eval_shape(lambda: draw_noise(jax.random.key(0), size))
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (shapes, noise))
+    return Model(generator, zeros[0], jnp.zeros(generator.w_dim), zeros[1])
+
+
+class Took(NamedTuple):
+    """What a stage took for the subjects that it was run with."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_gib: float
+
+
+class Clock:
+    """Adds up the time of what counts."""
+
+    def __init__(self) -> None:
+        self.seconds = self.cpu_seconds = 0.0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time until the block ends."""
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        yield
+        self.seconds += time.perf_counter() - begun
+        self.cpu_seconds += time.process_time() - begun_cpu
+
+
+Function = Callable[[pathlib.Path, int, int, Clock], None]
+
+
+def _alone(function: Function, folder: pathlib.Path, count: int, size: int) -> Took:
+    """Run a stage in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(_measured, function, folder, count, size).result()
 
 
-def _measured(
-    function: Callable[[pathlib.Path, int, int], float], folder: pathlib.Path, count: int, size: int
-) -> tuple[float, float]:
-    seconds = function(folder, count, size)
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+def _measured(function: Function, folder: pathlib.Path, count: int, size: int) -> Took:
+    clock = Clock()
+    function(folder, count, size, clock)
+    return Took(clock.seconds, clock.cpu_seconds, _peak_gib())
+
+
+def _peak_gib() -> float:
+    """Return the most memory that this process has taken so far."""
+    status = pathlib.Path("/proc/self/status")
+    if status.is_file():  # Linux, whose `ru_maxrss` counts the process that started this one
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _held(folder: pathlib.Path) -> tuple[int, int]:
@@ -224,11 +270,10 @@ def _held(folder: pathlib.Path) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def _write_records(folder: pathlib.Path, count: int, size: int) -> float:
+def _write_records(folder: pathlib.Path, count: int, size: int, clock: Clock) -> None:
     hearts = list(shifted_hearts(size, count))
-    begun = time.perf_counter()
-    write_records(folder / "records", {"train": hearts})
-    return time.perf_counter() - begun
+    with clock.running():
+        write_records(folder / "records", {"train": hearts})
 
 
 class _NotSummarised(Records):
@@ -238,22 +283,21 @@ class _NotSummarised(Records):
         """Return nothing."""
 
 
-def _survey_summary(folder: pathlib.Path, count: int, size: int) -> float:
-    return _time_survey(folder, Records(folder / "records", "train"))
+def _survey_summary(folder: pathlib.Path, count: int, size: int, clock: Clock) -> None:
+    _survey(folder, Records(folder / "records", "train"), clock)
 
 
-def _survey_pixels(folder: pathlib.Path, count: int, size: int) -> float:
-    return _time_survey(folder, _NotSummarised(folder / "records", "train"))
+def _survey_pixels(folder: pathlib.Path, count: int, size: int, clock: Clock) -> None:
+    _survey(folder, _NotSummarised(folder / "records", "train"), clock)
 
 
-def _time_survey(folder: pathlib.Path, records: Records) -> float:
+def _survey(folder: pathlib.Path, records: Records, clock: Clock) -> None:
     model = load_model(str(folder / _MODEL))
-    begun = time.perf_counter()
-    survey(model, records, "all", None, Begun([], {}))
-    return time.perf_counter() - begun
+    with clock.running():
+        survey(model, records, "all", None, Begun([], {}))
 
 
-def _write_codes(folder: pathlib.Path, count: int, size: int) -> float:
+def _write_codes(folder: pathlib.Path, count: int, size: int, clock: Clock) -> None:
     """Write made-up codes as projection does, video by video; drawing them does not count."""
     model = load_model(str(folder / _MODEL))
     rng = np.random.default_rng(0)
@@ -262,33 +306,24 @@ def _write_codes(folder: pathlib.Path, count: int, size: int) -> float:
         Video(f"{index:06d}", FRAMES, 0, int(es), "records") for index, es in enumerate(es_frames)
     ]
     provenance = {"model": model.fingerprint, "space": "w"}
-    begun = time.perf_counter()
-    store = LatentStore.open(
-        folder / _STORE,
-        videos,
-        (model.num_ws, model.w_dim),
-        [],
-        provenance,
-        _LOOKS,
-        one_row=True,
-    )
-    seconds = time.perf_counter() - begun
+    shape = (model.num_ws, model.w_dim)
+    with clock.running():
+        store = LatentStore.open(
+            folder / _STORE, videos, shape, [], provenance, _LOOKS, one_row=True
+        )
     for index in range(count):
-        found = _made_up(rng, model.num_ws, model.w_dim)
-        begun = time.perf_counter()
-        store.write(index, list(range(FRAMES)), found)
-        store.pack(whole=True)
-        seconds += time.perf_counter() - begun
-    begun = time.perf_counter()
-    store.flag_far(None)
-    seconds += time.perf_counter() - begun
+        found = _made_up(rng, *shape)
+        with clock.running():
+            store.write(index, list(range(FRAMES)), found)
+            store.pack(whole=True)
+    with clock.running():
+        store.flag_far(None)
     values = rng.normal(size=(2, count))
     rows = {
         video.subject: {"lv_area_ed_cm2": float(area), "sphericity_index": float(shape)}
         for video, area, shape in zip(videos, *values, strict=True)
     }
     write_phenotypes(folder / _TABLE, rows)
-    return seconds
 
 
 def _made_up(rng: np.random.Generator, num_ws: int, w_dim: int) -> VideoCodes:
@@ -303,16 +338,15 @@ def _made_up(rng: np.random.Generator, num_ws: int, w_dim: int) -> VideoCodes:
     return VideoCodes(ws, (), curve[:, -1], np.full(FRAMES, _STEPS), curve)
 
 
-def _read_codes(folder: pathlib.Path, count: int, size: int) -> float:
-    begun = time.perf_counter()
-    codes, _ = open_latents(folder / _STORE)
-    read = sum(len(chunk.subjects) for chunk in codes.chunks())
+def _read_codes(folder: pathlib.Path, count: int, size: int, clock: Clock) -> None:
+    with clock.running():
+        codes, _ = open_latents(folder / _STORE)
+        read = sum(len(chunk.subjects) for chunk in codes.chunks())
     assert read == count
-    return time.perf_counter() - begun
 
 
-def _fit(folder: pathlib.Path, count: int, size: int) -> float:
+def _fit(folder: pathlib.Path, count: int, size: int, clock: Clock) -> None:
     model = load_model(str(folder / _MODEL))
-    begun = time.perf_counter()
-    fit(model, [folder / _STORE], folder / "fitted.safetensors", FitOptions(folder / _TABLE))
-    return time.perf_counter() - begun
+    options = FitOptions(folder / _TABLE)
+    with clock.running():
+        fit(model, [folder / _STORE], folder / "fitted.safetensors", options)
