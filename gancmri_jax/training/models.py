@@ -36,15 +36,17 @@ _NOISE = 2**31  # of the seed's keys, the one of the constant noise: no step has
 
 
 def start_from(config: ConfigDict, state: TrainState) -> TrainState:
-    """Put a model's networks into a fresh state, to fine-tune them, or grown, to go on finer.
+    """Put a model's networks into a fresh state, to fine-tune them, or grown larger or wider.
 
     What is frozen at first is the moving average of what was trained, which users see.
 
     Raises:
         InputError: The model's networks have other sizes than the configuration's.
     """
-    size = read_header(config.init_from).generator["resolution"]
-    if size < config.resolution:
+    sizes = read_header(config.init_from).generator
+    size = sizes["resolution"]
+    new = {name: config[name] for name in ("resolution", "channel_base", "channel_max")}
+    if size <= config.resolution and any(sizes[name] != value for name, value in new.items()):
         state = start_grown(config, state)
     else:
         state = _start_equal(config, state)
