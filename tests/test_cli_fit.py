@@ -69,7 +69,7 @@ def test_every_motion_is_learned_told_and_kept(fit):
         *("ed_to_es", "frame_to_frame", "aligned", "conditioned", "conditioned_axes"),
         "contraction",
     }
-    told = {line.split()[0]: line.split() for line in result.output.splitlines()}
+    told = {line.split()[0]: line.split() for line in result.output.splitlines() if line.strip()}
     assert told["mean"][1:3] == ["100%", "20"] and told["published"][1] == "95%"
     assert model.card["fit"]["motions"]["aligned"]["frame"] == 20
     assert model.card["fit"]["directions"] == "means"

@@ -117,7 +117,7 @@ def command(
     if segmenter is not None and model.segmenter is None:
         model = dataclasses.replace(model, segmenter=load_segmenter_of(segmenter))
     options = FitOptions(table, only, how, orthogonal, calibrate, frames, keep_flagged)
-    start = progress()
+    start = progress(delay=2)
     found = fit(model, stores, out, options, lambda videos: start("read codes", videos))
     answer = Answer(report)
     for line in _lines(found):

@@ -41,7 +41,7 @@ class Beats:
     @classmethod
     def of(
         cls,
-        ws: Float[Array | np.ndarray, "v t num_ws w_dim"],
+        ws: Float[Array | np.ndarray, "v t rows w_dim"],
         es_frames: Int[np.ndarray, "v"],
         ed_to_es: Float[Array, "num_ws w_dim"],
     ) -> "Beats":
