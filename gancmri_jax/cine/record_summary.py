@@ -57,7 +57,7 @@ def summarise_record(cine: Cine) -> RecordSummary:
         es_frame=cine.es_frame,
         farthest_frame=farthest_from_first(pixels),
         empty={int(frame): int(flat[frame, 0]) for frame in empty},
-        pixels_sha256=hashlib.sha256(pixels).hexdigest(),
+        pixels_sha256=hashlib.sha256(pixels.data).hexdigest(),
     )
 
 

@@ -1,7 +1,7 @@
 """What projected cines and a table of their phenotypes teach a model: directions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -95,7 +95,8 @@ def _weighted_sums(
     if not weights:
         return {}
     by_video = np.stack(list(weights.values()))
-    total, first = np.float64(0), 0
+    total: Any = 0.0
+    first = 0
     for chunk in codes.chunks():
         ws, _ = chunk.at(chunk.ed_frame)
         some = by_video[:, first : first + len(ws)]

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -107,7 +107,8 @@ class Beats:
 
 def mean_over(parts: Iterator[Float[np.ndarray, "v *shape"]]) -> Float[np.ndarray, "*shape"]:
     """Return the mean over the first axis of all parts together, summed in double precision."""
-    total, count = np.float64(0), 0
+    total: Any = 0.0
+    count = 0
     for part in parts:
         total = total + np.sum(part, axis=0, dtype=np.float64)
         count += len(part)
