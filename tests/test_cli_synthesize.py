@@ -86,9 +86,7 @@ def test_what_follows_is_said_before_a_prompt_is_refused(tmp_path):
 def test_a_heart_is_made_to_measure(tmp_path):
     result = synthesize(tmp_path / "out", "--target", "lv_area_ed_cm2=26", "--format", "png")
     assert result.exit_code == 0, result.output
-    told = re.search(
-        r"heart 3: lv_area_ed_cm2 ([\d.]+); moved by lv_area [+-]", result.stdout
-    )
+    told = re.search(r"heart 3: lv_area_ed_cm2 ([\d.]+); moved by lv_area [+-]", result.stdout)
     assert abs(float(told[1]) / 26 - 1) <= TOLERANCE
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["heart-0003-frame-to-frame.png"]
 

@@ -155,9 +155,7 @@ def test_a_heart_that_is_as_asked_stays():
 
 
 def test_prompts_beyond_the_directions_are_refused():
-    with pytest.raises(
-        InputError, match="wall 12 mm cannot be reached yet; what can is LV"
-    ):
+    with pytest.raises(InputError, match="wall 12 mm cannot be reached yet; what can is LV"):
         solve_prompt(Discs(), heart(), read_prompt("LV 20 cm2, wall 12 mm, 90 bpm"))
     with pytest.raises(InputError, match="EF 5 points less than before cannot be reached"):
         solve_prompt(Discs(), heart(), read_prompt("EF 5 points lower than before"))
