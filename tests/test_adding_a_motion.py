@@ -41,7 +41,7 @@ class Swing(NamedTuple):
 
 
 def fit_swing(beats):
-    offsets = jnp.mean(beats.ws - beats.ws[:, :1], axis=0)
+    offsets = beats.mean(lambda chunk: chunk.ws - chunk.ws[:, :1])
     angle = 2 * np.pi * np.arange(len(offsets)) / len(offsets)
     cosine, sine = (
         2 / len(offsets) * jnp.tensordot(jnp.asarray(wave, jnp.float32), offsets, axes=1)

@@ -3,6 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from gancmri_jax.benchmarks.study import computed_hours
 from gancmri_jax.cli.main import gancmri
 
 
@@ -69,3 +70,37 @@ def test_compilation_tells_of_each_program_and_the_state(tmp_path):
 def test_a_size_no_network_has_is_refused():
     result = CliRunner().invoke(gancmri, ["benchmark", "synthesis", "--size", "100"])
     assert result.exit_code == 2 and "power of two" in result.output
+
+
+def test_a_study_needs_no_options_of_networks():
+    for words in (["study", "--batch", "4"], ["synthesis", "--subjects", "9"]):
+        result = CliRunner().invoke(gancmri, ["benchmark", *words])
+        assert result.exit_code == 2 and words[1] in result.output
+
+
+def test_computed_hours_are_operations_over_rates():
+    hours = {each.name: each for each in computed_hours(45_531)}
+    project = hours["project"]
+    # 2,276,550 frames, 1,000 steps of 260 GFLOP each.
+    assert project.exaflop == pytest.approx(2_276_550 * 1000 * 260 / 1e9, rel=0.01)
+    assert project.h200 == pytest.approx(project.exaflop * 1e9 / (989e3 * 0.7) / 3600)
+    assert project.node == pytest.approx(project.exaflop * 1e9 / (64 * 80 * 0.7) / 3600)
+    assert hours["train"].exaflop == pytest.approx(30.2, rel=0.01)  # as ukbb256 says
+    assert hours["segment"].exaflop == pytest.approx(2_276_550 * 206 / 50 / 1e9, rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_small_study_is_measured_stage_by_stage(tmp_path):
+    file = tmp_path / "report.json"
+    words = ["study", "--subjects", "60", "--size", "16", "--json", str(file)]
+    printed = CliRunner().invoke(gancmri, ["benchmark", *words], catch_exceptions=False)
+    report = json.loads(file.read_text())
+    stages = {stage["name"]: stage for stage in report["stages"]}
+    assert all(
+        stage["seconds"] > 0 and stage["cpu_seconds"] > 0 and stage["peak_gib"] > 0.05
+        for stage in stages.values()
+    )
+    assert stages["records"]["subjects"] == 40 and stages["fit"]["subjects"] == 60
+    assert "(extrapolated from 40)" in printed.output
+    codes = 60 * 50 * 512 * 2 / 1e6
+    assert stages["write and pack codes"]["megabytes"] == pytest.approx(codes, rel=0.3)

@@ -8,7 +8,7 @@ from gancmri_jax.experiments import making
 from gancmri_jax.fitting import fit as fitting
 from gancmri_jax.fitting import motion as fitting_motion
 from gancmri_jax.fitting.calibration import Calibration
-from gancmri_jax.latents.codes import Codes
+from gancmri_jax.latents.codes import Codes, chunked
 from gancmri_jax.latents.linear import Linear
 from gancmri_jax.latents.motions import Aligned
 from gancmri_jax.model.file import load_model, save_model
@@ -46,7 +46,7 @@ def fit(model_file, monkeypatch, tmp_path):
         subjects=[f"s{v}" for v in range(8)],
     )
     provenance = {"model": model.fingerprint}
-    monkeypatch.setattr(fitting, "read_latents", lambda path: (codes, provenance))
+    monkeypatch.setattr(fitting, "open_latents", lambda path: (chunked(codes), provenance))
     rows = [f"s{v},0,20,{30 + size[v]},{0.5 + 0.1 * shape[v]},1" for v in range(8)]
     table = tmp_path / "phenotypes.csv"
     table.write_text(TABLE.format(rows="\n".join(rows)))
@@ -57,7 +57,7 @@ def fit(model_file, monkeypatch, tmp_path):
         result = CliRunner().invoke(gancmri, ["fit", *map(str, options)])
         return result, tmp_path / "out.safetensors"
 
-    run.provenance = provenance
+    run.codes, run.provenance = codes, provenance
     return run
 
 
@@ -69,7 +69,7 @@ def test_every_motion_is_learned_told_and_kept(fit):
         *("ed_to_es", "frame_to_frame", "aligned", "conditioned", "conditioned_axes"),
         "contraction",
     }
-    told = {line.split()[0]: line.split() for line in result.output.splitlines()}
+    told = {line.split()[0]: line.split() for line in result.output.splitlines() if line.strip()}
     assert told["mean"][1:3] == ["100%", "20"] and told["published"][1] == "95%"
     assert model.card["fit"]["motions"]["aligned"]["frame"] == 20
     assert model.card["fit"]["directions"] == "means"
@@ -153,7 +153,7 @@ def test_codes_of_another_model_are_refused(fit):
 def test_a_rerun_of_the_paper_fits_as_the_verb_does(fit, model_file, tmp_path, monkeypatch):
     result, by_verb = fit("--frames", 50)
     assert result.exit_code == 0, result.output
-    monkeypatch.setattr(making, "read_latents", fitting.read_latents)
+    monkeypatch.setattr(making, "read_latents", lambda path: (fit.codes, fit.provenance))
     model, path = load_model(model_file), tmp_path / "rerun.safetensors"
     table = tmp_path / "phenotypes.csv"
     told = making.fit_model(model, tmp_path, table, (2.0, 2.0), path)

@@ -1,9 +1,12 @@
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gancmri_jax.latents import motions
-from gancmri_jax.latents.motions import MOTIONS, Beats, MeanSteps
+from gancmri_jax.latents.beats import Beats, align_systole
+from gancmri_jax.latents.motions import MOTIONS, MeanSteps
 from gancmri_jax.latents.pca import pca_residual
 from gancmri_jax.latents.smoothing import fourier_smoother
 from gancmri_jax.latents.steps import differences, mean_ed_to_es, retained_motion, roughness
@@ -32,7 +35,7 @@ def study(es_frames, jitter=0.0, seed=0):
 def beats_of(ws, es_frames):
     """These beats, all of which give k_ED→ES."""
     ws, es_frames = jnp.asarray(ws, jnp.float32), np.array(es_frames)
-    return Beats(ws, es_frames, mean_ed_to_es(ws[:, 0], ws[np.arange(len(ws)), es_frames]))
+    return Beats.of(ws, es_frames, mean_ed_to_es(ws[:, 0], ws[np.arange(len(ws)), es_frames]))
 
 
 def go(name, beats, num_frames=T, start=None):
@@ -82,14 +85,14 @@ def test_pca_residual_is_the_papers_cleaning_of_the_mean_steps():
 
 def test_beats_whose_es_is_their_ed_are_told_apart():
     beats, _ = study([15, 25])
-    beats = beats._replace(es_frames=np.array([0, 25]))
+    beats = dataclasses.replace(beats, es_frames=np.array([0, 25]))
     (es_frame,) = beats.with_es().es_frames
     assert es_frame == 25 and len(beats.with_es().ws) == 1
 
 
 def test_alignment_brings_every_systole_to_the_mean_frame_and_keeps_its_depth():
     beats, k = study([12, 16, 20, 24, 28])
-    together = motions.align_systole(beats.ws, beats.es_frames)
+    together = align_systole(beats.ws, beats.es_frames)
     along = jnp.tensordot(together - together[:, :1], k, axes=2) / jnp.sum(k**2)
     np.testing.assert_array_equal(along.argmax(axis=1), 20)
     np.testing.assert_allclose(along.max(axis=1), 1, atol=1e-5)
@@ -106,7 +109,7 @@ def test_smooth_models_are_smoother_than_the_mean(name):
 def test_few_points_stand_for_the_curve_at_any_number_of_frames():
     beats, _ = study([18, 20, 22])
     assert len(motions.fit_aligned(beats).points) == 13
-    mean_beat = jnp.mean(motions.align_systole(beats.ws, beats.es_frames), axis=0)
+    mean_beat = jnp.mean(align_systole(beats.ws, beats.es_frames), axis=0)
     curve = jnp.tensordot(jnp.asarray(fourier_smoother(T, 64), jnp.float32), mean_beat, axes=1)
     np.testing.assert_allclose(go("aligned", beats, 64), curve - curve[:1], atol=1e-5)
 
@@ -134,6 +137,45 @@ def test_a_start_far_from_all_hearts_moves_as_the_last_of_them():
     along = axis / jnp.sum(jnp.square(axis))
     moves = [motions.conditioned(kept, centre + sd * along, T) for sd in (50, 100)]
     np.testing.assert_allclose(*moves, atol=1e-3)
+
+
+def test_beats_in_chunks_are_beats_in_one():
+    whole, _ = study([18, 20, 22, 20, 19, 21, 20], jitter=0.1)
+    whole = dataclasses.replace(whole, es_frames=np.array([18, 20, 22, 20, 19, 21, 0]))
+    ws = np.asarray(whole.ws)
+    parts = dataclasses.replace(whole, read=lambda: iter([ws[:3], ws[3:4], ws[4:]]))
+    for beats in (whole, parts):
+        assert len(beats) == 7 and len(beats.with_es()) == 6
+        np.testing.assert_array_equal(beats.with_es().ws, ws[:6])
+        np.testing.assert_array_equal(beats.spread(3).ws, ws[::3])
+        np.testing.assert_array_equal(beats.spread(3).es_frames, [18, 20, 0])
+        np.testing.assert_allclose(beats.mean(lambda chunk: chunk.ws), ws.mean(0), atol=1e-6)
+    for name in ("mean", "aligned", "conditioned"):
+        found, expected = (go(name, beats.with_es()) for beats in (parts, whole))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_one_row_stands_for_all_that_are_equal():
+    beats, _ = study([18, 20, 22, 20, 19, 21], jitter=0.1)
+    row = np.asarray(beats.ws)[:, :, :1]
+    k = jnp.repeat(beats.ed_to_es[:1], 2, axis=0)
+    all_rows = Beats.of(np.repeat(row, 2, axis=2), beats.es_frames, k)
+    one = Beats.of(row, beats.es_frames, k)
+    start = all_rows.ws[3, 0]
+    for name in ("mean", "aligned", "conditioned"):
+        found = go(name, one, start=start)
+        assert found.shape == (T, 2, 3)
+        np.testing.assert_allclose(found, go(name, all_rows, start=start), atol=1e-6)
+
+
+def test_where_products_would_be_too_large_some_beats_are_learned_from(monkeypatch):
+    beats, _ = study([18, 20, 22, 20, 19, 21, 20, 18, 22, 21], jitter=0.1)
+    of_all = motions.fit_conditioned(beats)
+    of_some = motions.fit_conditioned(beats.spread(5))
+    monkeypatch.setattr(motions, "_MOST_BYTES", 5 * 8 * (6 + 13 * 6))
+    found = motions.fit_conditioned(beats)
+    np.testing.assert_allclose(found.axes, of_some.axes, atol=1e-6)
+    assert not np.allclose(found.axes, of_all.axes, atol=1e-2)
 
 
 def test_too_few_beats_for_the_responses_are_refused():

@@ -16,6 +16,7 @@ from gancmri_jax.physiology import end_systole
 from gancmri_jax.projection.settings import Settings
 from gancmri_jax.projection.store import (
     Video,
+    open_latents,
     read_latents,
     read_noise,
     read_quality,
@@ -258,6 +259,9 @@ def test_a_store_of_version_0_1_is_read_and_resumed(version_0_1, threefry):
         Video("b", 4, 0, 2, "distance"),
     ]
     before = read_latents(folder / "begun.zarr")[0]
+    # All rows are kept, and are equal: `fit` learns from one of them.
+    assert open_latents(folder / "begun.zarr")[0].one_row
+    np.testing.assert_array_equal(before.ws, before.ws[:, :, :1].repeat(before.ws.shape[2], axis=2))
     assert before.subjects == ["a"] and read_quality(folder / "frames.zarr").steps.max() == 4
     started = []
     codes = project_study(

@@ -6,6 +6,10 @@ Filters, noise and activations are not counted, so they only lower what a benchm
 from gancmri_jax.networks.generator import Generator
 from gancmri_jax.networks.layers import block_resolutions, num_channels
 
+# Shares of the rate of matrix products that two CPU cores reach: docs/benchmarks.md.
+SHARES = {"training": 0.58, "projection": 0.7, "rendering": 0.61}
+LPIPS_GFLOP = 80 / 256**2  # a pixel's, forth and back
+
 
 def conv_gflop(side: int, fan_in: int, features: int, size: int = 3) -> float:
     """Count a convolution applied at side² places."""

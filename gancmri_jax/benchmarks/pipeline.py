@@ -27,7 +27,7 @@ def benchmark_pipeline(size: int, batch: int, data: pathlib.Path | None, rounds:
         cache_bytes = CACHE_BYTES
         if data is None:
             data = pathlib.Path(folder) / "records"
-            write_records(data, {"train": _hearts(size)})
+            write_records(data, {"train": shifted_hearts(size, _VIDEOS)})
             cache_bytes = _VIDEOS * _FRAMES * size**2 // 2
         num_batches = max(_VIDEOS * _FRAMES // batch, 1)
 
@@ -48,8 +48,8 @@ def benchmark_pipeline(size: int, batch: int, data: pathlib.Path | None, rounds:
     )
 
 
-def _hearts(size: int) -> Iterator[Cine]:
+def shifted_hearts(size: int, videos: int) -> Iterator[Cine]:
     """Yield one phantom's cine, shifted a little further each time: as hard to unpack as many."""
     cine = preprocess(phantom(0, 0, size, _FRAMES).cine, size, "stretch", (1.0, 99.0))
-    for shift in range(_VIDEOS):
+    for shift in range(videos):
         yield dataclasses.replace(cine, pixels=np.roll(cine.pixels, shift, axis=2))

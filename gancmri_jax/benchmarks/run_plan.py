@@ -19,7 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from gancmri_jax.benchmarks.ideal import discriminator_gflop, synthesis_gflop
+from gancmri_jax.benchmarks.ideal import (
+    LPIPS_GFLOP,
+    SHARES,
+    discriminator_gflop,
+    synthesis_gflop,
+)
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cine.read import read_model_cines
 from gancmri_jax.cine.records import Records, is_records, record_splits
@@ -48,9 +53,6 @@ _STEPS = 4  # of a projection
 _MOST_VIDEOS = 2048  # that FVD, roughness and closure take
 _MOST_S = 5.0  # of one round of a measurement
 _SIDE = 2048  # of matrices
-# Shares of the rate of matrix products that two CPU cores reach: docs/benchmarks.md.
-_TRAINING, _PROJECTION, _RENDERING = 0.58, 0.7, 0.61
-_LPIPS_GFLOP = 80 / 256**2  # a pixel's, forth and back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -326,7 +328,7 @@ def time_training_step(config: ConfigDict, gflops: float) -> Timing:
     """Return how long the commonest training step takes, once compiled."""
     (commonest, _), *_ = kinds_of_steps(config).most_common(1)
     needed = config.batch_size * step_gflop(config, **dict(commonest))
-    if (expected := needed / (gflops * _TRAINING)) > _MOST_S:
+    if (expected := needed / (gflops * SHARES["training"])) > _MOST_S:
         return Timing(expected, computed=True)
     mesh = data_mesh()
     step, state = make_step(config, mesh), init_state(config, mesh)
@@ -361,8 +363,8 @@ def time_projection_step(model: Model, settings: Settings, gflops: float) -> Tim
     batch = suitable_batch(model, settings)
     needed = 2 * synthesis_gflop(model.generator)
     if settings.distance == "lpips":
-        needed += _LPIPS_GFLOP * model.resolution**2
-    if (expected := needed / (gflops * _PROJECTION)) * batch * _STEPS > _MOST_S:
+        needed += LPIPS_GFLOP * model.resolution**2
+    if (expected := needed / (gflops * SHARES["projection"])) * batch * _STEPS > _MOST_S:
         return Timing(expected, computed=True)
     keys = jax.random.split(jax.random.key(0), batch)
     clips, variables = single_frames(
@@ -388,7 +390,7 @@ def time_projection_step(model: Model, settings: Settings, gflops: float) -> Tim
 def time_video(model: Model, gflops: float) -> Timing:
     """Return how long a beat takes to render."""
     needed = FRAMES * synthesis_gflop(model.generator)
-    if (expected := needed / (gflops * _RENDERING)) > _MOST_S:
+    if (expected := needed / (gflops * SHARES["rendering"])) > _MOST_S:
         return Timing(expected, computed=True)
     path = jnp.repeat(model.sample(0)[None], FRAMES, axis=0)
     return Timing(_seconds(lambda: model.render(path)))

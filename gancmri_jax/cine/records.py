@@ -2,7 +2,8 @@
 
 They are written and read with no TensorFlow installed. A folder of records holds
 `dataset_info.json`, `features.json`, `metadata.json` (frames of each record, and a fingerprint of
-each split) and a file or more a split; `tfds.builder_from_directory` opens it. ArrayRecord checks
+each split), `summary.json` (`record_summary`) and a file or more a split;
+`tfds.builder_from_directory` opens it. ArrayRecord checks
 what it reads; `checksums.json` holds the SHA-256 of the JSON files.
 """
 
@@ -25,6 +26,12 @@ import tensorflow_datasets as tfds
 
 from gancmri_jax.checksums import CHECKSUMS, check_checksums, write_checksums
 from gancmri_jax.cine.cine import Cine
+from gancmri_jax.cine.record_summary import (
+    RecordSummary,
+    read_summary,
+    summarise_record,
+    write_summary,
+)
 from gancmri_jax.errors import InputError
 
 UNKNOWN_FRAME = -1
@@ -37,6 +44,7 @@ class Cines(tfds.core.GeneratorBasedBuilder):
 
     def __init__(self, data_dir: pathlib.Path, cines: Mapping[str, Iterable[Cine]]) -> None:
         self._cines = cines
+        self.summaries: dict[str, list[RecordSummary]] = {}
         super().__init__(data_dir=data_dir, file_format="array_record")
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -62,10 +70,12 @@ class Cines(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict]]:
         num_frames = self.info.metadata["num_frames"][split] = []
+        summaries = self.summaries[split] = []
         digest = hashlib.sha256()
         for key, cine in enumerate(self._cines[split]):
             assert cine.pixels.dtype == np.uint8, cine.pixels.dtype
             num_frames.append(len(cine.pixels))
+            summaries.append(summarise_record(cine))
             example: dict[str, Any] = {
                 "frames": np.ascontiguousarray(cine.pixels),
                 "subject": cine.subject,
@@ -105,6 +115,7 @@ def write_records(out: pathlib.Path, cines: Mapping[str, Iterable[Cine]]) -> Non
         except RuntimeError as error:  # as the writer calls a full disk
             reason = re.search(r"failed: ([^;]+);", str(error))
             raise OSError(errno.EIO, reason[1] if reason else str(error), str(out)) from error
+        write_summary(pathlib.Path(builder.data_dir), builder.summaries)
         seal(pathlib.Path(builder.data_dir))
         os.replace(builder.data_dir, out)
 
@@ -149,7 +160,7 @@ class Records(Sequence[Cine]):
             InputError: The folder holds no records, or damaged ones, or lacks one of the splits.
         """
         builder = _builder(directory)
-        self._directory = directory
+        self._directory, self._splits = directory, splits
         if missing := [split for split in splits if split not in builder.info.splits]:
             raise InputError(
                 f"{directory}: has no split '{missing[0]}', only {', '.join(builder.info.splits)} "
@@ -169,6 +180,17 @@ class Records(Sequence[Cine]):
 
     def __len__(self) -> int:
         return self._length
+
+    def summary(self) -> list[RecordSummary] | None:
+        """Return what is known of each cine without its pixels; None for an earlier version's.
+
+        Raises:
+            InputError: The summary is damaged, or the records were changed after it was made.
+        """
+        summaries = read_summary(self._directory)
+        if summaries is None:
+            return None
+        return [each for split in self._splits for each in summaries[split]][: self._length]
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> Cine: ...

@@ -19,7 +19,7 @@ _BATCH = {
 
 
 @click.command("benchmark")
-@click.argument("what", type=click.Choice(["synthesis", *_BATCH, "all"]))
+@click.argument("what", type=click.Choice(["synthesis", *_BATCH, "study", "all"]))
 @click.option(
     "--size",
     default=256,
@@ -86,6 +86,13 @@ _BATCH = {
     "cuda:h200:4.",
 )
 @click.option(
+    "--subjects",
+    default=45_531,
+    show_default=True,
+    type=click.IntRange(8),
+    help="Subjects of the made-up study in `benchmark study`.",
+)
+@click.option(
     "--config",
     metavar="NAME",
     help="Training configuration: for `benchmark compilation --target`, which --size, "
@@ -122,6 +129,7 @@ def command(
     data: pathlib.Path | None,
     network: str,
     target: str | None,
+    subjects: int,
     config: str | None,
     model: str | None,
     minutes: float,
@@ -138,6 +146,9 @@ def command(
     `compilation` runs nothing: it prints the compile time and the memory of a training step. With
     --target it compiles every program for other chips and prints memory, operations, bytes,
     collectives and estimated times.
+
+    `study` writes the codes of a made-up study and fits a model to them, as a whole biobank's, and
+    prints time, memory and files of each stage; hours of stages of networks are computed.
 
     `all` is for an accelerator that is lent for some minutes: it compares results with the CPU's,
     times everything, and trains --model on for the rest of --minutes.
@@ -163,6 +174,16 @@ def command(
         return
     if wrong := [name for name in ("model", "minutes", "out") if is_given(name)]:
         raise click.UsageError(f"--{wrong[0]} needs `benchmark all`")
+    if is_given("subjects") and what != "study":
+        raise click.UsageError("--subjects needs `benchmark study`")
+    if what == "study":
+        names = ("channel_base", "channel_max", "batch", "dtype", "remat", "rounds", "data")
+        if wrong := [name for name in (*names, "network") if is_given(name)]:
+            raise click.UsageError(
+                f"--{wrong[0].replace('_', '-')} has no effect with study; remove it"
+            )
+        _run_study(subjects, size, report)
+        return
     if target is not None:
         if wrong := [name for name in ("data", "network", "rounds") if is_given(name)]:
             raise click.UsageError(f"--{wrong[0]} has no effect with --target; remove it")
@@ -235,6 +256,20 @@ def command(
     answer = Answer(report)
     answer.say(result)
     answer.give(result.as_json())
+
+
+def _run_study(subjects: int, size: int, report: pathlib.Path | None) -> None:
+    if size & (size - 1):
+        raise click.UsageError(f"--size must be a power of two, got {size}")
+
+    from gancmri_jax.benchmarks.study import benchmark_study
+
+    found = benchmark_study(
+        subjects, size, on_stage=lambda stage: click.echo(f"{stage} …", err=True)
+    )
+    answer = Answer(report)
+    answer.say(found)
+    answer.give(found.as_json())
 
 
 def _compile_ahead(

@@ -44,8 +44,11 @@ def tell(refusal: object) -> None:
     click.echo(str(refusal), err=True)
 
 
-def progress() -> Callable[[str, int], Callable[[int], object]]:
-    """Return what shows one bar for each long piece of work, the last one closed by the next."""
+def progress(delay: float = 0) -> Callable[[str, int], Callable[[int], object]]:
+    """Return what shows one bar for each long piece of work, the last one closed by the next.
+
+    Work that takes less than `delay` seconds shows none.
+    """
     from tqdm import tqdm
 
     bars: list[tqdm] = []
@@ -53,7 +56,7 @@ def progress() -> Callable[[str, int], Callable[[int], object]]:
     def start(what: str, total: int) -> Callable[[int], object]:
         if bars:
             bars.pop().close()
-        bars.append(tqdm(total=total, desc=what, unit="", leave=False))
+        bars.append(tqdm(total=total, desc=what, unit="", leave=False, delay=delay))
         return bars[-1].update
 
     return start

@@ -101,6 +101,7 @@ def command(
     """
     import dataclasses
 
+    from gancmri_jax.cli.comparing import progress
     from gancmri_jax.fitting.fit import FitOptions, fit
     from gancmri_jax.model.file import load_model, load_segmenter_of
 
@@ -116,7 +117,8 @@ def command(
     if segmenter is not None and model.segmenter is None:
         model = dataclasses.replace(model, segmenter=load_segmenter_of(segmenter))
     options = FitOptions(table, only, how, orthogonal, calibrate, frames, keep_flagged)
-    found = fit(model, stores, out, options)
+    start = progress(delay=2)
+    found = fit(model, stores, out, options, lambda videos: start("read codes", videos))
     answer = Answer(report)
     for line in _lines(found):
         answer.say(line)

@@ -1,15 +1,19 @@
 """What projected cines and a table of their phenotypes teach a model: directions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.codes import Codes
-from gancmri_jax.latents.directions import high_minus_low, orthogonalised, regression
+from gancmri_jax.latents.codes import ChunkedCodes, Codes, chunked
+from gancmri_jax.latents.directions import (
+    high_minus_low_weights,
+    orthogonalised,
+    regression_weights,
+)
 
 # Columns of phenotypes.csv that are no phenotypes of the ED frame: frames, and ends of intervals.
 _NOT_PHENOTYPES = ("ed_frame", "es_frame", "es_phase_frames")
@@ -18,7 +22,7 @@ _UNITS = ("_ed_cm2", "_cm2", "_percent", "_bpm", "_ml", "_mm", "_ms")
 
 
 def fit_directions(
-    codes: Codes,
+    codes: Codes | ChunkedCodes,
     phenotypes: Mapping[str, Mapping[str, float]],
     only: Sequence[str] = (),
     how: Literal["means", "regression"] = "means",
@@ -27,7 +31,7 @@ def fit_directions(
     """Learn a direction per phenotype from ED frames (GANcMRI, section 3.4).
 
     Args:
-        codes: The study.
+        codes: The study, in memory or read in chunks, in one pass.
         phenotypes: By subject, then by column of phenotypes.csv.
         only: Names of the directions to learn; by default one for every column that has two values.
         how: High minus low, as the paper, or the slope of w over the value.
@@ -41,7 +45,8 @@ def fit_directions(
         InputError: No subject has phenotypes, or a name in `only` is unknown or has no two values,
             or directions that are to be orthogonal are all but the same.
     """
-    ws, valid = codes.at(codes.ed_frame)
+    codes = chunked(codes)
+    valid = codes.valid_at(codes.ed_frame)
     known = [v for v, subject in enumerate(codes.subjects) if valid[v] and subject in phenotypes]
     if not known:
         raise InputError(
@@ -53,8 +58,8 @@ def fit_directions(
     names = {direction_name(column): column for column in columns}
     if unknown := sorted(set(only) - names.keys()):
         raise InputError(f"unknown phenotype {unknown[0]}; the table has {', '.join(names)}")
-    learn = {"means": high_minus_low, "regression": regression}[how]
-    directions, counts = {}, {}
+    weigh = {"means": high_minus_low_weights, "regression": regression_weights}[how]
+    weights, counts = {}, {}
     for name in only or names:
         values = np.array([row.get(names[name], np.nan) for row in rows], np.float64)
         present = np.isfinite(values)
@@ -65,12 +70,13 @@ def fit_directions(
                 f"phenotype {name}: {present.sum()} of {len(rows)} projected subjects have a "
                 "value; a direction needs at least two"
             )
-        videos = np.array(known)[present]
+        weights[name] = np.zeros(len(known))
         try:
-            directions[name] = learn(jnp.asarray(ws[videos]), values[present])
+            weights[name][present] = weigh(values[present])
         except ValueError as error:
             raise InputError(f"phenotype {name}: {error}") from error
-        counts[name] = len(videos)
+        counts[name] = int(present.sum())
+    directions = _weighted_sums(codes.take(np.array(known)), weights)
     if orthogonal and directions:
         try:
             upright = orthogonalised(jnp.stack(list(directions.values())))
@@ -80,6 +86,25 @@ def fit_directions(
             ) from error
         directions = dict(zip(directions, upright, strict=True))
     return directions, counts
+
+
+def _weighted_sums(
+    codes: ChunkedCodes, weights: Mapping[str, Float[np.ndarray, "video"]]
+) -> dict[str, Array]:
+    """Return sums of codes at ED, each by weights of its own."""
+    if not weights:
+        return {}
+    by_video = np.stack(list(weights.values()))
+    total: Any = 0.0
+    first = 0
+    for chunk in codes.chunks():
+        ws, _ = chunk.at(chunk.ed_frame)
+        some = by_video[:, first : first + len(ws)]
+        total = total + np.tensordot(some, ws.astype(np.float64), axes=1)
+        first += len(ws)
+    sums = np.asarray(total)  # [name rows w_dim]
+    sums = np.broadcast_to(sums, (len(sums), codes.num_ws, sums.shape[2]))
+    return {name: jnp.asarray(each, jnp.float32) for name, each in zip(weights, sums, strict=True)}
 
 
 def direction_name(column: str) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,12 +16,14 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.fitting.calibration import Calibration, calibrate
 from gancmri_jax.fitting.directions import fit_directions
 from gancmri_jax.fitting.motion import Figures, fit_motion, motion_figures
-from gancmri_jax.latents.codes import Codes, concatenate
+from gancmri_jax.latents.codes import ChunkedCodes, Codes, CodesIndex, OnPass, chain
 from gancmri_jax.lock import one_run
 from gancmri_jax.model.file import save_model
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import from_tensors, to_tensors
-from gancmri_jax.projection.store import read_latents
+from gancmri_jax.projection.store import open_latents
+
+AnyCodes = TypeVar("AnyCodes", Codes, ChunkedCodes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +88,11 @@ def fit(
     stores: Sequence[pathlib.Path],
     out: pathlib.Path,
     options: FitOptions | None = None,
+    on_pass: OnPass = lambda _: lambda _: None,
 ) -> FitReport:
     """Learn motion and phenotype directions from latent stores, and write the model with them.
 
+    Codes are read in chunks, in several passes, so that memory does not depend on their number.
     What the model file keeps is rounded to half precision. Its card says what it was learned from.
 
     Args:
@@ -96,19 +100,25 @@ def fit(
         stores: Latent stores; a subject counts from the first that has it.
         out: The model file to write.
         options: What is learned, and how.
+        on_pass: Called as each pass over the codes begins, with the number of videos; what it
+            returns, with those read since.
 
     Raises:
         InputError: A store contains codes of another model, the codes or phenotypes are too few,
             no gain calibrates motion, or another run writes `out`. Nothing is written then.
     """
     with one_run(out, "fit", beside=True):
-        return _fit(model, stores, out, options or FitOptions())
+        return _fit(model, stores, out, options or FitOptions(), on_pass)
 
 
 def _fit(
-    model: Model, stores: Sequence[pathlib.Path], out: pathlib.Path, options: FitOptions
+    model: Model,
+    stores: Sequence[pathlib.Path],
+    out: pathlib.Path,
+    options: FitOptions,
+    on_pass: OnPass,
 ) -> FitReport:
-    codes, provenances = _read_codes(model, stores)
+    codes, provenances = _open_codes(model, stores, on_pass)
     codes, left_out = _without_flagged(codes, options)
     motion, counts, whole_beats, r2 = fit_motion(codes, options.num_frames)
     note: dict[str, Any] = {
@@ -155,25 +165,27 @@ def _fit(
     return FitReport(fitted, counts, whole_beats, r2, videos, done, fac_percent, figures, left_out)
 
 
-def _read_codes(model: Model, stores: Sequence[pathlib.Path]) -> tuple[Codes, list[dict[str, Any]]]:
-    """Read the codes of several stores, and where each came from.
+def _open_codes(
+    model: Model, stores: Sequence[pathlib.Path], on_pass: OnPass
+) -> tuple[ChunkedCodes, list[dict[str, Any]]]:
+    """Open the codes of several stores, and say where each came from.
 
     Raises:
         InputError: A store cannot be read, or contains codes of another model.
     """
     parts, provenances = [], []
     for store in stores:
-        codes, provenance = read_latents(store)
+        codes, provenance = open_latents(store)
         if provenance["model"] != model.fingerprint:
             raise InputError(
                 f"{store}: contains codes of another model; project again with this one"
             )
         parts.append(codes)
         provenances.append(provenance)
-    return concatenate(parts), provenances
+    return dataclasses.replace(chain(parts), on_pass=on_pass), provenances
 
 
-def _without_flagged(codes: Codes, options: FitOptions) -> tuple[Codes, dict[str, str]]:
+def _without_flagged(codes: AnyCodes, options: FitOptions) -> tuple[AnyCodes, dict[str, str]]:
     """Leave out subjects that the phenotype table flags, and return their flags too.
 
     Raises:
@@ -182,11 +194,12 @@ def _without_flagged(codes: Codes, options: FitOptions) -> tuple[Codes, dict[str
     if options.phenotypes is None or options.keep_flagged:
         return codes, {}
     flags = read_flags(options.phenotypes)
-    if flags and not flags.keys() & set(codes.subjects):
+    known = set(codes.subjects)
+    if flags and not flags.keys() & known:
         key = subject_key()
         flags = {hash_subject(subject, key): text for subject, text in flags.items()}
-    left_out = {subject: text for subject, text in flags.items() if subject in codes.subjects}
-    if left_out and not set(codes.subjects) - left_out.keys():
+    left_out = {subject: text for subject, text in flags.items() if subject in known}
+    if left_out and not known - left_out.keys():
         raise InputError(
             f"{options.phenotypes}: all projected subjects are flagged; look at them, or use "
             "--keep-flagged"
@@ -194,7 +207,7 @@ def _without_flagged(codes: Codes, options: FitOptions) -> tuple[Codes, dict[str
     return (codes.without(left_out) if left_out else codes), left_out
 
 
-def _by_subject(phenotypes: Phenotypes, codes: Codes) -> Phenotypes:
+def _by_subject(phenotypes: Phenotypes, codes: CodesIndex) -> Phenotypes:
     """Return phenotypes by the subjects' names in the codes, which may be hashes."""
     if phenotypes.keys() & set(codes.subjects):
         return phenotypes
@@ -215,7 +228,9 @@ def to_float16(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return rounded
 
 
-def _median_fac_percent(table: pathlib.Path | None, phenotypes: Phenotypes, codes: Codes) -> float:
+def _median_fac_percent(
+    table: pathlib.Path | None, phenotypes: Phenotypes, codes: CodesIndex
+) -> float:
     known = phenotypes.keys() & set(codes.subjects)
     values = [phenotypes[subject].get("lv_fac_percent", math.nan) for subject in known]
     if not any(map(math.isfinite, values)):

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float
 from gancmri_jax.latents.linear import Linear, fit_linear
 
 _FRAMES = 10  # of each beat, at equal parts of it
-_MOST_BEATS = 200  # evenly among all: what more would teach is little, and its cost is a cube
+MOST_BEATS = 200  # evenly among all: what more would teach is little
 
 
 def fit_contraction(
-    ws: Float[Array, "v t num_ws w_dim"], ed_to_es: Float[Array, "num_ws w_dim"]
+    ws: Float[Array | np.ndarray, "v t num_ws w_dim"], ed_to_es: Float[Array, "num_ws w_dim"]
 ) -> tuple[Linear, float]:
     """Learn where frames are along k_ED→ES, from their own heart's ED on.
 
@@ -23,12 +23,11 @@ def fit_contraction(
         ed_to_es: k_ED→ES.
 
     Returns:
-        What is 0 at ED and 1 a whole k_ED→ES farther, and the part of its variance that is
-        foretold of beats left out.
+        What is 0 at ED and 1 a whole k_ED→ES farther, and its cross-validated R² over beats.
     """
-    ws = ws[:: -(-len(ws) // _MOST_BEATS)]
+    ws = ws[:: -(-len(ws) // MOST_BEATS)]
     frames = np.arange(_FRAMES) * ws.shape[1] // _FRAMES
     k = np.asarray(ed_to_es, np.float64)
-    moved = np.asarray(ws[:, frames] - ws[:, :1], np.float64)  # [v frames num_ws w_dim]
-    along = np.tensordot(moved, k, axes=2) / np.square(k).sum()
-    return fit_linear(ws[:, frames].reshape(-1, *k.shape), along.ravel(), _FRAMES)
+    chosen = np.asarray(ws[:, frames])  # [v frames num_ws w_dim]
+    along = np.tensordot(chosen - chosen[:, :1], k, axes=2) / np.square(k).sum()
+    return fit_linear(chosen.reshape(-1, *k.shape), along.ravel(), _FRAMES)

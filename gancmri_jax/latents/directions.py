@@ -1,6 +1,5 @@
 """Directions in latent space along which a phenotype grows (GANcMRI, section 3.4)."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -9,20 +8,18 @@ _LEAST_EIGENVALUE = 0.05  # eigenvalue of unit directions' products below which 
 
 
 def high_minus_low(
-    ws: Float[Array, "s num_ws w_dim"], values: Float[np.ndarray, "s"]
+    ws: Float[Array | np.ndarray, "s num_ws w_dim"], values: Float[np.ndarray, "s"]
 ) -> Float[Array, "num_ws w_dim"]:
     """Return the mean w of subjects above the mean value minus that of subjects below it.
 
     Raises:
         ValueError: All values are alike, so that no subject is above or below.
     """
-    high, low = _sides(values)
-    weights = high / high.sum() - low / low.sum()
-    return _weighted_sum(ws, jnp.asarray(weights, jnp.float32))
+    return _weighted_sum(ws, high_minus_low_weights(values))
 
 
 def regression(
-    ws: Float[Array, "s num_ws w_dim"], values: Float[np.ndarray, "s"]
+    ws: Float[Array | np.ndarray, "s num_ws w_dim"], values: Float[np.ndarray, "s"]
 ) -> Float[Array, "num_ws w_dim"]:
     """Return the slope of w over the value, as far as from the mean low to the mean high value.
 
@@ -32,18 +29,36 @@ def regression(
     Raises:
         ValueError: All values are alike.
     """
+    return _weighted_sum(ws, regression_weights(values))
+
+
+def high_minus_low_weights(values: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s"]:
+    """Return what each subject's w is multiplied by in `high_minus_low`.
+
+    Raises:
+        ValueError: All values are alike.
+    """
+    high, low = _sides(values)
+    return high / high.sum() - low / low.sum()
+
+
+def regression_weights(values: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s"]:
+    """Return what each subject's w is multiplied by in `regression`; their sum is 0.
+
+    Raises:
+        ValueError: All values are alike.
+    """
     high, low = _sides(values)
     deviations = values - values.mean()
     distance = values[high].mean() - values[low].mean()
-    weights = deviations * distance / np.square(deviations).sum()  # their sum is 0
-    return _weighted_sum(ws, jnp.asarray(weights, jnp.float32))
+    return deviations * distance / np.square(deviations).sum()
 
 
-@jax.jit
 def _weighted_sum(
-    ws: Float[Array, "s num_ws w_dim"], weights: Float[Array, "s"]
+    ws: Float[Array | np.ndarray, "s num_ws w_dim"], weights: Float[np.ndarray, "s"]
 ) -> Float[Array, "num_ws w_dim"]:
-    return jnp.sum(weights[:, None, None] * ws, axis=0)
+    found = np.tensordot(weights, np.asarray(ws, np.float64), axes=1)
+    return jnp.asarray(found, jnp.float32)
 
 
 def orthogonalised(

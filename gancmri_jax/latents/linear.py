@@ -38,15 +38,21 @@ def fit_linear(
         rows_a_heart: Codes that belong together, one heart's after another's.
 
     Returns:
-        The function, and the part of the numbers' variance that is foretold of hearts left out;
-        where that is 0 or less the function is worth nothing.
+        The function, and its cross-validated R² over hearts; where that is 0 or less the function
+        is worth nothing.
     """
-    x, y = np.asarray(ws, np.float64).reshape(len(ws), -1), np.asarray(numbers, np.float64)
+    ws = np.asarray(ws)
+    num_ws = ws.shape[1]
+    rows = 1 if (ws == ws[:, :1]).all() else num_ws  # where all are equal, one stands for them
+    x = ws[:, :rows].astype(np.float64).reshape(len(ws), -1)
+    y = np.asarray(numbers, np.float64)
     centre, mean = x.mean(axis=0), y.mean()
     x = x - centre
-    found = ridge(x @ x.T, (y - mean)[:, None], rows_a_heart)
-    gradient = x.T @ found.weights[:, 0]
+    found = ridge(lambda: iter([(x, (y - mean)[:, None])]), len(x), rows_a_heart)
+    gradient = found.slope[:, 0]
     zero = centre - mean * gradient / (np.square(gradient).sum() or 1.0)
-    row = ws.shape[1:]
-    parts = (jnp.asarray(part.reshape(row), jnp.float32) for part in (zero, gradient))
-    return Linear(*parts), found.explained
+    shape = (rows, ws.shape[2])
+    parts = (zero.reshape(shape), gradient.reshape(shape) * rows / num_ws)
+    return Linear(
+        *(jnp.asarray(np.broadcast_to(part, ws.shape[1:]), jnp.float32) for part in parts)
+    ), found.explained

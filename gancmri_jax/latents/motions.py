@@ -5,18 +5,18 @@ and `path` goes from any start by it. GANcMRI, section 3.3, has `published`, `me
 `pca_residual`; a polynomial is what its discussion proposes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from gancmri_jax.latents.beats import Beats, Chunk, align_systole, common_es, mean_over
 from gancmri_jax.latents.paths import ed_to_es_path
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
 from gancmri_jax.latents.pca import pca_residual as residual_of
-from gancmri_jax.latents.ridge import ridge
+from gancmri_jax.latents.ridge import Pair, ridge
 from gancmri_jax.latents.smoothing import (
     DEGREE,
     HARMONICS,
@@ -24,34 +24,15 @@ from gancmri_jax.latents.smoothing import (
     polynomial_smoother,
     spline_smoother,
 )
-from gancmri_jax.latents.steps import mean_steps, resample_cycle
+from gancmri_jax.latents.steps import resample_cycle
 
 RANK = 3  # of the response to the start
+_MOST_BYTES = 3 * 2**27  # of the products of starts and curves
 MOST_SCORE = 2.0  # standard deviations: a start beyond the hearts learned from counts as this
 FRAME_TO_FRAME, ED_TO_ES = "frame-to-frame", "ed-to-es"  # the paper's two methods
 
 Code = Float[Array, "num_ws w_dim"]
 Curve = Float[Array, "t num_ws w_dim"]
-
-
-class Beats(NamedTuple):
-    """What motions are learned from.
-
-    Attributes:
-        ws: Codes of whole beats, each from its ED frame on and closed: the frame after the last is
-            the first.
-        es_frames: The ES frame of each, counted from ED.
-        ed_to_es: k_ED→ES, the mean over all hearts that have both frames, whole beats or not.
-    """
-
-    ws: Float[Array, "v t num_ws w_dim"]
-    es_frames: Int[np.ndarray, "v"]
-    ed_to_es: Code
-
-    def with_es(self) -> "Beats":
-        """Return those beats whose ES is another frame than ED."""
-        inside = (self.es_frames > 0) & (self.es_frames < self.ws.shape[1])
-        return Beats(self.ws[inside], self.es_frames[inside], self.ed_to_es)
 
 
 # What a model file keeps of motions. The arrays of all such types end in [num_ws w_dim], and
@@ -114,7 +95,7 @@ def fit_ed_to_es(beats: Beats) -> EdToEs:
 
 def fit_mean_steps(beats: Beats) -> MeanSteps:
     """Average the steps over hearts, frame by frame."""
-    return MeanSteps(mean_steps(beats.ws))
+    return MeanSteps(beats.mean(lambda chunk: np.diff(chunk.ws, axis=1)))
 
 
 def fit_aligned(beats: Beats) -> Aligned:
@@ -122,40 +103,53 @@ def fit_aligned(beats: Beats) -> Aligned:
 
     Means of hearts that reach ES at different times blur systole.
     """
-    return Aligned(_points(jnp.mean(align_systole(beats.ws, beats.es_frames), axis=0)))
+    common = common_es(beats.es_frames)
+    return Aligned(beats.mean(lambda chunk: _aligned_points(chunk, common)))
 
 
 def fit_conditioned(beats: Beats, rank: int = RANK) -> Conditioned:
     """Regress the aligned curve on its start, by ridge regression of reduced rank.
 
     The ridge is chosen by leaving out each heart in turn; the fit's strongest `rank` responses
-    stay (Izenman 1975).
+    stay (Izenman 1975). Where layers have codes of their own, so that the products of starts and
+    curves are larger than _MOST_BYTES, it learns from as many beats as fit, evenly among all.
 
     Raises:
         ValueError: There are fewer than `rank` + 2 hearts.
     """
-    ws = beats.ws
-    if len(ws) < rank + 2:
-        raise ValueError(f"{rank} responses need {rank + 2} whole beats or more, got {len(ws)}")
-    curves = jnp.stack([_points(beat) for beat in align_systole(ws, beats.es_frames)])
-    starts = ws[:, 0].reshape(len(ws), -1)
-    centre, mean_curve = jnp.mean(starts, axis=0), jnp.mean(curves, axis=0)
-    x = np.asarray(starts - centre[None], np.float64)  # [v n·d]
-    y = np.asarray(curves - mean_curve[None], np.float64).reshape(len(ws), -1)
-    gram = x @ x.T
-    weights = ridge(gram, y).weights
-    _, _, right = np.linalg.svd(gram @ weights, full_matrices=False)
-    axes = x.T @ (weights @ right[:rank].T)  # [n·d r]
-    spread = (x @ axes).std(axis=0)
-    responses = right[:rank] * spread[:, None]
+    if len(beats) < rank + 2:
+        raise ValueError(f"{rank} responses need {rank + 2} whole beats or more, got {len(beats)}")
+    common = common_es(beats.es_frames)
+    first = next(beats.chunks())
+    curve = _aligned_points(Chunk(first.ws[:1], first.es_frames[:1]), common)[0]
+    dimensions, numbers = curve[0].size, curve.size
+    if 8 * dimensions * (dimensions + numbers) <= _MOST_BYTES:
+        some = beats
+    else:
+        some = beats.spread(_MOST_BYTES // (8 * (dimensions + numbers)))
+
+    def start_and_curve(chunk: Chunk) -> Float[np.ndarray, "v parts rows w_dim"]:
+        return np.concatenate([chunk.ws[:, :1], _aligned_points(chunk, common)], axis=1)
+
+    centre = mean_over(start_and_curve(chunk) for chunk in some.chunks())
+
+    def pairs() -> Iterator[Pair]:
+        for chunk in some.chunks():
+            centred = start_and_curve(chunk) - centre
+            yield centred[:, 0].reshape(-1, dimensions), centred[:, 1:].reshape(-1, numbers)
+
+    axes, responses = ridge(pairs, len(some)).strongest(rank)
+    num_ws, deviation = len(beats.ed_to_es), np.sqrt(1 / len(some))  # of scores along these axes
+    rows = curve.shape[1]  # a score is a sum over all rows, where one may stand for them all
+    scores = (axes.T / deviation * rows / num_ws).reshape(rank, rows, -1)
+
+    def whole(array: Float[np.ndarray, "*r rows w_dim"]) -> Float[Array, "*r num_ws w_dim"]:
+        shape = (*array.shape[:-2], num_ws, array.shape[-1])
+        return jnp.asarray(np.broadcast_to(array, shape), jnp.float32)
+
     return Conditioned(
-        jnp.asarray(responses.reshape(rank, *mean_curve.shape), jnp.float32),
-        jnp.concatenate(
-            [
-                centre.reshape(1, *ws.shape[2:]),
-                jnp.asarray((axes / spread).T.reshape(rank, *ws.shape[2:]), jnp.float32),
-            ]
-        ),
+        whole((responses * deviation).reshape(rank, *curve.shape)),
+        whole(np.concatenate([centre[:1], scores])),
         fit_aligned(beats).points,
     )
 
@@ -303,27 +297,17 @@ MOTIONS = {
 }
 
 
-def align_systole(
-    ws: Float[Array, "v t num_ws w_dim"], es_frames: Int[np.ndarray, "v"]
-) -> Float[Array, "v t num_ws w_dim"]:
-    """Read each beat so that its ES falls on the mean ES frame, evenly before it and after it."""
-    t = ws.shape[1]
-    common = round(float(np.mean(es_frames)))
-    frames = np.arange(t)
+def _aligned_points(chunk: Chunk, common: int) -> Float[np.ndarray, "v points rows w_dim"]:
+    """Return the few points that stand for each beat's first harmonics, from the first one on.
 
-    def read(path: Curve, es_frame: Float[Array, ""]):
-        at = jnp.interp(frames, jnp.array([0, common, t]), jnp.stack([0, es_frame, t]))
-        before = jnp.minimum(jnp.floor(at).astype(int), t - 1)
-        part = (at - before)[:, None, None]
-        return (1 - part) * path[before] + part * path[(before + 1) % t]
-
-    return jax.vmap(read)(ws, jnp.asarray(es_frames, jnp.float32))
-
-
-def _points(beat: Curve) -> Float[Array, "points num_ws w_dim"]:
-    """Return the few points that stand for a beat's first harmonics, from the first one on."""
-    harmonics = min(HARMONICS, (len(beat) - 1) // 2)
-    return _from_first(_over_time(fourier_smoother(len(beat), 2 * harmonics + 1, harmonics), beat))
+    Systoles are brought together first.
+    """
+    beats = align_systole(chunk.ws, chunk.es_frames, common)  # [v t rows w_dim]
+    harmonics = min(HARMONICS, (beats.shape[1] - 1) // 2)
+    smoother = fourier_smoother(beats.shape[1], 2 * harmonics + 1, harmonics)
+    flat = beats.reshape(*beats.shape[:2], -1).astype(np.float64)
+    points = (smoother - smoother[:1]) @ flat
+    return points.reshape(len(beats), -1, *beats.shape[2:])
 
 
 def _read(points: Float[Array, "points num_ws w_dim"], num_frames: int) -> Curve:

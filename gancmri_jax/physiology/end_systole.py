@@ -9,11 +9,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
-from jaxtyping import Shaped
-
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.phenotypes import read_phenotypes
+from gancmri_jax.cine.record_summary import farthest_from_first
 from gancmri_jax.cine.subject import hash_subject, subject_key
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.segmenter import Segmenter
@@ -38,18 +36,35 @@ def find_es(
     Raises:
         InputError: The table's ES frame is not among the cine's frames.
     """
-    if table and (known := table.get(cine.subject)) is not None:
-        if not 0 <= known < len(cine.pixels):
-            raise InputError(
-                f"{cine.subject}: ES frame {known} (phenotypes) is none of its "
-                f"{len(cine.pixels)} frames; mend where it comes from"
-            )
-        return known, "phenotypes"
-    if cine.es_frame is not None:
-        return cine.es_frame, "records"
+    if (known := known_es(cine.subject, len(cine.pixels), cine.es_frame, table)) is not None:
+        return known
     if segmenter is not None and (least := _least_area(cine, segmenter)) is not None:
         return least, "segmenter"
     return farthest_from_first(cine.pixels), "distance"
+
+
+def known_es(
+    subject: str, num_frames: int, recorded: int | None, table: Mapping[str, int] | None
+) -> tuple[int, EsSource] | None:
+    """Return the ES frame and its source, where no pixels are needed for it; else None.
+
+    Args:
+        subject: Whose heart it is.
+        num_frames: Frames of the cine.
+        recorded: ES by the cine's own record.
+        table: ES frames by subject.
+
+    Raises:
+        InputError: The table's ES frame is not among the cine's frames.
+    """
+    if table and (known := table.get(subject)) is not None:
+        if not 0 <= known < num_frames:
+            raise InputError(
+                f"{subject}: ES frame {known} (phenotypes) is none of its {num_frames} frames; "
+                "mend where it comes from"
+            )
+        return known, "phenotypes"
+    return None if recorded is None else (recorded, "records")
 
 
 def read_es_frames(path: pathlib.Path) -> dict[str, int]:
@@ -70,12 +85,6 @@ def read_es_frames(path: pathlib.Path) -> dict[str, int]:
         key = subject_key()
         known |= {hash_subject(subject, key): frame for subject, frame in known.items()}
     return known
-
-
-def farthest_from_first(pixels: Shaped[np.ndarray, "t h w"]) -> int:
-    """Return the frame whose pixels differ most from frame 0, in the mean square."""
-    difference = pixels.astype(np.float32) - pixels[:1].astype(np.float32)
-    return int(np.square(difference).mean(axis=(1, 2)).argmax())
 
 
 def _least_area(cine: Cine, segmenter: Segmenter) -> int | None:

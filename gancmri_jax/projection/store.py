@@ -31,7 +31,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from gancmri_jax.atomic import sync, sync_tree
 from gancmri_jax.errors import InputError
-from gancmri_jax.latents.codes import Codes
+from gancmri_jax.latents.codes import ChunkedCodes, Codes, Source
 from gancmri_jax.lock import one_run
 from gancmri_jax.physiology.end_systole import EsSource
 from gancmri_jax.projection.flags import far_distance, flag
@@ -53,6 +53,7 @@ _OF_VIDEOS = ("ws", "valid", "distances", "steps", "curve", "flags")
 _OF_ALL = ("num_frames", "ed_frame", "es_frame", "subject", "es_source")
 _SEPARATE = ("ws", "noise_")  # of which a video can be read alone
 _PACK_BYTES, _MOST_PACKED = 2**24, 256  # about how large a file gets, and of how many videos
+_CHUNK_BYTES = 2**25  # of codes that are read at once, in float32
 _ATTEMPTS, _WAIT_S = 600, 0.5  # to pack, while another process does
 
 
@@ -318,25 +319,45 @@ def read_latents(path: pathlib.Path, some: slice = slice(None)) -> tuple[Codes, 
     Raises:
         InputError: No store, a damaged one, or nothing in it yet.
     """
+    codes, provenance = open_latents(path)
+    source = codes.sources[0]
+    return source.read(source.videos[some]), provenance
+
+
+def open_latents(path: pathlib.Path) -> tuple[ChunkedCodes, dict[str, Any]]:
+    """Open the videos of a store that are projected, to read their codes in chunks.
+
+    Raises:
+        InputError: No store, a damaged one, or nothing in it yet. Reading raises it too, where
+            codes are damaged.
+    """
     group = _open(path)
-    done = _done(path, group)[some]
-    subjects = read_values(path, group, "subject")
+    done = _done(path, group)
+    subjects = read_values(path, group, "subject")[done].tolist()
+    rows: Any = group["ws"]
+    num_ws = group.attrs.get("num_ws", rows.shape[2])
     of_all = {
         name: read_values(path, group, name)[done]
         for name in ("num_frames", "ed_frame", "es_frame")
     }
-    found = _rows_of(path, group, done, ["ws", "valid", "distances"])
-    ws = found["ws"].astype(np.float32)
-    num_ws = group.attrs.get("num_ws", ws.shape[2])
-    ws = np.broadcast_to(ws, (*ws.shape[:2], num_ws, ws.shape[3]))
-    codes = Codes(
-        ws=ws,
-        valid=found["valid"],
-        distances=found["distances"],
-        subjects=subjects[done].tolist(),
-        **of_all,
-    )
-    return codes, group.attrs["provenance"]
+    of_all |= _rows_of(path, group, done, ["valid", "distances"])
+
+    def read(places: Int[np.ndarray, "some"]) -> Codes:
+        ws = _rows_of(path, group, done[places], ["ws"])["ws"].astype(np.float32)
+        return Codes(
+            ws=np.broadcast_to(ws, (*ws.shape[:2], num_ws, ws.shape[3])),
+            subjects=[subjects[place] for place in places],
+            **{name: values[places] for name, values in of_all.items()},
+        )
+
+    provenance = group.attrs["provenance"]
+    # Stores of format 1 keep all rows, whatever was searched.
+    one_row = rows.shape[2] == 1 or provenance.get("space") == "w"
+    at_once = _CHUNK_BYTES // (4 * rows.shape[1] * rows.shape[2] * rows.shape[3])
+    source = Source(read, np.arange(len(done)), max(at_once, 1))
+    return ChunkedCodes(
+        sources=(source,), num_ws=num_ws, one_row=one_row, subjects=subjects, **of_all
+    ), provenance
 
 
 def count_videos(path: pathlib.Path) -> int:
@@ -368,7 +389,7 @@ def read_quality(path: pathlib.Path) -> Quality:
     Raises:
         InputError: No store, nothing in it yet, or one that an older version wrote.
     """
-    codes, provenance = read_latents(path)
+    codes, provenance = open_latents(path)
     group = _open(path)
     if "flagged_above" not in group.attrs:
         raise InputError(
@@ -395,6 +416,25 @@ def read_videos(path: pathlib.Path) -> list[Video]:
     names = [field.name for field in dataclasses.fields(Video)]
     columns = [read_values(path, group, name).tolist() for name in names]
     return [Video(*values) for values in zip(*columns, strict=True)]
+
+
+class Begun(NamedTuple):
+    """What a store that is there is of; empty where there is none.
+
+    Attributes:
+        videos: Projected already or not.
+        provenance: How they are projected.
+    """
+
+    videos: list[Video]
+    provenance: dict[str, Any]
+
+
+def read_begun(path: pathlib.Path) -> Begun:
+    """Read what a store is of, and how it was begun."""
+    if not is_store(path):
+        return Begun([], {})
+    return Begun(read_videos(path), _open(path).attrs["provenance"])
 
 
 def is_store(path: pathlib.Path) -> bool:

@@ -3,12 +3,10 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import hashlib
 import json
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
 
 import jax
 import numpy as np
@@ -23,7 +21,6 @@ from gancmri_jax.latents.codes import Codes
 from gancmri_jax.lock import one_run
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.together import one_run_of_all
-from gancmri_jax.physiology.end_systole import find_es
 from gancmri_jax.projection.batch import suitable_batch
 from gancmri_jax.projection.distance import chosen, distance_provenance
 from gancmri_jax.projection.modes import MODES, Mode, Work
@@ -34,12 +31,11 @@ from gancmri_jax.projection.store import (
     LatentStore,
     Video,
     VideoCodes,
+    read_begun,
     read_latents,
-    read_videos,
     remove_partial,
 )
-
-Which = Literal["all", "ed-es", "ed"]
+from gancmri_jax.projection.survey import Which, frames_of, survey
 
 _SHARE_OF_LATER_STEPS = 5  # a frame that begins at its neighbour takes a fifth of the steps
 
@@ -65,7 +61,8 @@ def project_study(
 ) -> Codes:
     """Project frames of every cine into a latent store at `out`, and return the codes in it.
 
-    What the store holds already stays.
+    What the store holds already stays. Of records with a summary (`cine.record_summary`), no pixels
+    are read but those of the frames that are projected, and where a segmenter is to find ES.
 
     Args:
         model: The generator.
@@ -101,7 +98,7 @@ def project_study(
     if mode == "joint" and which != "all":
         raise InputError(f"--mode joint finds a whole beat's path; leave out --frames {which}")
     with _alone(out, share):
-        videos, videos_fingerprint = _survey(model, cines, which, es_frames, read_videos(out))
+        videos, videos_fingerprint = survey(model, cines, which, es_frames, read_begun(out))
         later = later_steps or max(settings.num_steps // _SHARE_OF_LATER_STEPS, 1)
         looks = settings.num_looks
         if mode == "neighbour":
@@ -226,56 +223,6 @@ def _open_together(open_store: Callable[[], LatentStore]) -> LatentStore:
     if multihost_utils.process_allgather(np.asarray(refused is not None)).any():
         raise refused or InputError("the first process refused the store")
     return open_store()
-
-
-def _survey(
-    model: Model,
-    cines: Sequence[Cine],
-    which: Which,
-    es_frames: Mapping[str, int] | None,
-    begun: Sequence[Video],
-) -> tuple[list[Video], str]:
-    """Describe every cine, and identify them by all that their codes depend on, in their order.
-
-    Raises:
-        InputError: One has frames of another size, or one to be projected that is all of one grey.
-    """
-    side = model.resolution
-    digest = hashlib.sha256()
-    videos = []
-    for index, cine in enumerate(cines):
-        shape = cine.pixels.shape
-        if shape[1:] != (side, side):
-            raise InputError(
-                f"{cine.subject}: has frames of {shape[1]} × {shape[2]}, the model takes {side} × "
-                f"{side}; prepare the cines with --size {side}"
-            )
-        es_frame, source = find_es(cine, model.segmenter, es_frames)
-        video = Video(cine.subject, len(cine.pixels), cine.ed_frame, es_frame, source)
-        if which == "all" and source == "segmenter" and index < len(begun):
-            # Version 0.1 did not ask the segmenter in `superres`. Codes of all frames do not
-            # depend on ES, so such a store keeps its own.
-            held = begun[index]
-            if held.es_source == "distance":
-                video = dataclasses.replace(video, es_frame=held.es_frame, es_source=held.es_source)
-        for frame in frames_of(video, which):
-            if cine.pixels[frame].min() == cine.pixels[frame].max():
-                raise InputError(
-                    f"{cine.subject}: frame {frame} is empty, all its pixels are "
-                    f"{cine.pixels[frame].min()}; leave the cine out"
-                )
-        described = (*vars(video).values(), shape)
-        digest.update(repr(described).encode())
-        digest.update(np.ascontiguousarray(cine.pixels).data)
-        videos.append(video)
-    return videos, digest.hexdigest()[:16]
-
-
-def frames_of(video: Video, which: Which) -> list[int]:
-    """Return which frames of a video are projected."""
-    if which == "all":
-        return list(range(video.num_frames))
-    return sorted({video.ed_frame} | ({video.es_frame} if which == "ed-es" else set()))
 
 
 def _unique_names(videos: list[Video]) -> list[str]:
