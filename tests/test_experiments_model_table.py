@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -14,6 +16,7 @@ from gancmri_jax.experiments.held_out import HeldOut, held_out
 from gancmri_jax.experiments.journal import Journal
 from gancmri_jax.experiments.model_table import PHANTOMS, ModelTable, random_frames, write_table
 from gancmri_jax.model import file
+from gancmri_jax.model.encoder import Encoder, network_for
 from gancmri_jax.networks.cardiac_fcn import CLASSES
 from gancmri_jax.physiology.beat import Beat
 from gancmri_jax.training.phantoms import FRAMES, rendered
@@ -118,6 +121,17 @@ def test_a_model_that_encodes_perfectly_is_as_good_as_fresh_noise_is_not(measure
     found = table._fidelity(lambda phantom: phantom.clean)
     assert found["heart_ssim"] == pytest.approx(1) and np.isinf(found["heart_psnr_db"])
     assert table._fidelity(lambda phantom: phantom.cine.pixels)["ssim"] == pytest.approx(1)
+
+
+def test_hearts_are_moved_from_what_is_encoded(measured):
+    """And a model with an encoder is scored by what it renders of codes."""
+    table = measured[0]
+    sizes = {"channel_base": 64, "channel_max": 8, "hidden": 16}
+    network = network_for(tiny_model().generator, sizes)
+    params = network.init(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))["params"]
+    model = dataclasses.replace(tiny_model(), encoder=Encoder(network, params))
+    columns = table.measure("encoding", model)
+    assert columns["mitral_descent_mm"] == 10.0 and 0 < columns["ssim"] < 0.5
 
 
 def test_models_of_two_sizes_are_refused(monkeypatch, tmp_path):

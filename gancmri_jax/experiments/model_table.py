@@ -197,7 +197,7 @@ class ModelTable:
         def moved(phantom: HeldOut) -> Cine:
             ed = phantom.cine.pixels[phantom.cine.ed_frame or 0][None, ..., None]
             start = broadcast_w(model.encode(to_model_range(ed)), model.num_ws)[0]
-            path = model.beat(jnp.asarray(start), motion)
+            path = model.beat(jnp.asarray(start), Motion())
             return dataclasses.replace(phantom.cine, pixels=beat_pixels(model, path))
 
         return self._beats([moved(p) for p in self._counted("beats", self._normal())])

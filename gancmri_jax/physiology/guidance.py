@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -147,7 +147,9 @@ def solve(
     reached: dict[str, float] = {}
     amounts: dict[str, float] = {}
     motion = motion or Motion()
-    set_to = {TIMING[column]: targets[column] for column in targets if column in TIMING}
+    set_to: dict[str, Any] = {
+        TIMING[column]: targets[column] for column in targets if column in TIMING
+    }
     motion = dataclasses.replace(motion, **set_to)
     if shape := {column: targets[column] for column in targets if column in DIRECTIONS}:
         ws, amounts, reached = _move(model, ws, shape)
