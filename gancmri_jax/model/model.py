@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import Own
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.model.mesh import platform_of
@@ -255,10 +256,13 @@ class Model:
     def with_fit(
         self, motion: LearnedMotion, directions: Mapping[str, Array], note: dict[str, Any]
     ) -> "Model":
-        """Return the model with this motion, directions beside its own, and `note` on its card."""
+        """Return the model with this motion, directions beside its own, and `note` on its card.
+
+        The beat of the heart that it was tuned to stays.
+        """
         return dataclasses.replace(
             self,
-            motion=motion,
+            motion=motion.with_own(self.motion.of(Own)),
             directions={**self.directions, **directions},
             card={**self.card, "fit": note},
         )

@@ -1,0 +1,36 @@
+"""What a personal model depends on besides the cine and the model that it is made from."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a heart is searched for, and a generator tuned to it.
+
+    Attributes:
+        search_steps: Steps of the search for the heart's codes.
+        steps: Steps of tuning the generator about them.
+        frames: Frames of the beat that a step looks at.
+        harmonics: Order of the Fourier series that the beat is in latent space.
+        search_rate: Learning rate of the search.
+        rate: Learning rate of the generator's tuning, which rises over the first steps.
+        average: Time constant of the moving average that is kept, in steps.
+        others: Weight of the locality term: what other hearts look like must stay.
+        away: How far from the heart the locality term begins, in deviations of w.
+        noise: Tune the constant noise maps to the heart too.
+        noise_weight: Of their autocorrelation, which is kept small.
+        seed: Of all that is drawn by chance.
+    """
+
+    search_steps: int = 150
+    steps: int = 300
+    frames: int = 8
+    harmonics: int = 8
+    search_rate: float = 0.02
+    rate: float = 2e-3
+    average: float = 20.0
+    others: float = 1.0
+    away: float = 0.5
+    noise: bool = False
+    noise_weight: float = 1e5
+    seed: int = 0

@@ -1,0 +1,252 @@
+"""Pivotal tuning of a generator to one heart (Roich et al. 2022, arXiv 2106.05744).
+
+First a search finds the heart's codes: one identity, and a smooth closed path about it
+(`latents.closed_path`). They stay, as the pivot, while the generator is tuned until it renders the
+heart's frames there. The locality term has it render other hearts as it did before. Each step sees
+a few frames of the beat, and draws all that is by chance from the seed and its own number.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from gancmri_jax.latents.closed_path import closed_path
+from gancmri_jax.latents.truncation import broadcast_w
+from gancmri_jax.model.model import render_codes
+from gancmri_jax.networks.generator import Generator, Noise
+from gancmri_jax.personal.settings import Settings
+from gancmri_jax.projection.projector import ADAM, autocorrelation, normalize_noise
+from gancmri_jax.training.losses import picture_distances
+from gancmri_jax.training.perceptual import Look
+
+Images = Float[Array, "n h w c"]
+
+EDGES = 1.0  # weight of differences between neighbouring pixels, beside that of pixels
+_RISE = 10  # steps over which the learning rate rises
+_FALL = 0.25  # share of the search's steps over which its learning rate falls
+
+
+class Heart(flax.struct.PyTreeNode):
+    """What a model is tuned to.
+
+    Attributes:
+        frames: The beat, in [−1, 1].
+        basis: What each wave adds at each frame (`latents.closed_path.wave_basis`).
+    """
+
+    frames: Float[Array, "t h w c"]
+    basis: Float[Array, "t k"]
+
+
+class Problem(flax.struct.PyTreeNode):
+    """What all steps share.
+
+    Attributes:
+        generator, settings: As they are; parts of compiled programs.
+        params, noise: Of the generator as it was.
+        deviation: w's root mean square distance from its mean, a scalar.
+        looks: Distances in features of frozen networks, beside those of pixels.
+        key: Of all that is drawn.
+        search_steps: All steps of the search, of which its learning rate is a function.
+    """
+
+    generator: Generator = flax.struct.field(pytree_node=False)
+    settings: Settings = flax.struct.field(pytree_node=False)
+    params: Any
+    noise: Any
+    deviation: Any
+    looks: Any
+    key: Any
+    search_steps: Any
+
+
+class Path(NamedTuple):
+    """A beat in latent space: its mean code, and the waves about it."""
+
+    identity: Float[Array, "1 w_dim"]
+    waves: Float[Array, "k 1 w_dim"]
+
+
+class Tuned(NamedTuple):
+    """What tuning moves: the synthesis network's parameters, and the noise maps."""
+
+    synthesis: Any
+    noise: Noise
+
+
+class Search(NamedTuple):
+    """The search after `step` steps."""
+
+    step: Int[Array, ""]
+    path: Path
+    adam: Any
+
+
+class Tuning(NamedTuple):
+    """The tuning after `step` steps; the average is what users get."""
+
+    step: Int[Array, ""]
+    tuned: Tuned
+    average: Tuned
+    adam: Any
+
+
+def begin_search(path: Path) -> Search:
+    """Return the search before its first step."""
+    return Search(jnp.zeros((), jnp.int32), path, ADAM.init(path))
+
+
+def begin_tuning(problem: Problem) -> Tuning:
+    """Return the tuning before its first step: the generator as it was."""
+    tuned = Tuned(problem.params["synthesis"], problem.noise)
+    copies = [jax.tree.map(jnp.array, tuned) for _ in range(2)]
+    return Tuning(jnp.zeros((), jnp.int32), *copies, ADAM.init(tuned))
+
+
+def search_step(problem: Problem, heart: Heart, search: Search) -> Search:
+    """Move the path one step towards the frames."""
+    frames, basis, _ = _draw(problem, heart, 2 * search.step)
+    codes = _codes_at(problem, search.path, basis)
+    gradients = _gradients(
+        problem.generator,
+        problem.looks,
+        problem.params["synthesis"],
+        problem.noise,
+        codes,
+        frames,
+    )
+    return _move_path(problem, search, basis, gradients.codes)
+
+
+def tuning_step(problem: Problem, heart: Heart, path: Path, tuning: Tuning) -> Tuning:
+    """Take a step of tuning: towards the heart's frames, and back to what others looked like."""
+    frames, basis, key = _draw(problem, heart, 2 * tuning.step + 1)
+    codes = _codes_at(problem, path, basis)
+    others = _other_hearts(problem, key, codes)
+    before = render_codes(problem.generator, problem.params, others, problem.noise)
+    own, back = (
+        _gradients(problem.generator, problem.looks, *tuning.tuned, *pair)
+        for pair in ((codes, frames), (others, before))
+    )
+    return _move_generator(problem, tuning, Tuned(*own[:2]), Tuned(*back[:2]))
+
+
+class Gradients(NamedTuple):
+    """The gradient of a batch's distance from its frames."""
+
+    synthesis: Any
+    noise: Noise
+    codes: Float[Array, "n num_ws w_dim"]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _gradients(
+    generator: Generator,
+    looks: tuple[Look, ...],
+    synthesis: Any,
+    noise: Noise,
+    codes: Float[Array, "n num_ws w_dim"],
+    frames: Images,
+) -> Gradients:
+    """Return the gradient of the distance of what codes render from frames.
+
+    It is the one program that takes long to compile: the search, the heart and the other hearts
+    share it, whatever the settings are.
+    """
+
+    def loss(synthesis: Any, noise: Noise, codes: Array) -> Float[Array, ""]:
+        params = {"synthesis": synthesis}
+        made = generator.apply({"params": params}, codes, noise, method="synthesize")
+        return jnp.mean(distances(looks, made, frames))
+
+    return Gradients(*jax.grad(loss, argnums=(0, 1, 2))(synthesis, noise, codes))
+
+
+def distances(looks: tuple[Look, ...], made: Images, real: Images) -> Float[Array, "n"]:
+    """Return the distance of each pair: of pixels, of edges, and in frozen features."""
+    total = picture_distances(made, real)
+    for axis in (1, 2):
+        steps = jnp.diff(made, axis=axis) - jnp.diff(real, axis=axis)
+        total += EDGES * jnp.mean(jnp.square(steps), axis=(1, 2, 3))
+    for look in looks:
+        total += look.weight * look.distances(made, real)
+    return total
+
+
+@jax.jit
+def _draw(
+    problem: Problem, heart: Heart, index: Int[Array, ""]
+) -> tuple[Images, Float[Array, "n k"], PRNGKeyArray]:
+    """Draw some frames of the beat for a step, and the key of what else it draws."""
+    frames_key, other_key = jax.random.split(jax.random.fold_in(problem.key, index))
+    count = len(heart.frames)
+    seen = jax.random.choice(frames_key, count, (min(problem.settings.frames, count),), False)
+    return heart.frames[seen], heart.basis[seen], other_key
+
+
+@jax.jit
+def _move_path(
+    problem: Problem, search: Search, basis: Float[Array, "n k"], by_codes: Array
+) -> Search:
+    settings = problem.settings
+    # Of the codes, the path's rows are sums: all rows alike move together.
+    rows = jnp.sum(by_codes, axis=1, keepdims=True)
+    gradient = Path(jnp.sum(rows, axis=0), jnp.tensordot(basis.T, rows, 1, precision="highest"))
+    updates, adam = ADAM.update(gradient, search.adam)
+    left = 1 - search.step / problem.search_steps
+    rate = settings.search_rate * jnp.clip(left / _FALL, 0, 1)
+    rate *= jnp.minimum(1, (search.step + 1) / _RISE)
+    path = jax.tree.map(lambda x, u: x - rate * u, search.path, updates)
+    return Search(search.step + 1, path, adam)
+
+
+@jax.jit
+def _move_generator(problem: Problem, tuning: Tuning, own: Tuned, back: Tuned) -> Tuning:
+    settings = problem.settings
+    gradient: Tuned = jax.tree.map(lambda a, b: a + settings.others * b, own, back)
+    if settings.noise:
+        white = jax.grad(lambda noise: autocorrelation(tuple(level[0] for level in noise)))
+        stay = jax.tree.map(lambda g: settings.noise_weight * g, white(tuning.tuned.noise))
+        gradient = gradient._replace(noise=jax.tree.map(jnp.add, gradient.noise, stay))
+    updates, adam = ADAM.update(gradient, tuning.adam)
+    rate = settings.rate * jnp.minimum(1, (tuning.step + 1) / _RISE)
+    tuned: Tuned = jax.tree.map(lambda x, u: x - rate * u, tuning.tuned, updates)
+    noise = tuning.tuned.noise
+    if settings.noise:
+        whitened = normalize_noise(tuple(level[0] for level in tuned.noise))
+        noise = tuple(level[None] for level in whitened)
+    tuned = tuned._replace(noise=noise)
+    # A mean of all steps at first, so that nothing of the start stays in it.
+    share = jnp.maximum(1 / (tuning.step + 1), 1 / settings.average)
+    average = jax.tree.map(lambda a, x: a + share * (x - a), tuning.average, tuned)
+    return Tuning(tuning.step + 1, tuned, average._replace(noise=noise), adam)
+
+
+@jax.jit
+def _codes_at(
+    problem: Problem, path: Path, basis: Float[Array, "n k"]
+) -> Float[Array, "n num_ws w_dim"]:
+    codes = closed_path(path.identity, path.waves, basis)[:, 0]
+    return broadcast_w(codes, problem.generator.num_ws)
+
+
+@jax.jit
+def _other_hearts(
+    problem: Problem, key: PRNGKeyArray, codes: Float[Array, "n num_ws w_dim"]
+) -> Float[Array, "n num_ws w_dim"]:
+    """Return codes on the way from each of the heart's own towards that of a random heart.
+
+    Evenly spread from `away` to the random heart itself, where it is farther.
+    """
+    z_key, part_key = jax.random.split(key)
+    z = jax.random.normal(z_key, (len(codes), problem.generator.z_dim))
+    w = problem.generator.apply({"params": problem.params}, z, method="map")
+    apart = w[:, None] - codes
+    length = jnp.sqrt(jnp.mean(jnp.sum(jnp.square(apart), axis=2), axis=1))
+    nearest = jnp.minimum(problem.settings.away * problem.deviation / length, 1)
+    part = nearest + (1 - nearest) * jax.random.uniform(part_key, (len(codes),))
+    return codes + part[:, None, None] * apart
