@@ -70,7 +70,10 @@ SUFFIX = ".safetensors"
     help="Also minimise LPIPS, after `gancmri weights fetch vgg16-lpips`; for accelerators.",
 )
 @click.option(
-    "--own-noise", is_flag=True, help="Tune the model's constant noise maps to the heart too."
+    "--own-noise/--no-own-noise",
+    default=True,
+    show_default=True,
+    help="Give the heart noise maps of its own, outside of its chambers: they hold what is still.",
 )
 @click.option(
     "--ignore-flags",
@@ -136,9 +139,10 @@ def command(
         search_steps=search_steps,
         steps=steps,
         frames=batch_size or (4 if model.resolution >= 256 else 8),
-        noise=own_noise,
         seed=seed,
     )
+    if not own_noise:
+        settings = dataclasses.replace(settings, noise_rate=0.0)
     if several:
         out.mkdir(parents=True, exist_ok=True)
     results = {}

@@ -187,6 +187,8 @@ def command(
             "--spacing-mm ROWS COLUMNS"
         )
     own = method == OWN
+    if own:
+        model = model.of_own_heart
     paths, refused = {}, {}
     for heart in [seed] if own else range(seed, seed + videos):
         start = model.motion.own_start if own else model.at_ed(model.sample(heart, truncation))

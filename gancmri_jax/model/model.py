@@ -37,6 +37,8 @@ class Model:
         segmenter: A network that finds the heart's chambers; None until one is put in.
         encoder: A network that guesses an image's w; None until `gancmri train-encoder`.
         card: How the model was made and how good it is: JSON-like.
+        own_noise: Noise maps of the heart that the model was tuned to (`gancmri personalise`);
+            None where there is none.
         dtype: What images are rendered in: `float32`, `bfloat16`, or `auto`, which is bfloat16 on
             accelerators and on a CPU what the generator says. Images are float32 in any case.
     """
@@ -50,7 +52,13 @@ class Model:
     segmenter: Segmenter | None = None
     encoder: Encoder | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
+    own_noise: Noise | None = None
     dtype: RenderDtype = "auto"
+
+    @property
+    def of_own_heart(self) -> "Model":
+        """The model with the noise maps of the heart that it was tuned to as the constant ones."""
+        return self if self.own_noise is None else dataclasses.replace(self, noise=self.own_noise)
 
     @property
     def resolution(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Bool, Float, UInt8
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.cine.preprocess import to_model_range, to_uint8
@@ -24,7 +24,6 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.latents.closed_path import closed_path, wave_basis, waves_of
 from gancmri_jax.latents.motions import OWN, Own
 from gancmri_jax.latents.smoothing import fourier_smoother
-from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import Motion
 from gancmri_jax.model.patient import PERSONAL
@@ -146,10 +145,11 @@ def personalise(
         jnp.float32(settings.search_steps),
     )
     start = Path(jnp.mean(guesses, axis=0), waves_of(guesses, basis))
-    run = _Run(begin_search(start), begin_tuning(problem), jnp.zeros(()))
+    run = _Run(begin_search(start), begin_tuning(problem, start), jnp.zeros(()))
     about = _about(model, cine, settings, looks)
     run = load_tree(on_the_way, run, about) or run
-    heart = Heart(frames, basis)
+    region = heart_region(None if found is None else found.masks, cine.pixels.shape)
+    heart = Heart(frames, basis, tuple(_still(region[0], level) for level in model.noise))
     clock = _Clock(float(run.seconds))
 
     def save(run: _Run) -> None:
@@ -167,12 +167,14 @@ def personalise(
         save_seconds,
         on_step,
     )
-    path = run.search.path
+    pivot = run.search.path
+    if not int(run.tuning.step):
+        run = run._replace(tuning=begin_tuning(problem, pivot))
     run = _advance(
         run,
         "tune",
         settings.steps,
-        lambda run: run._replace(tuning=tuning_step(problem, heart, path, run.tuning)),
+        lambda run: run._replace(tuning=tuning_step(problem, heart, run.tuning)),
         lambda run: int(run.tuning.step),
         None if minutes is None else 60 * minutes,
         clock,
@@ -180,16 +182,20 @@ def personalise(
         save_seconds,
         on_step,
     )
-    ws = broadcast_w(closed_path(path.identity, path.waves, basis)[:, 0], model.num_ws)
+    average = run.tuning.average
+    ws_before, ws = (
+        jnp.broadcast_to(codes, (count, model.num_ws, model.w_dim))
+        for codes in (closed_path(*path, basis) for path in (pivot, average.path))
+    )
     tuned = dataclasses.replace(
         model,
-        params={**model.params, "synthesis": run.tuning.average.synthesis},
-        noise=run.tuning.average.noise,
+        params={**model.params, "synthesis": average.synthesis},
+        own_noise=average.noise,
         motion=model.motion.with_own(_own(ws, cine.ed_frame, settings.harmonics)),
     )
-    region = heart_region(None if found is None else found.masks, cine.pixels.shape)
     before, after = (
-        measure_replay(each, ws, cine.pixels, region, settings.frames) for each in (model, tuned)
+        measure_replay(each, codes, cine.pixels, region, settings.frames)
+        for each, codes in ((model, ws_before), (tuned.of_own_heart, ws))
     )
     others, steps = others_change(model, tuned, settings.frames), int(run.tuning.step)
     card = _card(model, cine, settings, looks, before, after, others, steps)
@@ -223,7 +229,7 @@ def film_strip(
     count = len(cine.pixels)
     at = np.linspace(0, count, columns, endpoint=False).astype(int)
     path = own_path(after, count)[at]
-    shown = [to_uint8(model.render(path)[..., 0]) for model in (before, after)]
+    shown = [to_uint8(model.render(path)[..., 0]) for model in (before, after.of_own_heart)]
     real = np.roll(cine.pixels, -cine.ed_frame, axis=0)[at]
     return tile(np.concatenate([real, *shown]), columns)
 
@@ -274,6 +280,14 @@ def _advance(
     if done(run) > begun:
         save(run)
     return run
+
+
+def _still(heart: Bool[np.ndarray, "h w"], level: Float[Array, "1 h w"]) -> Float[Array, "1 _ _"]:
+    """Return how much of each pixel of a noise map lies outside of the heart."""
+    size = level.shape[-1]
+    part = len(heart) // size
+    inside = heart.reshape(size, part, size, part).mean(axis=(1, 3))
+    return jnp.asarray(1 - inside, jnp.float32)[None]
 
 
 def _own(ws: Float[Array, "t num_ws w_dim"], ed_frame: int, harmonics: int) -> Own:

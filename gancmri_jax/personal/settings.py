@@ -14,11 +14,11 @@ class Settings:
         harmonics: Order of the Fourier series that the beat is in latent space.
         search_rate: Learning rate of the search.
         rate: Learning rate of the generator's tuning, which rises over the first steps.
+        path_rate: Learning rate of the path while the generator is tuned; each layer has its own.
+        noise_rate: Learning rate of the noise maps outside of the heart; 0 leaves them.
         average: Time constant of the moving average that is kept, in steps.
-        others: Weight of the locality term: what other hearts look like must stay.
+        others: Weight of the locality term, that other hearts look as before; every second step.
         away: How far from the heart the locality term begins, in deviations of w.
-        noise: Tune the constant noise maps to the heart too.
-        noise_weight: Of their autocorrelation, which is kept small.
         seed: Of all that is drawn by chance.
     """
 
@@ -27,10 +27,10 @@ class Settings:
     frames: int = 8
     harmonics: int = 8
     search_rate: float = 0.02
-    rate: float = 2e-3
+    rate: float = 1e-2
+    path_rate: float = 5e-3
+    noise_rate: float = 5e-2
     average: float = 20.0
-    others: float = 1.0
+    others: float = 0.5
     away: float = 0.5
-    noise: bool = False
-    noise_weight: float = 1e5
     seed: int = 0

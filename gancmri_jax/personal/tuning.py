@@ -15,17 +15,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from gancmri_jax.latents.closed_path import closed_path
-from gancmri_jax.latents.truncation import broadcast_w
 from gancmri_jax.model.model import render_codes
 from gancmri_jax.networks.generator import Generator, Noise
 from gancmri_jax.personal.settings import Settings
-from gancmri_jax.projection.projector import ADAM, autocorrelation, normalize_noise
+from gancmri_jax.projection.projector import ADAM
 from gancmri_jax.training.losses import picture_distances
 from gancmri_jax.training.perceptual import Look
 
 Images = Float[Array, "n h w c"]
 
 EDGES = 1.0  # weight of differences between neighbouring pixels, beside that of pixels
+LAZY = 2  # other hearts are looked at in every second step (as StyleGAN2's regularisers are)
 _RISE = 10  # steps over which the learning rate rises
 _FALL = 0.25  # share of the search's steps over which its learning rate falls
 
@@ -36,10 +36,13 @@ class Heart(flax.struct.PyTreeNode):
     Attributes:
         frames: The beat, in [−1, 1].
         basis: What each wave adds at each frame (`latents.closed_path.wave_basis`).
+        still: For each noise map, how much of each pixel lies outside of the heart, which alone
+            takes noise of its own: what moves would leave a ghost where it was.
     """
 
     frames: Float[Array, "t h w c"]
     basis: Float[Array, "t k"]
+    still: Any
 
 
 class Problem(flax.struct.PyTreeNode):
@@ -65,17 +68,21 @@ class Problem(flax.struct.PyTreeNode):
 
 
 class Path(NamedTuple):
-    """A beat in latent space: its mean code, and the waves about it."""
+    """A beat in latent space: its mean code, and the waves about it.
 
-    identity: Float[Array, "1 w_dim"]
-    waves: Float[Array, "k 1 w_dim"]
+    It has one row in W, where it is searched for, and a row a layer while the generator is tuned.
+    """
+
+    identity: Float[Array, "rows w_dim"]
+    waves: Float[Array, "k rows w_dim"]
 
 
 class Tuned(NamedTuple):
-    """What tuning moves: the synthesis network's parameters, and the noise maps."""
+    """What tuning moves: the synthesis network's parameters, the heart's noise maps, its path."""
 
     synthesis: Any
     noise: Noise
+    path: Path
 
 
 class Search(NamedTuple):
@@ -100,9 +107,11 @@ def begin_search(path: Path) -> Search:
     return Search(jnp.zeros((), jnp.int32), path, ADAM.init(path))
 
 
-def begin_tuning(problem: Problem) -> Tuning:
-    """Return the tuning before its first step: the generator as it was."""
-    tuned = Tuned(problem.params["synthesis"], problem.noise)
+def begin_tuning(problem: Problem, path: Path) -> Tuning:
+    """Return the tuning before its first step: the generator as it was, and the path found."""
+    rows = problem.generator.num_ws
+    each = Path(*(jnp.repeat(codes, rows, axis=-2) for codes in path))
+    tuned = Tuned(problem.params["synthesis"], problem.noise, each)
     copies = [jax.tree.map(jnp.array, tuned) for _ in range(2)]
     return Tuning(jnp.zeros((), jnp.int32), *copies, ADAM.init(tuned))
 
@@ -122,17 +131,19 @@ def search_step(problem: Problem, heart: Heart, search: Search) -> Search:
     return _move_path(problem, search, basis, gradients.codes)
 
 
-def tuning_step(problem: Problem, heart: Heart, path: Path, tuning: Tuning) -> Tuning:
+def tuning_step(problem: Problem, heart: Heart, tuning: Tuning) -> Tuning:
     """Take a step of tuning: towards the heart's frames, and back to what others looked like."""
+    tuned = tuning.tuned
     frames, basis, key = _draw(problem, heart, 2 * tuning.step + 1)
-    codes = _codes_at(problem, path, basis)
-    others = _other_hearts(problem, key, codes)
-    before = render_codes(problem.generator, problem.params, others, problem.noise)
-    own, back = (
-        _gradients(problem.generator, problem.looks, *tuning.tuned, *pair)
-        for pair in ((codes, frames), (others, before))
-    )
-    return _move_generator(problem, tuning, Tuned(*own[:2]), Tuned(*back[:2]))
+    codes = _codes_at(problem, tuned.path, basis)
+    gradients = functools.partial(_gradients, problem.generator, problem.looks, tuned.synthesis)
+    own = gradients(tuned.noise, codes, frames)
+    back = None
+    if problem.settings.others and int(tuning.step) % LAZY == 0:
+        others = _other_hearts(problem, key, codes)
+        before = render_codes(problem.generator, problem.params, others, problem.noise)
+        back = gradients(problem.noise, others, before).synthesis
+    return _move_generator(problem, heart, tuning, basis, own, back)
 
 
 class Gradients(NamedTuple):
@@ -193,9 +204,7 @@ def _move_path(
     problem: Problem, search: Search, basis: Float[Array, "n k"], by_codes: Array
 ) -> Search:
     settings = problem.settings
-    # Of the codes, the path's rows are sums: all rows alike move together.
-    rows = jnp.sum(by_codes, axis=1, keepdims=True)
-    gradient = Path(jnp.sum(rows, axis=0), jnp.tensordot(basis.T, rows, 1, precision="highest"))
+    gradient = _by_path(basis, jnp.sum(by_codes, axis=1, keepdims=True))  # all rows move alike
     updates, adam = ADAM.update(gradient, search.adam)
     left = 1 - search.step / problem.search_steps
     rate = settings.search_rate * jnp.clip(left / _FALL, 0, 1)
@@ -205,33 +214,48 @@ def _move_path(
 
 
 @jax.jit
-def _move_generator(problem: Problem, tuning: Tuning, own: Tuned, back: Tuned) -> Tuning:
+def _move_generator(
+    problem: Problem,
+    heart: Heart,
+    tuning: Tuning,
+    basis: Float[Array, "n k"],
+    own: Gradients,
+    back: Any | None,
+) -> Tuning:
+    """Move by the gradients of the heart and, every so often, of other hearts."""
     settings = problem.settings
-    gradient: Tuned = jax.tree.map(lambda a, b: a + settings.others * b, own, back)
-    if settings.noise:
-        white = jax.grad(lambda noise: autocorrelation(tuple(level[0] for level in noise)))
-        stay = jax.tree.map(lambda g: settings.noise_weight * g, white(tuning.tuned.noise))
-        gradient = gradient._replace(noise=jax.tree.map(jnp.add, gradient.noise, stay))
+    synthesis = own.synthesis
+    if back is not None:
+        synthesis = jax.tree.map(lambda a, b: a + LAZY * settings.others * b, synthesis, back)
+    noise = tuple(still * g for still, g in zip(heart.still, own.noise, strict=True))
+    gradient = Tuned(synthesis, noise, _by_path(basis, own.codes))
     updates, adam = ADAM.update(gradient, tuning.adam)
-    rate = settings.rate * jnp.minimum(1, (tuning.step + 1) / _RISE)
-    tuned: Tuned = jax.tree.map(lambda x, u: x - rate * u, tuning.tuned, updates)
-    noise = tuning.tuned.noise
-    if settings.noise:
-        whitened = normalize_noise(tuple(level[0] for level in tuned.noise))
-        noise = tuple(level[None] for level in whitened)
-    tuned = tuned._replace(noise=noise)
+    rise = jnp.minimum(1, (tuning.step + 1) / _RISE)
+    rates = Tuned(settings.rate, settings.noise_rate, settings.path_rate)
+    tuned = Tuned(
+        *(
+            jax.tree.map(lambda x, u, rate=rate: x - rise * rate * u, part, moved)
+            for part, moved, rate in zip(tuning.tuned, updates, rates, strict=True)
+        )
+    )
     # A mean of all steps at first, so that nothing of the start stays in it.
     share = jnp.maximum(1 / (tuning.step + 1), 1 / settings.average)
     average = jax.tree.map(lambda a, x: a + share * (x - a), tuning.average, tuned)
-    return Tuning(tuning.step + 1, tuned, average._replace(noise=noise), adam)
+    return Tuning(tuning.step + 1, tuned, average, adam)
+
+
+def _by_path(basis: Float[Array, "n k"], by_codes: Float[Array, "n rows w_dim"]) -> Path:
+    """Return the gradient by a path, from that by the codes that it has at some frames."""
+    waves = jnp.tensordot(basis.T, by_codes, axes=1, precision="highest")
+    return Path(jnp.sum(by_codes, axis=0), waves)
 
 
 @jax.jit
 def _codes_at(
     problem: Problem, path: Path, basis: Float[Array, "n k"]
 ) -> Float[Array, "n num_ws w_dim"]:
-    codes = closed_path(path.identity, path.waves, basis)[:, 0]
-    return broadcast_w(codes, problem.generator.num_ws)
+    codes = closed_path(path.identity, path.waves, basis)
+    return jnp.broadcast_to(codes, (len(codes), problem.generator.num_ws, codes.shape[-1]))
 
 
 @jax.jit
