@@ -3,9 +3,9 @@
 Tensors: `generator/<path>`, `w_avg`, `noise/<nn>`, `trajectories/<name>`, `directions/<name>`,
 and, where the model has them, `own_noise/<nn>`, `segmenter/<path>` and `encoder/<path>`. Metadata
 (strings): `format`, `version`, `generator` (its sizes as JSON), `segmenter` and `encoder`
-(likewise, where there is one), `card` (JSON). A file that training can go on from has `discriminator/<path>` too,
-and `discriminator` among its metadata; it may have `training/<path>`, what training keeps beside
-averages, and then has `training` among its metadata.
+(likewise, where there is one), `card` (JSON). A file that training can go on from has
+`discriminator/<path>` too, and `discriminator` among its metadata; it may have `training/<path>`,
+what training keeps beside averages, and then has `training` among its metadata.
 """
 
 import dataclasses

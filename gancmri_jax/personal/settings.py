@@ -15,7 +15,7 @@ class Settings:
         search_rate: Learning rate of the search.
         rate: Learning rate of the generator's tuning, which rises over the first steps.
         path_rate: Learning rate of the path while the generator is tuned; each layer has its own.
-        noise_rate: Learning rate of the noise maps outside of the heart; 0 leaves them.
+        noise_rate: Learning rate of what noise maps add outside of the heart; 0 leaves them.
         average: Time constant of the moving average that is kept, in steps.
         others: Weight of the locality term, that other hearts look as before; every second step.
         away: How far from the heart the locality term begins, in deviations of w.
@@ -27,9 +27,9 @@ class Settings:
     frames: int = 8
     harmonics: int = 8
     search_rate: float = 0.02
-    rate: float = 1e-2
+    rate: float = 3e-3
     path_rate: float = 5e-3
-    noise_rate: float = 5e-2
+    noise_rate: float = 1e-2
     average: float = 20.0
     others: float = 0.5
     away: float = 0.5

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from gancmri_jax.latents.closed_path import closed_path
 from gancmri_jax.model.model import render_codes
 from gancmri_jax.networks.generator import Generator, Noise
+from gancmri_jax.networks.layers import block_resolutions
 from gancmri_jax.personal.settings import Settings
 from gancmri_jax.projection.projector import ADAM
 from gancmri_jax.training.losses import picture_distances
@@ -26,6 +27,7 @@ Images = Float[Array, "n h w c"]
 
 EDGES = 1.0  # weight of differences between neighbouring pixels, beside that of pixels
 LAZY = 2  # other hearts are looked at in every second step (as StyleGAN2's regularisers are)
+LEAST_STRENGTH = 1e-5  # of noise: what trained generators with still noise are left with
 _RISE = 10  # steps over which the learning rate rises
 _FALL = 0.25  # share of the search's steps over which its learning rate falls
 
@@ -111,7 +113,8 @@ def begin_tuning(problem: Problem, path: Path) -> Tuning:
     """Return the tuning before its first step: the generator as it was, and the path found."""
     rows = problem.generator.num_ws
     each = Path(*(jnp.repeat(codes, rows, axis=-2) for codes in path))
-    tuned = Tuned(problem.params["synthesis"], problem.noise, each)
+    synthesis = _with_strengths(problem.params["synthesis"], _strengths(problem))
+    tuned = Tuned(synthesis, problem.noise, each)
     copies = [jax.tree.map(jnp.array, tuned) for _ in range(2)]
     return Tuning(jnp.zeros((), jnp.int32), *copies, ADAM.init(tuned))
 
@@ -227,21 +230,63 @@ def _move_generator(
     synthesis = own.synthesis
     if back is not None:
         synthesis = jax.tree.map(lambda a, b: a + LAZY * settings.others * b, synthesis, back)
-    noise = tuple(still * g for still, g in zip(heart.still, own.noise, strict=True))
+    # Noise is moved in units of what it adds to a layer: its map times its strength, which stays.
+    # So other hearts, with the model's own maps, do not notice.
+    strengths = _strengths(problem)
+    noise = tuple(
+        still * g / strength
+        for still, g, strength in zip(heart.still, own.noise, strengths, strict=True)
+    )
     gradient = Tuned(synthesis, noise, _by_path(basis, own.codes))
     updates, adam = ADAM.update(gradient, tuning.adam)
     rise = jnp.minimum(1, (tuning.step + 1) / _RISE)
-    rates = Tuned(settings.rate, settings.noise_rate, settings.path_rate)
-    tuned = Tuned(
-        *(
-            jax.tree.map(lambda x, u, rate=rate: x - rise * rate * u, part, moved)
-            for part, moved, rate in zip(tuning.tuned, updates, rates, strict=True)
+
+    def moved(part: Any, update: Any, rate: float) -> Any:
+        return jax.tree.map(lambda x, u: x - rise * rate * u, part, update)
+
+    before = tuning.tuned
+    synthesis = moved(before.synthesis, updates.synthesis, settings.rate)
+    maps = tuple(
+        moved(level, update, settings.noise_rate) if settings.noise_rate else level
+        for level, update in zip(
+            before.noise,
+            (u / strength for u, strength in zip(updates.noise, strengths, strict=True)),
+            strict=True,
         )
     )
+    path = moved(before.path, updates.path, settings.path_rate)
+    tuned = Tuned(_with_strengths(synthesis, strengths), maps, path)
     # A mean of all steps at first, so that nothing of the start stays in it.
     share = jnp.maximum(1 / (tuning.step + 1), 1 / settings.average)
     average = jax.tree.map(lambda a, x: a + share * (x - a), tuning.average, tuned)
     return Tuning(tuning.step + 1, tuned, average, adam)
+
+
+def _strengths(problem: Problem) -> tuple[Float[Array, ""], ...]:
+    """Return what each noise map is multiplied by, from coarse to fine, and never by 0."""
+    found = []
+    for name in noisy_layers(problem.generator.resolution):
+        strength = problem.params["synthesis"][name]["noise_strength"]
+        least = jnp.where(strength < 0, -LEAST_STRENGTH, LEAST_STRENGTH)
+        found.append(jnp.where(jnp.abs(strength) < LEAST_STRENGTH, least, strength))
+    return tuple(found)
+
+
+def _with_strengths(synthesis: Any, strengths: tuple[Float[Array, ""], ...]) -> Any:
+    side = 2 ** (2 + len(strengths) // 2)
+    return {
+        **synthesis,
+        **{
+            name: {**synthesis[name], "noise_strength": strength}
+            for name, strength in zip(noisy_layers(side), strengths, strict=True)
+        },
+    }
+
+
+def noisy_layers(resolution: int) -> list[str]:
+    """Return the names of the layers that take noise, from coarse to fine."""
+    sides = [side for side in block_resolutions(resolution) for _ in range(2)]
+    return [f"b{side}_conv{index % 2}" for index, side in enumerate(sides)][1:]
 
 
 def _by_path(basis: Float[Array, "n k"], by_codes: Float[Array, "n rows w_dim"]) -> Path:
