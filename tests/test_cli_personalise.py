@@ -27,11 +27,9 @@ def folder(tmp_path_factory):
     looking = dataclasses.replace(encoding_model(), segmenter=tiny_segmenter())
     save_model(looking, folder / "looking.safetensors")
     frames = np.random.default_rng(0).integers(0, 256, (10, 16, 16)).astype(np.uint8)
-    for name, pixels in {
-        "beat": frames,
-        "still": frames[:1].repeat(10, 0),
-        "few": frames[:5],
-    }.items():
+    still = frames[:1].repeat(10, 0)
+    still[:, 0, 0] = 6 * np.arange(10)  # GIF would make one frame of equal ones
+    for name, pixels in {"beat": frames, "still": still, "few": frames[:5]}.items():
         (folder / name).mkdir()
         write_gif(folder / name / "cine.gif", pixels, 40.0)
     (folder / "two").mkdir()
@@ -41,7 +39,7 @@ def folder(tmp_path_factory):
 
 
 def call(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr("sys.argv", ["gancmri", "--quiet", *map(str, arguments)])
+    monkeypatch.setattr("sys.argv", ["gancmri", *map(str, arguments)])
     try:
         run(gancmri)
     except SystemExit as error:
