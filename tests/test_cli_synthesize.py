@@ -62,9 +62,9 @@ def test_millimetres_are_not_made_up(tmp_path):
 
 
 def test_a_prompt_says_what_it_understood_and_moves_hearts(tmp_path, monkeypatch):
-    def solve_prompt(model, ws, prompt):
+    def solve_prompt(model, ws, prompt, motion):
         asked.append(prompt.targets[0].name)
-        return guidance.Solution(ws, {"lv_area": 0.5}, {"lv_area_ed_cm2": 38.5})
+        return guidance.Solution(ws, {"lv_area": 0.5}, {"lv_area_ed_cm2": 38.5}, motion)
 
     asked = []
     monkeypatch.setattr(guidance, "solve_prompt", solve_prompt)
@@ -72,22 +72,21 @@ def test_a_prompt_says_what_it_understood_and_moves_hearts(tmp_path, monkeypatch
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "understood: LV 37 to 40 cm² (mildly dilated lv)"
-    assert lines[1] == "heart 3: lv_area_ed_cm2 38.5 at ED, moved by lv_area +0.50"
+    assert lines[1] == "heart 3: lv_area_ed_cm2 38.5; moved by lv_area +0.50"
     assert asked == ["lv_area_ed_cm2"]
 
 
 def test_what_follows_is_said_before_a_prompt_is_refused(tmp_path):
-    result = synthesize(tmp_path / "out", "--prompt", "EF 70")
-    assert result.stdout.splitlines()[:2] == ["understood: EF 70 %", "follows: FAC about 50.5 %"]
+    result = synthesize(tmp_path / "out", "--prompt", "EF 70, thick walls")
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("understood: wall 11") and lines[1] == "follows: FAC about 50.5 %"
     assert isinstance(result.exception, InputError)
 
 
 def test_a_heart_is_made_to_measure(tmp_path):
     result = synthesize(tmp_path / "out", "--target", "lv_area_ed_cm2=26", "--format", "png")
     assert result.exit_code == 0, result.output
-    told = re.search(
-        r"heart 3: lv_area_ed_cm2 ([\d.]+) at ED, moved by lv_area [+-]", result.stdout
-    )
+    told = re.search(r"heart 3: lv_area_ed_cm2 ([\d.]+); moved by lv_area [+-]", result.stdout)
     assert abs(float(told[1]) / 26 - 1) <= TOLERANCE
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["heart-0003-frame-to-frame.png"]
 
@@ -99,14 +98,18 @@ def test_a_heart_is_made_to_measure(tmp_path):
             ("--target", "lv_area_ed_cm2=999"),
             r"heart 3: lv_area_ed_cm2 = 999 .* measures [\d.]+ to",
         ),
-        (("--target", "ef_percent=60"), "ef_percent cannot be a target; what is measured is lv_"),
+        (("--target", "ef_percent=60"), "ef_percent cannot be a target; what can is lv_"),
         (("--target", "lv_area_ed_cm2"), r"not of the form lv_area_ed_cm2=28"),
         (
             ("--prompt", "hypertrophic, EF 70"),
-            r"wall 11 to 20 mm, EF 70 % cannot be reached yet; what can is LV area at ED and",
+            r"prompt: wall 11 to 20 mm cannot be reached yet; what can is LV area at ED, sph",
         ),
         (("--prompt", "dilatted LV"), "'dilatted' is not known; did you mean dilated"),
         (("--prompt", "LV 28 cm2", "--target", "lv_area_ed_cm2=28"), "give one of them"),
+        (
+            ("--prompt", "90 bpm", "--frame-ms", "20"),
+            "--frame-ms and a heart rate contradict each other",
+        ),
         (("--motion", "zigzag"), "unknown motion zigzag. Motions are frame-to-frame, ed-to-es, "),
         (("--motion", "mean", "--components", "3"), "--components needs --motion pca_residual"),
     ],

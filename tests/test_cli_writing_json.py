@@ -14,7 +14,15 @@ from gancmri_jax.model.file import save_model
 from tests.tiny import tiny_model
 
 WITH_NUMBERS = {
-    *("benchmark", "compare-motions", "compare-projections", "compare-superres", "evaluate", "fit"),
+    *(
+        "benchmark",
+        "compare-models",
+        "compare-motions",
+        "compare-projections",
+        "compare-superres",
+        "evaluate",
+        "fit",
+    ),
     *("guide", "info", "memorisation", "prepare", "project", "run", "runs", "segment"),
     "train-encoder",
 }

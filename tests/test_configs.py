@@ -4,7 +4,7 @@ import pytest
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.training.config import check_config, config_names, read_config
-from gancmri_jax.training.growth import widths_differ
+from gancmri_jax.training.growth import misfit
 from gancmri_jax.training.state import networks
 
 NAMES = config_names()
@@ -28,7 +28,7 @@ def test_a_wide_network_is_the_first_part_of_the_next():
         check_config(config)
     for smaller, larger in zip((first, *grown), grown, strict=False):
         widths = [(each.channel_base, each.channel_max) for each in (smaller, larger)]
-        assert widths_differ(smaller.resolution, *widths) is None
+        assert misfit(smaller.resolution, *widths) is None
         assert larger.freeze_below == smaller.resolution
     with pytest.raises(InputError, match="freeze_below needs an init_from"):
         check_config(read_config("phantom_wide:128"))

@@ -67,3 +67,10 @@ def test_clips_are_equally_spaced_or_consecutive():
     np.testing.assert_array_equal(np.diff(near[:, 0, 0].astype(int)), np.ones(15))
     with pytest.raises(InputError, match="has 4 frames, and clips take 16"):
         list(clips(iter([cine(0).pixels]), 16, "equispaced", seed=0))
+
+
+def test_another_first_seed_makes_other_hearts():
+    model, motion = tiny_model(), Motion(num_frames=5)
+    first, later = (GeneratedSet("m", model, motion, first_seed=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(list(first.videos(2))[1], next(later.videos(1)))
+    assert first.digest != later.digest

@@ -40,3 +40,17 @@ def test_a_window_weighs_as_written_in_the_paper():
     expected *= (2 * cov + c2) / (var_a + var_b + c2)
     found = ssim(NOISE[0, :11, :11], NOISE[1, :11, :11])
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_only_some_pixels_are_compared():
+    a, b = NOISE[:2], NOISE[1:]
+    where = np.zeros(a.shape, bool)
+    where[:, 8:16, 8:16] = True
+    changed = np.where(where, b, 255 - b)
+    np.testing.assert_allclose(psnr(a, changed, where), psnr(a, b, where))
+    part = psnr(a[:, 8:16, 8:16], b[:, 8:16, 8:16])
+    np.testing.assert_allclose(psnr(a, b, where), part)
+    everywhere = np.ones_like(where)
+    np.testing.assert_allclose(ssim(a, b, everywhere), ssim(a, b))
+    assert (ssim(a, np.where(where, a, b), where) > ssim(a, b, where)).all()
+    assert np.isnan(psnr(a, b, ~everywhere)).all()

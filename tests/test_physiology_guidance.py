@@ -4,9 +4,10 @@ import pytest
 
 from gancmri_jax.cine.cine import Cine
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import EdToEs, MeanSteps
 from gancmri_jax.model.file import load_model
 from gancmri_jax.model.model import Model
-from gancmri_jax.model.motion import Motion
+from gancmri_jax.model.motion import LearnedMotion, Motion
 from gancmri_jax.physiology import guidance
 from gancmri_jax.physiology.guidance import (
     TOLERANCE,
@@ -110,7 +111,7 @@ def test_two_targets_are_met_together():
             {"lv_area_ed_cm2": 20.0, "sphericity_index": 0.2},
             "cannot be reached together .* nearest",
         ),
-        ({"ef_percent": 60.0}, "ef_percent cannot be a target; what is measured is lv_area_ed_cm2"),
+        ({"ef_percent": 60.0}, "ef_percent cannot be a target; what can is lv_area_ed_cm2, sph"),
     ],
 )
 def test_what_cannot_be_reached_is_refused(targets, said):
@@ -150,12 +151,16 @@ def test_a_range_is_met_by_its_middle_or_else_near_its_end():
 def test_a_heart_that_is_as_asked_stays():
     solution = solve_prompt(Discs(), heart(), read_prompt("LV between 16 and 22 cm2"))
     np.testing.assert_array_equal(solution.ws, heart())
-    assert solution.amounts == {} and str(solution).endswith("at ED, as it was")
+    assert solution.amounts == {} and str(solution).endswith("; as it was")
 
 
 def test_prompts_beyond_the_directions_are_refused():
-    with pytest.raises(InputError, match="heart rate 90 bpm, EF 30 % cannot be reached yet; what"):
-        solve_prompt(Discs(), heart(), read_prompt("LV 20 cm2, EF 30, 90 bpm"))
+    with pytest.raises(InputError, match="wall 12 mm cannot be reached yet; what can is LV"):
+        solve_prompt(Discs(), heart(), read_prompt("LV 20 cm2, wall 12 mm, 90 bpm"))
+    with pytest.raises(InputError, match="EF 5 points less than before cannot be reached"):
+        solve_prompt(Discs(), heart(), read_prompt("EF 5 points lower than before"))
+    with pytest.raises(InputError, match="ES area 10 cm² cannot be reached"):
+        solve_prompt(Discs(), heart(), read_prompt("ES area 10 cm2"))
     with pytest.raises(Unreachable, match="lv_area_ed_cm2 = 95 cannot"):
         solve_prompt(Discs(), heart(), read_prompt("LV 95 cm2"))
     empty = Discs(lambda axes: -np.ones_like(axes))
@@ -204,4 +209,62 @@ def test_directions_have_the_names_that_fit_gives_them():
 
 def test_a_solution_is_told_in_one_line():
     solution = Solution(heart(), {"lv_area": -0.314}, {"lv_area_ed_cm2": 28.0123})
-    assert str(solution) == "lv_area_ed_cm2 28.01 at ED, moved by lv_area -0.31"
+    assert str(solution) == "lv_area_ed_cm2 28.01; moved by lv_area -0.31"
+    beat = Solution(heart(), {}, {"lv_fac_percent": 30.2}, Motion(depth=0.8))
+    assert str(beat) == "lv_fac_percent 30.2; motion × 0.80"
+
+
+class Beating(Discs):
+    """Discs that lose 6 mm of each axis on their way to ES."""
+
+    k = jnp.full((1, 2), -6.0)
+    motion = LearnedMotion((EdToEs(k), MeanSteps(jnp.stack([k / 10] * 10 + [-k / 15] * 14))))
+
+    def beat(self, start, motion=None):
+        return self.motion.path(start, motion or Motion())
+
+
+def fac_by_hand(solution):
+    path = np.asarray(Beating().beat(solution.ws, solution.motion))[:, 0]
+    areas = path.prod(axis=1)
+    return 100 * (1 - areas.min() / areas[0])
+
+
+def test_a_beat_is_made_shallower_or_deeper():
+    for fac in (20.0, 55.0):
+        solution = solve(Beating(), heart(), {"lv_fac_percent": fac})
+        assert solution.reached["lv_fac_percent"] == pytest.approx(fac, abs=2)
+        assert fac_by_hand(solution) == pytest.approx(fac, abs=3)
+        assert (solution.motion.depth < 1) == (fac < 40)
+        np.testing.assert_array_equal(solution.ws, heart())
+
+
+def test_a_beat_deeper_than_any_is_refused():
+    with pytest.raises(Unreachable, match="lv_fac_percent = 99 cannot be .*: by its motion times"):
+        solve(Beating(), heart(30, 31), {"lv_fac_percent": 99})
+
+
+def test_size_depth_and_timing_are_met_together():
+    targets = {"lv_fac_percent": 30.0, "heart_rate_bpm": 90.0, "lv_area_ed_cm2": 22.0}
+    solution = solve(Beating(), heart(), targets, Motion(num_frames=20))
+    assert list(solution.reached) == list(targets)
+    assert solution.reached["lv_area_ed_cm2"] == pytest.approx(22, rel=TOLERANCE)
+    assert fac_by_hand(solution) == pytest.approx(30, abs=3)
+    assert solution.motion.frame_ms == pytest.approx(60_000 / 90 / 20)
+
+
+def test_what_follows_from_a_prompt_is_reached():
+    """EF 30 % is a FAC of about 21 %."""
+    solution = solve_prompt(Beating(), heart(), read_prompt("EF 30 %, 90 bpm, early ES"))
+    assert solution.reached["lv_fac_percent"] == pytest.approx(20.8, abs=2)
+    assert solution.motion.heart_rate_bpm == 90
+    assert 22 < solution.motion.es_percent < 31
+
+
+def test_a_beat_that_is_as_asked_stays():
+    before = fac_by_hand(Solution(heart(), {}, {}))
+    prompt = read_prompt(f"FAC {before - 6:.0f} to {before + 6:.0f} %")
+    solution = solve_prompt(Beating(), heart(), prompt)
+    assert solution.motion == Motion() and solution.amounts == {}
+    faster = solve_prompt(Beating(), heart(), read_prompt("10 bpm faster than before"))
+    assert faster.motion.heart_rate_bpm > 40 and faster.motion.depth == 1

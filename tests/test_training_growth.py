@@ -21,7 +21,8 @@ from gancmri_jax.training.growth import (
     grown_motion,
     grown_rows,
     grown_trunk,
-    widths_differ,
+    misfit,
+    widened,
 )
 from gancmri_jax.training.models import start_from
 from gancmri_jax.training.state import networks
@@ -111,11 +112,49 @@ def test_a_front_too_narrow_to_carry_an_image_is_drawn():
     assert all(np.std(grown[f"b16_{part}"]["kernel"]) > 0.5 for part in ("conv0", "conv1", "skip"))
 
 
-def test_widths_must_be_the_same_up_to_the_old_resolution():
-    assert widths_differ(64, (4096, 128), (4096, 128)) is None
-    assert widths_differ(64, (4096, 128), (2048, 64)) == (4, 128, 64)
-    assert widths_differ(64, (4096, 128), (8192, 128)) == (64, 64, 128)
-    assert widths_differ(16, (2048, 64), (1024, 64)) is None  # 64 wide all the same
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [
+        (Discriminator(resolution=16, channel_base=64, channel_max=8), 16),
+        (ResidualEncoder(resolution=16, w_dim=8, channel_base=64, channel_max=8), 16),
+    ],
+    ids=["discriminator", "encoder"],
+)
+def test_a_wider_network_says_what_it_said(network, size):
+    """And goes on to learn by its new channels: gradients reach what reads them."""
+    wider = network.clone(channel_base=128)  # 8 wide at 16², where it was 4
+    small = drawn(network, size)
+    params = widened(small, drawn(wider, size, seed=2))
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, drawn(wider, size))
+    x = images(size)
+    before = jax.jit(network.apply)({"params": small}, x)
+    value, gradients = jax.jit(
+        jax.value_and_grad(lambda p: jnp.mean(wider.apply({"params": p}, x) ** 2))
+    )(params)
+    np.testing.assert_allclose(value, np.mean(np.square(before)), rtol=1e-4)
+    np.testing.assert_allclose(wider.apply({"params": params}, x), before, rtol=1e-4, atol=1e-4)
+    assert np.abs(gradients["b16_conv0"]["kernel"][:, :, 4:, :4]).max() > 0
+
+
+def test_a_wider_generator_renders_what_it_did():
+    model = tiny_model(resolution=16)
+    wider = model.generator.clone(channel_base=2 * model.generator.channel_base)
+    fresh = random_params(wider, np.random.default_rng(3))
+    params = grown_generator(model.params, fresh)
+    assert params["synthesis"]["b16_conv1"]["kernel"].shape[-1] == 8
+    ws = jnp.asarray(np.random.default_rng(4).normal(size=(3, model.num_ws, 8)), jnp.float32)
+    new = wider.apply({"params": params}, ws, model.noise, method="synthesize")
+    old = model.generator.apply({"params": model.params}, ws, model.noise, method="synthesize")
+    np.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-4)
+
+
+def test_layers_grow_wider_but_at_4x4():
+    assert misfit(64, (4096, 128), (4096, 128)) is None
+    assert misfit(64, (4096, 128), (2048, 64)) == (4, 128, 64)
+    assert misfit(64, (512, 128), (1024, 256)) == (4, 128, 256)
+    assert misfit(64, (4096, 128), (8192, 128)) is None
+    assert misfit(64, (4096, 128), (2048, 128)) == (32, 128, 64)
+    assert misfit(16, (2048, 64), (1024, 64)) is None  # 64 wide all the same
 
 
 def test_motion_goes_on_as_it_was_and_new_rows_follow_the_last():
@@ -205,8 +244,11 @@ def test_what_is_frozen_starts_from_the_average(file):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"channel_max": 4}, "at 4² are 8 wide, the configuration's 4; grow with channel_base=64"),
-        ({"z_dim": 16}, "its z_dim is 8, and the configuration's 16; only the resolution can grow"),
+        ({"channel_max": 4}, "at 4² are 8 wide, the configuration's 4; .* channel_base=64 or more"),
+        (
+            {"z_dim": 16},
+            "its z_dim is 8, and the configuration's 16; only resolution and",
+        ),
         ({"w_dim": 16}, "its w_dim is 8"),
         ({"mapping_layers": 2}, "its mapping_layers is 1"),
         ({"freeze_below": 16, "resolution": 32}, "freeze_below 16: .* images of 8²"),

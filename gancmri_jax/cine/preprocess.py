@@ -24,6 +24,7 @@ def preprocess(
     size: int,
     fit: Fit = "stretch",
     percentiles: tuple[float, float] = (1.0, 99.0),
+    window: tuple[float, float] | None = None,
 ) -> Cine:
     """Window a cine over its whole sequence and resize its frames to uint8 squares.
 
@@ -37,11 +38,12 @@ def preprocess(
             fills up with black.
         percentiles: Of all pixels of the sequence, become black and white; what lies outside is
             clipped.
+        window: The intensities that become black and white, instead of the percentiles.
 
     Raises:
         InputError: The window is empty or a number is not finite.
     """
-    low, high = _window(cine, percentiles)
+    low, high = window_of(cine, percentiles) if window is None else window
     height, width = cine.pixels.shape[1:]
     row_mm, column_mm = cine.spacing_mm
     new_height = new_width = size
@@ -87,10 +89,14 @@ def to_uint8(images: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]
     return np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
-def _window(cine: Cine, percentiles: tuple[float, float]) -> Float[np.ndarray, "2"]:
-    """Return the intensities that become black and white."""
+def window_of(cine: Cine, percentiles: tuple[float, float] = (1.0, 99.0)) -> tuple[float, float]:
+    """Return the intensities that become black and white.
+
+    Raises:
+        InputError: They are the same, or not finite.
+    """
     check_percentiles(percentiles)
-    low, high = window = percentiles_of(cine, percentiles)
+    low, high = (float(value) for value in percentiles_of(cine, percentiles))
     if not np.isfinite([low, high]).all():
         raise InputError(f"{cine.subject}: holds numbers that are not finite")
     if low == high:
@@ -98,7 +104,7 @@ def _window(cine: Cine, percentiles: tuple[float, float]) -> Float[np.ndarray, "
             f"{cine.subject}: all is {low:g} between percentiles {percentiles[0]:g} and "
             f"{percentiles[1]:g}, which leaves no contrast"
         )
-    return window
+    return low, high
 
 
 def _resize(frame: Shaped[np.ndarray, "h w"], height: int, width: int) -> UInt8[np.ndarray, "H W"]:

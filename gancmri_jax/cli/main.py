@@ -46,6 +46,7 @@ GROUPS = {
         "evaluate": "Measure FID, FVD and other metrics between two sets.",
         "memorisation": "Test whether a model copies the hearts it was trained on.",
         "guide": "Measure how directions change LV area and sphericity.",
+        "compare-models": "Compare models of phantoms with phantoms that they have not seen.",
         "compare-motions": "Compare generated motions with real heartbeats.",
         "compare-projections": "Compare the quality and speed of projection settings.",
         "compare-superres": "Remove every second frame of cines and compare ways to restore it.",

@@ -86,13 +86,13 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
     "targets",
     multiple=True,
     callback=_amounts,
-    help="Move hearts until their ED frame measures this value, e.g. lv_area_ed_cm2=28 or "
-    "sphericity_index=0.55; repeat for both at once.",
+    help="Change hearts until they have this value, e.g. lv_area_ed_cm2=28; repeat for several at "
+    "once: lv_area_ed_cm2, sphericity_index, lv_fac_percent, heart_rate_bpm, es_phase_percent.",
 )
 @click.option(
     "--prompt",
     "text",
-    help="Hearts in a clinician's words, e.g. 'mildly dilated, globular LV' or 'LV 20 % smaller'; "
+    help="Hearts in a clinician's words, e.g. 'dilated LV, EF 30 %, 90 bpm' or 'LV 20 % smaller'; "
     "see docs/words.md.",
 )
 @click.option(
@@ -112,7 +112,8 @@ def _amounts(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) 
 @click.option(
     "--frame-ms",
     type=click.FloatRange(1),
-    help="Duration of a frame in ms.  [default: as in the model's training data, otherwise 20]",
+    help="Duration of a frame in ms.  [default: by the heart rate that is asked for, otherwise as "
+    "in the model's training data, otherwise 20]",
 )
 @format_option(("mp4", "gif", "png"), "mp4, gif, png")
 @click.option(
@@ -180,33 +181,36 @@ def command(
     if moves == "blood" and model.segmenter is None:
         raise InputError(f"--noise blood: {name} has no segmenter to find it; take beat")
     spacing_mm = spacing_mm or model.spacing_mm
-    frame_ms = frame_ms or model.frame_ms or _FRAME_MS
     if spacing_mm is None and (wanted := [f for f in formats if f in NEED_SPACING]):
         raise click.UsageError(
             f"--format {' and '.join(wanted)}: the pixel spacing of this model is unknown; give "
             "--spacing-mm ROWS COLUMNS"
         )
-    own = method == OWN
-    if own:
+    personal = method == OWN
+    if personal:
         model = model.of_own_heart
     paths, refused = {}, {}
-    for heart in [seed] if own else range(seed, seed + videos):
-        start = model.motion.own_start if own else model.at_ed(model.sample(heart, truncation))
+    for heart in [seed] if personal else range(seed, seed + videos):
+        start = model.motion.own_start if personal else model.at_ed(model.sample(heart, truncation))
         start = model.adjust(start, amounts)
+        own = motion
         if targets or prompt:
             try:
                 if prompt is None:
-                    solution = solve(model, start, targets)
+                    solution = solve(model, start, targets, motion)
                 else:
-                    solution = solve_prompt(model, start, prompt)
+                    solution = solve_prompt(model, start, prompt, motion)
             except Unreachable as error:
                 refused[heart] = error
                 continue
             click.echo(f"heart {heart}: {solution}")
-            start = solution.ws
-        paths[heart] = model.beat(start, motion)
+            start, own = solution.ws, solution.motion
+        if frame_ms and own.frame_ms:
+            raise click.UsageError("--frame-ms and a heart rate contradict each other; give one")
+        duration_ms = frame_ms or own.frame_ms or model.frame_ms or _FRAME_MS
+        paths[heart] = model.beat(start, own), duration_ms
     if not paths:
-        others = f"; nor can the other {videos - 1}" if videos > 1 and not own else ""
+        others = f"; nor can the other {videos - 1}" if videos > 1 and not personal else ""
         raise InputError(f"heart {seed}: {refused[seed]}{others}")
     for heart, reason in refused.items():
         click.echo(f"heart {heart} is left out: {reason}", err=True)
@@ -214,12 +218,12 @@ def command(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be made: {error}") from error
-    for heart, path in tqdm(paths.items(), unit=" videos", desc="synthesize"):
-        subject = "heart" if own else f"heart-{heart:04d}"
+    for heart, (path, duration_ms) in tqdm(paths.items(), unit=" videos", desc="synthesize"):
+        subject = "heart" if personal else f"heart-{heart:04d}"
         pixels = beat_pixels(model, path, moves, heart)
-        cine = Cine(pixels, spacing_mm or UNKNOWN_MM, frame_ms, subject)
+        cine = Cine(pixels, spacing_mm or UNKNOWN_MM, duration_ms, subject)
         note = "" if moves == "constant" else f"noise: {moves}"
-        generated = np.ones(len(pixels), bool) if own else None  # derived from a patient's
+        generated = np.ones(len(pixels), bool) if personal else None  # derived from a patient's
         write_formats(out / f"{subject}-{method}", cine, formats, generated, note)
     written = ", ".join(dict.fromkeys(formats))
     click.echo(f"{len(paths)} hearts of {frames} frames in {out}: {written}")

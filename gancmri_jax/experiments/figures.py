@@ -69,13 +69,13 @@ def in_plane(
     return along, rest @ components[0] / np.linalg.norm(k)
 
 
-def draw_frames(
-    path: pathlib.Path, fake: UInt8[np.ndarray, "n h w"], real: UInt8[np.ndarray, "n h w"]
-) -> None:
-    """Draw Figure 3: generated frames above real ones."""
-    figure = Figure(figsize=(2 * len(fake), 4.2), dpi=110, layout="constrained")
-    axes = figure.subplots(2, len(fake), squeeze=False)
-    for row, (name, frames) in enumerate((("generated", fake), ("real (phantoms)", real))):
+def draw_frames(path: pathlib.Path, rows: Mapping[str, UInt8[np.ndarray, "n h w"]]) -> None:
+    """Draw frames in rows, each with its name: generated ones above real ones, as in Figure 3."""
+    columns = max(map(len, rows.values()))
+    size = (2 * columns, 2.1 * len(rows))
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for row, (name, frames) in enumerate(rows.items()):
         for column, frame in enumerate(frames):
             _show(axes[row, column], frame)
         axes[row, 0].set_ylabel(name)

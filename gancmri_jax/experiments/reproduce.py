@@ -221,7 +221,8 @@ def _identity(name: str | None, model: Model) -> dict[str, Any]:
 def _draw(model: Model, real: CineSet, out: pathlib.Path) -> Result:
     figures.draw_motion(out / "figure2.png", model)
     fake = np.stack(list(GeneratedSet("generated", model, Motion()).frames(4, 0)))
-    figures.draw_frames(out / "figure3.png", fake, np.stack(list(real.frames(4, 0))))
+    rows = {"generated": fake, "real (phantoms)": np.stack(list(real.frames(4, 0)))}
+    figures.draw_frames(out / "figure3.png", rows)
     figures.draw_guided_frames(out / "figure5.png", model, "sphericity_index")
     figures.draw_guided_frames(out / "figure8.png", model, "lv_area")
     return {}

@@ -95,7 +95,7 @@ class CineSet:
 
 
 class GeneratedSet:
-    """What a model makes: frames from z with noise drawn for each, videos of seeds 0, 1, ….
+    """What a model makes: frames from z with noise drawn for each, videos of consecutive seeds.
 
     Noise moves in videos as the model's card says.
     """
@@ -104,14 +104,22 @@ class GeneratedSet:
     num_videos = None
 
     def __init__(
-        self, name: str, model: Model, motion: Motion, truncation_psi: float = 1.0
+        self,
+        name: str,
+        model: Model,
+        motion: Motion,
+        truncation_psi: float = 1.0,
+        first_seed: int = 0,
     ) -> None:
         model.insist_grey()
         self.name, self.model, self._motion, self._psi = name, model, motion, truncation_psi
+        self._first_seed = first_seed
         self.size = (model.resolution, model.resolution)
         told = f"{model.fingerprint} {motion} psi {truncation_psi}"
         if (noise := video_noise(model)) != "constant":
             told += f" noise {noise}"
+        if first_seed:
+            told += f" from seed {first_seed}"
         self.digest = hashlib.sha256(told.encode()).hexdigest()
 
     def frames(self, count: int, seed: int) -> Iterator[Frame]:
@@ -123,7 +131,7 @@ class GeneratedSet:
             yield from to_uint8(np.asarray(images))[: count - first, :, :, 0]
 
     def videos(self, count: int) -> Iterator[Video]:
-        for seed in range(count):
+        for seed in range(self._first_seed, self._first_seed + count):
             start = self.model.at_ed(self.model.sample(seed, self._psi))
             path = self.model.beat(start, self._motion)
             yield to_uint8(render_beat(self.model, path, seed=seed))[..., 0]

@@ -24,9 +24,13 @@ from gancmri_jax.latents.motions import (
 )
 from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
+from gancmri_jax.latents.timing import retimed
 
 METHODS = (FRAME_TO_FRAME, ED_TO_ES)
 MOST_DEPTH = 2.0  # times the median heart's; the least is its reciprocal
+
+_SPANS = {"depth": (0.0, 3.0), "heart_rate_bpm": (25.0, 220.0), "es_percent": (15.0, 70.0)}
+_FINER = 8  # frames of the path that a beat with another timing is read from, a frame of it
 
 # Names that tensors have had in model files since version 1. What other motions keep is named
 # after the motion: see `tensor_names`.
@@ -50,21 +54,42 @@ class Motion:
             `frame-to-frame` (section 3.3.2), the best of its kind that the model has learned.
         num_frames: Frames of a beat.
         components: Principal components that `pca_residual` takes away.
+        depth: What the motion is multiplied by; below 1 the ventricle empties less.
+        heart_rate_bpm: Times the events of the beat as at this rate; None for the learned timing.
+        es_percent: When ES is, of the beat; None for what is usual at the rate, or as learned.
 
     Raises:
-        InputError: There is no such method.
+        InputError: There is no such method, or a number is out of range.
     """
 
     method: str = FRAME_TO_FRAME
     num_frames: int = 50
     components: int = PAPER_COMPONENTS
+    depth: float = 1.0
+    heart_rate_bpm: float | None = None
+    es_percent: float | None = None
 
     def __post_init__(self) -> None:
+        for name, (low, high) in _SPANS.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InputError(f"motion: {name} is from {low:g} to {high:g}, got {value:g}")
         known = (*METHODS, *MOTIONS)
         if self.method not in known:
             near = difflib.get_close_matches(self.method, known, 1)
             guess = f"; did you mean {near[0]}?" if near else "."
             raise InputError(f"unknown motion {self.method}{guess} Motions are {', '.join(known)}")
+
+    @property
+    def timed(self) -> bool:
+        """Whether the beat has another timing than what was learned."""
+        return self.heart_rate_bpm is not None or self.es_percent is not None
+
+    @property
+    def frame_ms(self) -> float | None:
+        """The time of a frame, where the heart rate is known."""
+        rate = self.heart_rate_bpm
+        return None if rate is None else 60_000 / rate / self.num_frames
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,17 +195,29 @@ class LearnedMotion:
         Raises:
             InputError: The motion was not learned, or of too few steps.
         """
-        offsets, row = self.offsets(start, motion), MOTIONS[self.resolve(motion.method)]
+        if motion.timed:
+            finer = dataclasses.replace(motion, num_frames=_FINER * motion.num_frames)
+            es = motion.es_percent
+            offsets = retimed(
+                self.offsets(start, finer),
+                self.ed_to_es,
+                motion.num_frames,
+                motion.heart_rate_bpm,
+                es if es is None else es / 100,
+            )
+        else:
+            offsets = self.offsets(start, motion)
+        row = MOTIONS[self.resolve(motion.method)]
         # A motion that no study taught, of one heart, is as deep as that heart's.
         if self.log_depth is not None and row.fit is not None and not row.by_start:
             depth = jnp.exp(_full(self.log_depth).of(start))
             offsets = offsets * jnp.clip(depth, 1 / MOST_DEPTH, MOST_DEPTH)
-        return start[None] + offsets
+        return start[None] + motion.depth * offsets
 
     def offsets(
         self, start: Float[Array, "num_ws w_dim"], motion: Motion
     ) -> Float[Array, "t num_ws w_dim"]:
-        """Return the path of a beat less its start, whatever `log_depth` says.
+        """Return the path of a beat less its start, as learned: without depth and other timing.
 
         Raises:
             InputError: The motion was not learned, or of too few steps.

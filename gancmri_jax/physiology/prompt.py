@@ -29,12 +29,15 @@ class Prompt:
     text: str
     targets: tuple[Target, ...]
 
+    def ranges(self) -> dict[str, Range]:
+        """Return what is asked for, by name; changes are of the heart that they are made to."""
+        return {t.name: (t.low, t.high) for t in self.targets if not t.change}
+
     def follows(self) -> str:
         """Say what follows for independent quantities from EF, the ES area and volumes."""
-        asked = {target.name: (target.low, target.high) for target in self.targets}
         if any(target.change for target in self.targets):
-            return ""  # a change is one of the heart that it is made to
-        found = follows(asked)
+            return ""
+        found = follows(self.ranges())
         return "; ".join(
             f"{QUANTITIES[name].label} about {low:.3g}"
             + (f" to {high:.3g}" if f"{low:.3g}" != f"{high:.3g}" else "")

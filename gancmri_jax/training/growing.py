@@ -12,7 +12,7 @@ from gancmri_jax.errors import InputError
 from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.model.file import load_discriminator, load_model, load_training, read_header
 from gancmri_jax.networks.layers import num_channels
-from gancmri_jax.training.growth import grown_generator, grown_trunk, widths_differ
+from gancmri_jax.training.growth import grown_generator, grown_trunk, misfit, widened
 from gancmri_jax.training.inversion import draw_queue, encoder_network
 from gancmri_jax.training.run_state import load_run
 from gancmri_jax.training.state import TrainState, networks
@@ -48,25 +48,27 @@ def start_grown(config: ConfigDict, state: TrainState) -> TrainState:
     found: dict[str, Any] = dict(learned.found)
     size = learned.sizes["resolution"]
     base, most = config.channel_base, config.channel_max
-    grown = functools.partial(
-        grown_trunk,
-        resolution=size,
-        larger=config.resolution,
-        widths=lambda res: num_channels(res, base, most),
-        seed=config.seed,
-    )
+    small = ConfigDict({**config, "resolution": size})
+    images = jnp.zeros((config.mbstd_group, size, size, 1))
+
+    def grown(params: Params, network: Any) -> Params:
+        fresh = network.init(jax.random.key(config.seed), images)["params"]
+        widths = functools.partial(num_channels, channel_base=base, channel_max=most)
+        return grown_trunk(widened(params, fresh), size, config.resolution, widths, config.seed)
+
     # Copies: a step takes its state's buffers over, and each of them once.
     for name in ("g_params", "g_ema"):
         found[name] = jax.tree.map(jnp.copy, grown_generator(found[name], state.g_params))
     if "d_params" in found:
-        found["d_params"] = grown(found["d_params"])
+        found["d_params"] = grown(found["d_params"], networks(small)[1])
     inversion = state.inversion
     if inversion is not None:
         generator, _ = networks(config)
         queue = draw_queue(jax.random.key(config.seed), generator, found["g_params"])
         inversion = inversion.replace(w_queue=queue)
         if learned.encoder is not None:
-            params, ema = grown(learned.encoder), grown(learned.encoder_ema)
+            encoder = encoder_network(small)
+            params, ema = grown(learned.encoder, encoder), grown(learned.encoder_ema, encoder)
             inversion = inversion.replace(params=params, ema=ema)
         elif not config.inversion_kimg:
             raise InputError(no_encoder(config, {"channel_base": base, "channel_max": most}))
@@ -115,25 +117,26 @@ def _insist_fits(config: ConfigDict, learned: _Learned) -> None:
         if learned.sizes[name] != config[name]:
             raise InputError(
                 f"{config.init_from}: its {name} is {learned.sizes[name]}, and the configuration's "
-                f"{config[name]}; only the resolution can grow"
+                f"{config[name]}; only resolution and width can grow"
             )
     if learned.sizes["img_channels"] != 1:
         raise InputError(f"{config.init_from}: makes images in colour; training is of grey ones")
     new = (config.channel_base, config.channel_max)
     for name, old in learned.widths.items():
-        if (found := widths_differ(learned.sizes["resolution"], old, new)) is not None:
+        if (found := misfit(learned.sizes["resolution"], old, new)) is not None:
             res, had, has = found
             raise InputError(
                 f"{config.init_from}: layers of its {name} at {res}² are {had} wide, the "
-                f"configuration's {has}; grow with channel_base={old[0]} and channel_max={old[1]}"
+                f"configuration's {has}; layers can grow wider, except at 4²: give "
+                f"channel_base={old[0]} or more, and channel_max={old[1]}"
             )
 
 
 def _is_prefix(encoder: Encoder, config: ConfigDict) -> bool:
     """Say whether an encoder can grow into the configuration's; others are drawn anew."""
     new = (config.channel_base, config.channel_max)
-    differ = widths_differ(encoder.network.resolution, _width(encoder.sizes), new)
-    return differ is None and encoder.sizes["hidden"] == encoder_network(config).hidden
+    found = misfit(encoder.network.resolution, _width(encoder.sizes), new)
+    return found is None and encoder.sizes["hidden"] == encoder_network(config).hidden
 
 
 def _width(sizes: dict[str, Any]) -> tuple[int, int]:

@@ -1,9 +1,10 @@
-"""A model at a larger resolution that renders what it did, enlarged, until it learns.
+"""A larger model, in resolution or in width, that renders what the smaller one did until it learns.
 
 Progressive GAN (Karras et al. 2018) for StyleGAN2's networks. The generator is a skip generator,
 so a block whose contribution to the image is 0 leaves the smaller image, upsampled by its own
 filter. Blocks in front of a discriminator or an encoder pass the image on and halve it by their own
 filter (Net2Net, Chen et al. 2016), so both say of the larger image what they said of the smaller.
+Channels that are added to a layer are drawn; no old channel reads them at first.
 """
 
 import dataclasses
@@ -25,10 +26,12 @@ Params = Any
 SHIFTS = 9  # of the encoder's first kernel, a channel each
 
 
-def widths_differ(
+def misfit(
     resolution: int, old: tuple[int, int], new: tuple[int, int]
 ) -> tuple[int, int, int] | None:
-    """Return the first resolution whose layers are not equally wide, and both widths.
+    """Return the first resolution whose layers cannot grow to the new width, and both widths.
+
+    Layers may grow wider, but at 4², where the discriminator and the encoder end.
 
     Args:
         resolution: The smaller network's.
@@ -36,9 +39,36 @@ def widths_differ(
     """
     for res in block_resolutions(resolution):
         had, has = num_channels(res, *old), num_channels(res, *new)
-        if had != has:
+        if has < had or (res == 4 and has != had):
             return res, had, has
     return None
+
+
+def widened(params: Params, fresh: Params) -> Params:
+    """Put a network's parameters into a freshly drawn one, equal but for wider layers.
+
+    It computes what it did: weights from new channels to old ones are 0. New channels are drawn,
+    and learn as soon as an old one reads them.
+
+    Args:
+        params: Of the network as it is.
+        fresh: Of the wider one; further layers in it are left out.
+    """
+
+    def layer(old: Params, new: Params) -> Params:
+        if isinstance(old, dict):
+            return {name: layer(part, new[name]) for name, part in old.items()}
+        if old.shape == new.shape:
+            return old
+        if old.ndim == 1:  # a bias
+            return jnp.asarray(new).at[: len(old)].set(old)
+        inputs, outputs = old.shape[-2:]
+        # Kernels are multiplied by 1 / √fan_in as they are used, or normalised.
+        gain = (new.shape[-2] / inputs) ** 0.5
+        kernel = jnp.asarray(new).at[..., inputs:, :outputs].set(0)
+        return kernel.at[..., :inputs, :outputs].set(gain * old)
+
+    return layer(params, fresh)
 
 
 def grown_generator(params: Params, fresh: Params) -> Params:
@@ -48,6 +78,7 @@ def grown_generator(params: Params, fresh: Params) -> Params:
         params: Of the smaller generator.
         fresh: Of the larger one, whose own blocks they keep, without a contribution to the image.
     """
+    params = widened(params, fresh)
     synthesis = dict(fresh["synthesis"]) | params["synthesis"]
     for name in fresh["synthesis"].keys() - params["synthesis"].keys():
         if name.endswith("_torgb"):

@@ -37,7 +37,7 @@ _NOISE = 2**31  # of the seed's keys, the one of the constant noise: no step has
 
 
 def start_from(config: ConfigDict, state: TrainState) -> TrainState:
-    """Put a model's networks into a fresh state, to fine-tune them, or grown, to go on finer.
+    """Put a model's networks into a fresh state, to fine-tune them, or grown larger or wider.
 
     What is frozen at first is the moving average of what was trained, which users see.
 
@@ -51,8 +51,10 @@ def start_from(config: ConfigDict, state: TrainState) -> TrainState:
             f"{config.init_from}: was made from one patient's images; start from the model that it "
             "was made from"
         )
-    size = header.generator["resolution"]
-    if size < config.resolution:
+    sizes = header.generator
+    size = sizes["resolution"]
+    new = {name: config[name] for name in ("resolution", "channel_base", "channel_max")}
+    if size <= config.resolution and any(sizes[name] != value for name, value in new.items()):
         state = start_grown(config, state)
     else:
         state = _start_equal(config, state)
