@@ -153,6 +153,6 @@ def command(
             tqdm.write(
                 f"note: {stem}: codes alone restore frames that are taken away with an error of "
                 f"{mean_error(belief.restored):.1f} grey levels, a blend of their neighbours with "
-                f"{mean_error(belief.blended):.1f}; --residual or `gancmri personalise` do better",
+                f"{mean_error(belief.blended):.1f}; --residual comes nearer",
                 file=sys.stderr,
             )
