@@ -87,7 +87,7 @@ def account_of(
         factor: New frames for each step between frames.
     """
     count = len(belief.rendered)
-    frames = []
+    frames: list[dict[str, Any]] = []
     for index, made in enumerate(generated):
         before, part = divmod(index, factor)
         if not made:
