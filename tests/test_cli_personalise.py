@@ -63,7 +63,7 @@ def test_it_leaves_a_marked_model_a_picture_and_numbers(mine, folder):
     card = read_header(mine).card
     assert "made from one patient's images" in card["personal"]["note"]
     assert card["frame_ms"] == 40.0
-    assert Image.open(folder / "mine.png").size == (8 * 16, 3 * 16)
+    assert np.asarray(Image.open(folder / "mine.png")).shape == (3 * 16, 8 * 16)
     (numbers,) = json.loads((folder / "mine.json").read_text())["models"].values()
     assert numbers["steps"] == 2 and numbers["after"]["psnr_db"] > 0
     hidden = [path.name for path in folder.iterdir() if path.name.startswith(".")]
@@ -74,7 +74,8 @@ def test_its_heart_is_replayed_and_its_files_say_whence(monkeypatch, capsys, min
     words = ("--model", mine, "--motion", "own", "--frames", 10, "--format", "png")
     status, said = call(monkeypatch, capsys, "synthesize", *words, "--out", tmp_path)
     assert status == 0 and "1 hearts of 10 frames" in said.out
-    comment = Image.open(tmp_path / "heart-own.png").info["Comment"]
+    with Image.open(tmp_path / "heart-own.png") as picture:
+        comment = picture.info["Comment"]
     assert comment.startswith("derived from a real cine; 10 of 10 frames synthetic")
     again = call(monkeypatch, capsys, "synthesize", *words, "--out", tmp_path / "b", "--seed", 5)
     assert again[0] == 0
