@@ -139,7 +139,7 @@ def test_its_videos_are_rendered(fitted, model, tmp_path):
 
 def test_it_is_listed_wherever_motions_are(model):
     said = " ".join(CliRunner().invoke(gancmri, ["synthesize", "--help"]).output.split())
-    assert "conditioned or swing." in said
+    assert "own or swing." in said
     assert motions(model)[-1] == "swing" and explain("swing", model) == "a sine and a cosine"
 
 

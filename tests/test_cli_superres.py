@@ -1,3 +1,5 @@
+import json
+
 import nibabel
 import numpy as np
 import pydicom
@@ -47,6 +49,9 @@ def test_a_slice_of_a_stack_becomes_a_faster_cine_that_says_which_frames_are_new
     groups = dataset.PerFrameFunctionalGroupsSequence
     comments = [group.FrameContentSequence[0].FrameComments for group in groups]
     assert [comment == "synthetic" for comment in comments] == [False, True] * 3
+    account = json.loads(written.with_name(written.name.replace(".nii.gz", ".json")).read_text())
+    assert [frame["measured"] for frame in account["frames"]] == [True, False] * 3
+    assert account["frames"][5]["between"] == [2, 0] and account["restored_rms"] > 0
     assert not any(b"anna" in path.read_bytes() for path in out.rglob("*") if path.is_file())
 
 
@@ -65,7 +70,7 @@ def test_a_video_needs_spacing_for_dicom(model, tmp_path):
     assert measures.PixelSpacing == [48, 40]  # 256 pixels became 8
     plain = superres(model, source, out, "--keep-ids")
     assert plain.exit_code == 0 and "no NIfTI, since its spacing is unknown" in plain.output
-    assert sorted(p.suffix for p in out.glob("a-0000-x2.*")) == [".dcm", ".gif", ".mp4"]
+    assert sorted(p.suffix for p in out.glob("a-0000-x2.*")) == [".dcm", ".gif", ".json", ".mp4"]
 
 
 @pytest.mark.slow

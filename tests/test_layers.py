@@ -29,10 +29,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "projection": {"physiology"},
     "fitting": {"projection"},
     "training": {"configs", "metrics", "video"},
+    "personal": {"training"},
     "experiments": {"fitting", "training"},
     "benchmarks": {"experiments", "export"},
     "apps": {"experiments"},
-    "cli": {"apps", "benchmarks", "privacy"},
+    "cli": {"apps", "benchmarks", "personal", "privacy"},
 }
 OPEN_TO_ALL = {
     "atomic",

@@ -23,7 +23,12 @@ FORMATS = ("stylegan2-ada", "stablehlo", "onnx", "training", "hub")
     type=click.Path(path_type=pathlib.Path),
     help="Output file for stylegan2-ada and training; output folder for stablehlo, onnx and hub.",
 )
-def command(name: str, kind: str, out: pathlib.Path) -> None:
+@click.option(
+    "--public",
+    is_flag=True,
+    help="Refuse a model made from one patient's images, as hub always does.",
+)
+def command(name: str, kind: str, out: pathlib.Path, public: bool) -> None:
     """Export a model to PyTorch, ONNX or StableHLO.
 
     stylegan2-ada writes a .pt file of state dictionaries that stylegan2-ada-pytorch loads. onnx and
@@ -33,6 +38,12 @@ def command(name: str, kind: str, out: pathlib.Path) -> None:
     hub writes the model file and a model card to complete before both are uploaded; others then use
     it as --model hf://OWNER/NAME.
     """
+    if public:
+        from gancmri_jax.model.file import read_header
+        from gancmri_jax.model.patient import insist_public
+
+        insist_public(read_header(name).card, name)
+
     if kind == "training":
         from gancmri_jax.training.checkpoints import export_run
 

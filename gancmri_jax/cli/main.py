@@ -40,6 +40,7 @@ GROUPS = {
         "fit": "Learn motion and phenotype directions from latent codes.",
         "synthesize": "Generate videos of beating hearts.",
         "superres": "Raise the frame rate of real cines.",
+        "personalise": "Tune a model to one patient's heart.",
     },
     "Measure": {
         "evaluate": "Measure FID, FVD and other metrics between two sets.",

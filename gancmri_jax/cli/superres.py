@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import sys
 
 import click
 from tqdm import tqdm
@@ -9,7 +10,7 @@ from tqdm import tqdm
 from gancmri_jax.cine.layouts.found import ReadOptions
 from gancmri_jax.cli.projecting import START, chosen_start, progress, projects_cines
 from gancmri_jax.cli.reading import read_chosen, reads_cines
-from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats
+from gancmri_jax.cli.writing import NEED_SPACING, format_option, write_formats, write_json
 from gancmri_jax.errors import InputError
 
 
@@ -71,7 +72,9 @@ def command(
     """Raise the frame rate of real cines.
 
     Each frame is projected to a latent code; new frames are rendered between the codes. The
-    original frames are kept unless --all-generated is given.
+    original frames are kept unless --all-generated is given. Beside each video, a JSON file says of
+    each frame whether it was measured or generated, and how large its error may be: the error of
+    real frames that are taken away and made again.
 
     Codes are saved in OUT/latents.zarr. To resume after an interruption, run the same command
     again. The codes are also reused when you change --factor, --residual or similar options.
@@ -81,6 +84,7 @@ def command(
     from gancmri_jax.model.mesh import spread_over_cores
     from gancmri_jax.projection.settings import Settings
     from gancmri_jax.projection.study import codes_of, project_study
+    from gancmri_jax.video.belief import account_of, mean_error, measure_belief
     from gancmri_jax.video.superres import super_resolve
 
     if residual and (tpca or all_generated):
@@ -110,12 +114,13 @@ def command(
             **told,  # type: ignore[arg-type]
         )
     for index, cine in enumerate(tqdm(cines, unit=" videos", desc="render")):
+        ws, method = codes_of(codes, index), "residual" if residual else "codes"
         faster, generated = super_resolve(
             model,
             cine,
-            codes_of(codes, index),
+            ws,
             factor,
-            method="residual" if residual else "codes",
+            method=method,  # type: ignore[arg-type]
             closed=closed,
             tpca=tpca,
             all_generated=all_generated,
@@ -128,4 +133,26 @@ def command(
             chosen = ("mp4", "gif") if unknown else ("mp4", "gif", "nifti")
             said += "; no NIfTI, since its spacing is unknown" if unknown else ""
         write_formats(out / stem, faster, chosen, generated)
+        belief = measure_belief(model, cine.pixels, ws, method, closed)  # type: ignore[arg-type]
+        account = account_of(belief, generated, factor)
+        write_json(
+            out / f"{stem}.json",
+            {
+                "note": "error_grey_levels: root mean square, of 255, of real frames that were "
+                "taken away and made again from their neighbours; an upper estimate",
+                "model": model.fingerprint,
+                "method": method,
+                "rendered_rms": mean_error(belief.rendered),
+                "restored_rms": mean_error(belief.restored),
+                "blended_rms": mean_error(belief.blended),
+                "frames": account,
+            },
+        )
         tqdm.write(said)
+        if not residual and belief.codes_mislead:
+            tqdm.write(
+                f"note: {stem}: codes alone restore frames that are taken away with an error of "
+                f"{mean_error(belief.restored):.1f} grey levels, a blend of their neighbours with "
+                f"{mean_error(belief.blended):.1f}; --residual comes nearer",
+                file=sys.stderr,
+            )

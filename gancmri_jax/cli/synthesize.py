@@ -151,9 +151,12 @@ def command(
 ) -> None:
     """Generate videos of beating hearts.
 
-    The same seed always gives the same heart. Files are marked as synthetic.
+    The same seed always gives the same heart. Files are marked as synthetic. With a model of
+    `gancmri personalise`, --motion own replays the patient's heart, whatever --seed and --videos.
     """
-    from gancmri_jax.latents.motions import MOTIONS
+    import numpy as np
+
+    from gancmri_jax.latents.motions import MOTIONS, OWN
     from gancmri_jax.latents.pca import PAPER_COMPONENTS
     from gancmri_jax.model.file import load_model
     from gancmri_jax.model.motion import Motion
@@ -183,9 +186,13 @@ def command(
             f"--format {' and '.join(wanted)}: the pixel spacing of this model is unknown; give "
             "--spacing-mm ROWS COLUMNS"
         )
+    personal = method == OWN
+    if personal:
+        model = model.of_own_heart
     paths, refused = {}, {}
-    for heart in range(seed, seed + videos):
-        start = model.adjust(model.at_ed(model.sample(heart, truncation)), amounts)
+    for heart in [seed] if personal else range(seed, seed + videos):
+        start = model.motion.own_start if personal else model.at_ed(model.sample(heart, truncation))
+        start = model.adjust(start, amounts)
         own = motion
         if targets or prompt:
             try:
@@ -203,7 +210,7 @@ def command(
         duration_ms = frame_ms or own.frame_ms or model.frame_ms or _FRAME_MS
         paths[heart] = model.beat(start, own), duration_ms
     if not paths:
-        others = f"; nor can the other {videos - 1}" if videos > 1 else ""
+        others = f"; nor can the other {videos - 1}" if videos > 1 and not personal else ""
         raise InputError(f"heart {seed}: {refused[seed]}{others}")
     for heart, reason in refused.items():
         click.echo(f"heart {heart} is left out: {reason}", err=True)
@@ -212,10 +219,11 @@ def command(
     except OSError as error:
         raise InputError(f"{out}: cannot be made: {error}") from error
     for heart, (path, duration_ms) in tqdm(paths.items(), unit=" videos", desc="synthesize"):
-        subject = f"heart-{heart:04d}"
+        subject = "heart" if personal else f"heart-{heart:04d}"
         pixels = beat_pixels(model, path, moves, heart)
         cine = Cine(pixels, spacing_mm or UNKNOWN_MM, duration_ms, subject)
         note = "" if moves == "constant" else f"noise: {moves}"
-        write_formats(out / f"{subject}-{method}", cine, formats, note=note)
+        generated = np.ones(len(pixels), bool) if personal else None  # derived from a patient's
+        write_formats(out / f"{subject}-{method}", cine, formats, generated, note)
     written = ", ".join(dict.fromkeys(formats))
     click.echo(f"{len(paths)} hearts of {frames} frames in {out}: {written}")

@@ -9,6 +9,7 @@ from typing import Any
 from gancmri_jax.atomic import atomic_write
 from gancmri_jax.errors import InputError
 from gancmri_jax.model.file import Header, read_header
+from gancmri_jax.model.patient import insist_public
 
 _TEMPLATES = pathlib.Path(__file__).parents[1] / "templates"
 
@@ -22,9 +23,11 @@ def export_hub(name: str | os.PathLike[str], folder: pathlib.Path) -> None:
             changed it.
 
     Raises:
-        InputError: No such model, or the folder cannot be written.
+        InputError: No such model, it was made from one patient's images, or the folder cannot be
+            written.
     """
     header = read_header(name)
+    insist_public(header.card, name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "model.safetensors") as part:

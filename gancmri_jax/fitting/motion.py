@@ -63,7 +63,7 @@ def fit_motion(codes: Codes | ChunkedCodes, num_frames: int = 50) -> MotionFit:
     counts = {}
     for row in MOTIONS.values():
         given = with_es if row.needs_es else beats
-        if row.kept not in kept and len(given) >= row.fewest:
+        if row.fit is not None and row.kept not in kept and len(given) >= row.fewest:
             kept[row.kept] = row.fit(given)
             counts[tensor_names(row.kept)[0]] = len(given) if row.fewest else int(pairs.sum())
     contraction, r2 = None, None

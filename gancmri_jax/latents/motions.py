@@ -30,6 +30,7 @@ RANK = 3  # of the response to the start
 _MOST_BYTES = 3 * 2**27  # of the products of starts and curves
 MOST_SCORE = 2.0  # standard deviations: a start beyond the hearts learned from counts as this
 FRAME_TO_FRAME, ED_TO_ES = "frame-to-frame", "ed-to-es"  # the paper's two methods
+OWN = "own"  # of the heart that a model was tuned to, which it starts from
 
 Code = Float[Array, "num_ws w_dim"]
 Curve = Float[Array, "t num_ws w_dim"]
@@ -86,6 +87,20 @@ class Conditioned(NamedTuple):
     def scaled(self, gain: float) -> "Conditioned":
         """Go so many times as far from the same starts."""
         return Conditioned(gain * self.responses, self.axes, gain * self.points)
+
+
+class Own(NamedTuple):
+    """The beat of the one heart that a model was tuned to (`gancmri personalise`).
+
+    Attributes:
+        points: Its codes at equal parts of the beat, an odd number of them, from ED on.
+    """
+
+    points: Float[Array, "points num_ws w_dim"]
+
+    def scaled(self, gain: float) -> "Own":
+        """Go so many times as far from the same ED."""
+        return Own(self.points[:1] + gain * (self.points - self.points[:1]))
 
 
 def fit_ed_to_es(beats: Beats) -> EdToEs:
@@ -213,6 +228,11 @@ def conditioned(kept: Conditioned, start: Code, num_frames: int) -> Curve:
     return _read(kept.points + added, num_frames)
 
 
+def own(kept: Own, start: Code, num_frames: int) -> Curve:
+    """Read the one heart's curve, from whatever start."""
+    return _read(kept.points, num_frames)
+
+
 class BeatModel(NamedTuple):
     """A row of the table.
 
@@ -220,7 +240,7 @@ class BeatModel(NamedTuple):
         about: What it is, in a line.
         kept: The type of what `fit` returns: a NamedTuple of arrays [.. num_ws w_dim] with a method
             `scaled`. Motions that keep the same type share it, and its first `fit`.
-        fit: Learns from beats what is kept.
+        fit: Learns from beats what is kept; None where no study of many hearts teaches it.
         path: (what is kept, a start at ED, a number of frames) → the beat's path from that start,
             less the start, so that it begins with 0.
         fewest: Whole beats that `fit` needs; 0 where k_ED→ES is enough.
@@ -234,7 +254,7 @@ class BeatModel(NamedTuple):
 
     about: str
     kept: type[Any]
-    fit: Callable[[Beats], Any]
+    fit: Callable[[Beats], Any] | None
     path: Callable[..., Curve]
     fewest: int = 1
     needs_es: bool = False
@@ -294,6 +314,7 @@ MOTIONS = {
         needs_es=True,
         by_start=True,
     ),
+    OWN: BeatModel("the beat of the heart that the model was tuned to", Own, None, own),
 }
 
 

@@ -1,11 +1,11 @@
 """The model file: one safetensors file with a JSON card, readable without this package.
 
 Tensors: `generator/<path>`, `w_avg`, `noise/<nn>`, `trajectories/<name>`, `directions/<name>`,
-and, where the model has them, `segmenter/<path>` and `encoder/<path>`. Metadata (strings):
-`format`, `version`, `generator` (its sizes as JSON), `segmenter` and `encoder` (likewise, where
-there is one), `card` (JSON). A file that training can go on from has `discriminator/<path>` too,
-and `discriminator` among its metadata; it may have `training/<path>`, what training keeps beside
-averages, and then has `training` among its metadata.
+and, where the model has them, `own_noise/<nn>`, `segmenter/<path>` and `encoder/<path>`. Metadata
+(strings): `format`, `version`, `generator` (its sizes as JSON), `segmenter` and `encoder`
+(likewise, where there is one), `card` (JSON). A file that training can go on from has
+`discriminator/<path>` too, and `discriminator` among its metadata; it may have `training/<path>`,
+what training keeps beside averages, and then has `training` among its metadata.
 """
 
 import dataclasses
@@ -56,6 +56,7 @@ EMBEDDED = {  # by name, with the SHA-256 of the file
 # that judges alone, which no loss and no guidance may use.
 SHIPPED_SEGMENTERS = ("d03f023ab58704a0", "820e95793a6cd530")
 SEGMENTER, ENCODER = "segmenter", "encoder"  # of metadata and of the card
+OWN_NOISE = "own_noise/"  # of tensors
 DISCRIMINATOR, TRAINING = "discriminator", "training"  # of metadata
 
 _SIZES = (
@@ -89,6 +90,7 @@ def save_model(
         "w_avg": model.w_avg,
         **{f"generator/{name}": array for name, array in params.items()},
         **{f"noise/{index:02d}": array for index, array in enumerate(model.noise)},
+        **{f"{OWN_NOISE}{index:02d}": array for index, array in enumerate(model.own_noise or ())},
         **{
             f"trajectories/{name}": _brief(array)
             for name, array in motions.to_tensors(model.motion).items()
@@ -323,6 +325,12 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
     generator = Generator(**header.generator)
     try:
         expected = _expected_shapes(generator)
+        if has_own_noise := any(key.startswith(OWN_NOISE) for key in tensors):
+            expected |= {
+                name.replace("noise/", OWN_NOISE): shape
+                for name, shape in expected.items()
+                if name.startswith("noise/")
+            }
         if header.segmenter is not None:
             expected |= expected_shapes(header.segmenter)
         if header.encoder is not None:
@@ -352,7 +360,10 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
         for key, array in tensors.items()
         if key.startswith("generator/")
     }
-    noise = tuple(jnp.asarray(tensors[key]) for key in sorted(expected) if key.startswith("noise/"))
+    noise, own_noise = (
+        tuple(jnp.asarray(tensors[key]) for key in sorted(expected) if key.startswith(room))
+        for room in ("noise/", OWN_NOISE)
+    )
     segmenter = None
     if header.segmenter is not None:
         segmenter = from_tensors(header.segmenter, tensors, header.card.get(SEGMENTER, {}))
@@ -374,6 +385,7 @@ def _assemble(header: Header, tensors: dict[str, np.ndarray]) -> Model:
         segmenter=segmenter,
         encoder=encoder,
         card=unmarked_card(header.card),
+        own_noise=own_noise if has_own_noise else None,
     )
 
 

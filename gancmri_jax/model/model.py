@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from gancmri_jax.errors import InputError
+from gancmri_jax.latents.motions import Own
 from gancmri_jax.latents.truncation import broadcast_w, truncate
 from gancmri_jax.model.encoder import Encoder
 from gancmri_jax.model.mesh import platform_of
@@ -36,6 +37,8 @@ class Model:
         segmenter: A network that finds the heart's chambers; None until one is put in.
         encoder: A network that guesses an image's w; None until `gancmri train-encoder`.
         card: How the model was made and how good it is: JSON-like.
+        own_noise: Noise maps of the heart that the model was tuned to (`gancmri personalise`);
+            None where there is none.
         dtype: What images are rendered in: `float32`, `bfloat16`, or `auto`, which is bfloat16 on
             accelerators and on a CPU what the generator says. Images are float32 in any case.
     """
@@ -49,7 +52,13 @@ class Model:
     segmenter: Segmenter | None = None
     encoder: Encoder | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
+    own_noise: Noise | None = None
     dtype: RenderDtype = "auto"
+
+    @property
+    def of_own_heart(self) -> "Model":
+        """The model with the noise maps of the heart that it was tuned to as the constant ones."""
+        return self if self.own_noise is None else dataclasses.replace(self, noise=self.own_noise)
 
     @property
     def resolution(self) -> int:
@@ -255,10 +264,13 @@ class Model:
     def with_fit(
         self, motion: LearnedMotion, directions: Mapping[str, Array], note: dict[str, Any]
     ) -> "Model":
-        """Return the model with this motion, directions beside its own, and `note` on its card."""
+        """Return the model with this motion, directions beside its own, and `note` on its card.
+
+        The beat of the heart that it was tuned to stays.
+        """
         return dataclasses.replace(
             self,
-            motion=motion,
+            motion=motion.with_own(self.motion.of(Own)),
             directions={**self.directions, **directions},
             card={**self.card, "fit": note},
         )

@@ -20,6 +20,7 @@ from gancmri_jax.latents.motions import (
     Conditioned,
     EdToEs,
     MeanSteps,
+    Own,
 )
 from gancmri_jax.latents.paths import start_at_ed
 from gancmri_jax.latents.pca import PAPER_COMPONENTS
@@ -125,6 +126,24 @@ class LearnedMotion:
         return kept.k
 
     @property
+    def own_start(self) -> Float[Array, "num_ws w_dim"]:
+        """The heart that the model was tuned to, at ED.
+
+        Raises:
+            InputError: It was tuned to none.
+        """
+        if (kept := self.of(Own)) is None:
+            raise InputError(
+                "the model was tuned to no heart of its own; see `gancmri personalise`"
+            )
+        return kept.points[0]
+
+    def with_own(self, own: Own | None) -> "LearnedMotion":
+        """Return the motion with the beat of one heart, in place of any before."""
+        others = tuple(each for each in self.kept if not isinstance(each, Own))
+        return dataclasses.replace(self, kept=others if own is None else (*others, own))
+
+    @property
     def names(self) -> list[str]:
         """Those of MOTIONS that the model can follow."""
         if self.of(EdToEs) is None:  # by which hearts are taken to ED
@@ -188,7 +207,9 @@ class LearnedMotion:
             )
         else:
             offsets = self.offsets(start, motion)
-        if self.log_depth is not None and not MOTIONS[self.resolve(motion.method)].by_start:
+        row = MOTIONS[self.resolve(motion.method)]
+        # A motion that no study taught, of one heart, is as deep as that heart's.
+        if self.log_depth is not None and row.fit is not None and not row.by_start:
             depth = jnp.exp(_full(self.log_depth).of(start))
             offsets = offsets * jnp.clip(depth, 1 / MOST_DEPTH, MOST_DEPTH)
         return start[None] + motion.depth * offsets

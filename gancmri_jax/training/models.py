@@ -21,6 +21,7 @@ from gancmri_jax.model.file import (
     save_model,
 )
 from gancmri_jax.model.model import Model
+from gancmri_jax.model.patient import is_personal
 from gancmri_jax.networks.generator import Generator, draw_noise
 from gancmri_jax.segmentation.beat import MOVING
 from gancmri_jax.training.config import frozen_steps, option
@@ -41,9 +42,16 @@ def start_from(config: ConfigDict, state: TrainState) -> TrainState:
     What is frozen at first is the moving average of what was trained, which users see.
 
     Raises:
-        InputError: The model's networks have other sizes than the configuration's.
+        InputError: The model's networks have other sizes than the configuration's, or it was made
+            from one patient's images.
     """
-    sizes = read_header(config.init_from).generator
+    header = read_header(config.init_from)
+    if is_personal(header.card):
+        raise InputError(
+            f"{config.init_from}: was made from one patient's images; start from the model that it "
+            "was made from"
+        )
+    sizes = header.generator
     size = sizes["resolution"]
     new = {name: config[name] for name in ("resolution", "channel_base", "channel_max")}
     if size <= config.resolution and any(sizes[name] != value for name, value in new.items()):

@@ -54,7 +54,8 @@ def looks_of(config: ConfigDict, sharding: jax.sharding.Sharding) -> tuple[Look,
     looks = []
     if weight := option(config, "perceptual_weight"):
         segmenter = load_frozen(config.perceptual_segmenter)
-        looks.append(Look(_features(segmenter, config.resolution), "perceptual", weight))
+        features = segmenter_features(segmenter, config.resolution)
+        looks.append(Look(features, "perceptual", weight))
     if weight := option(config, "lpips_weight"):
         if config.resolution < LPIPS_LEAST_SIDE:
             raise InputError(
@@ -83,8 +84,12 @@ def with_fingerprint(config: ConfigDict) -> ConfigDict:
     return ConfigDict({**config, "perceptual_fingerprint": found})
 
 
-def load_frozen(name: str) -> Segmenter:
+def load_frozen(name: str, option: str = "config.perceptual_segmenter") -> Segmenter:
     """Load a segmenter whose features may be trained with: none that measures models.
+
+    Args:
+        name: A run of `gancmri train-segmenter`, or a model.
+        option: What named it, for messages.
 
     Raises:
         InputError: There is none, or it ships with the package, where it measures what is made.
@@ -92,13 +97,14 @@ def load_frozen(name: str) -> Segmenter:
     segmenter = load_segmenter_of(name)
     if segmenter.fingerprint in shipped_segmenters():
         raise InputError(
-            f"config.perceptual_segmenter {name}: this segmenter ships with the package and "
+            f"{option} {name}: this segmenter ships with the package and "
             "measures models, so none may be trained with it; train another by `gancmri "
             "train-segmenter` with a seed of its own"
         )
     return segmenter
 
 
-def _features(segmenter: Segmenter, resolution: int) -> CardiacFeatures:
+def segmenter_features(segmenter: Segmenter, resolution: int) -> CardiacFeatures:
+    """Return a segmenter's features of images of this size."""
     side = max(resolution, _LEAST_SIDE)
     return CardiacFeatures(segmenter.network, segmenter.variables, side, segmenter.x_first)
