@@ -115,8 +115,8 @@ def begin_tuning(problem: Problem, path: Path) -> Tuning:
     each = Path(*(jnp.repeat(codes, rows, axis=-2) for codes in path))
     synthesis = _with_strengths(problem.params["synthesis"], _strengths(problem))
     tuned = Tuned(synthesis, problem.noise, each)
-    copies = [jax.tree.map(jnp.array, tuned) for _ in range(2)]
-    return Tuning(jnp.zeros((), jnp.int32), *copies, ADAM.init(tuned))
+    own, average = (jax.tree.map(jnp.array, tuned) for _ in range(2))
+    return Tuning(jnp.zeros((), jnp.int32), own, average, ADAM.init(tuned))
 
 
 def search_step(problem: Problem, heart: Heart, search: Search) -> Search:
@@ -174,7 +174,7 @@ def _gradients(
 
     def loss(synthesis: Any, noise: Noise, codes: Array) -> Float[Array, ""]:
         params = {"synthesis": synthesis}
-        made = generator.apply({"params": params}, codes, noise, method="synthesize")
+        made: Any = generator.apply({"params": params}, codes, noise, method="synthesize")
         return jnp.mean(distances(looks, made, frames))
 
     return Gradients(*jax.grad(loss, argnums=(0, 1, 2))(synthesis, noise, codes))
@@ -313,7 +313,7 @@ def _other_hearts(
     """
     z_key, part_key = jax.random.split(key)
     z = jax.random.normal(z_key, (len(codes), problem.generator.z_dim))
-    w = problem.generator.apply({"params": problem.params}, z, method="map")
+    w: Any = problem.generator.apply({"params": problem.params}, z, method="map")
     apart = w[:, None] - codes
     length = jnp.sqrt(jnp.mean(jnp.sum(jnp.square(apart), axis=2), axis=1))
     nearest = jnp.minimum(problem.settings.away * problem.deviation / length, 1)
