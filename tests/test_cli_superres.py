@@ -51,7 +51,11 @@ def test_a_slice_of_a_stack_becomes_a_faster_cine_that_says_which_frames_are_new
     assert [comment == "synthetic" for comment in comments] == [False, True] * 3
     account = json.loads(written.with_name(written.name.replace(".nii.gz", ".json")).read_text())
     assert [frame["measured"] for frame in account["frames"]] == [True, False] * 3
-    assert account["frames"][5]["between"] == [2, 0] and account["restored_rms"] > 0
+    assert account["frames"][5]["between"] == [2, 0]
+    errors = account["restored_rms"]
+    assert errors.keys() == {"residual", "codes"} and account["method"] == min(
+        errors, key=errors.get
+    )
     assert not any(b"anna" in path.read_bytes() for path in out.rglob("*") if path.is_file())
 
 
@@ -91,5 +95,16 @@ def test_the_residual_goes_with_neither_tpca_nor_frames_made_anew(model, tmp_pat
         refused = superres(model, source, out, "--residual", other)
         assert refused.exit_code == 2 and f"remove {other}" in refused.output
     assert not out.exists()
-    assert superres(model, source, out, "--residual", "--format", "png").exit_code == 0
+    named = superres(model, source, out, "--residual", "--format", "png")
+    assert named.exit_code == 0 and "3 frames became 5, by residual" in named.output
     assert len(list(out.glob("*.png"))) == 1
+
+
+def test_codes_are_taken_by_name_and_the_blend_is_named_where_it_is_better(model, tmp_path):
+    """One step of projection finds no heart."""
+    source, out = tmp_path / "a.gif", tmp_path / "out"
+    write_gif(source, np.repeat((FRAMES[:1] >> 2).astype(np.uint8), 3, axis=0), 40.0)
+    codes = superres(model, source, out, "--method", "codes", "--format", "png")
+    assert "by codes" in codes.output and "--method residual comes nearer" in codes.output
+    best = superres(model, source, out, "--format", "png")
+    assert "by residual" in best.output and "comes nearer" not in best.output

@@ -27,7 +27,7 @@ def test_codes_on_a_line_restore_what_a_blend_does_not(model, line):
     np.testing.assert_allclose(found.restored[1:-1], found.rendered[1:-1], atol=1e-3)
     assert np.isnan(found.restored[[0, -1]]).all() and np.isnan(found.blended[[0, -1]]).all()
     assert np.nanmean(found.blended) > 2 * np.nanmean(found.restored)
-    assert not found.codes_mislead
+    assert not found.misleads
     by_hand = np.sqrt(np.mean((pixels[2] / 2.0 + pixels[4] / 2.0 - pixels[3].astype(float)) ** 2))
     assert found.blended[3] == pytest.approx(by_hand, rel=1e-5)
 
@@ -36,7 +36,7 @@ def test_codes_of_other_frames_mislead_and_the_residual_does_not_follow_them(mod
     ws, pixels = line
     wrong = ws[[3, 0, 6, 1, 7, 2, 5, 4]]
     codes = measure_belief(model, pixels, wrong, "codes", closed=True)
-    assert codes.codes_mislead and not np.isnan(codes.restored).any()
+    assert codes.misleads and not np.isnan(codes.restored).any()
     residual = measure_belief(model, pixels, wrong, "residual", closed=True)
     assert residual.restored.mean() < 1.05 * residual.blended.mean()
 

@@ -3,6 +3,7 @@
 import math
 import pathlib
 import sys
+from typing import Literal
 
 import click
 from tqdm import tqdm
@@ -34,11 +35,16 @@ from gancmri_jax.errors import InputError
     "--tpca", is_flag=True, help="Denoise the latent steps between frames with the paper's tPCA."
 )
 @click.option(
-    "--residual",
-    is_flag=True,
-    help="Blend neighbouring frames and add the model's motion, weighted by how well it predicts "
-    "frames of this cine. Closer to the real frames than latent codes alone.",
+    "--method",
+    "asked",
+    type=click.Choice(["auto", "residual", "codes"]),
+    default="auto",
+    show_default=True,
+    help="How new frames are made. residual: a blend of neighbouring frames, plus the model's "
+    "motion, weighted by how well it predicts frames of this cine. codes: latent codes alone, as "
+    "in the paper. auto: for each cine what restores its own frames best.",
 )
+@click.option("--residual", is_flag=True, help="Same as --method residual.")
 @click.option(
     "--all-generated",
     is_flag=True,
@@ -59,6 +65,7 @@ def command(
     factor: int,
     closed: bool,
     tpca: bool,
+    asked: Literal["auto", "residual", "codes"],
     residual: bool,
     all_generated: bool,
     steps: int,
@@ -77,7 +84,7 @@ def command(
     real frames that are taken away and made again.
 
     Codes are saved in OUT/latents.zarr. To resume after an interruption, run the same command
-    again. The codes are also reused when you change --factor, --residual or similar options.
+    again. The codes are also reused when you change --factor, --method or similar options.
     """
     from gancmri_jax.cine.read import input_path
     from gancmri_jax.model.file import load_model
@@ -85,13 +92,16 @@ def command(
     from gancmri_jax.projection.settings import Settings
     from gancmri_jax.projection.study import codes_of, project_study
     from gancmri_jax.video.belief import account_of, mean_error, measure_belief
-    from gancmri_jax.video.superres import super_resolve
+    from gancmri_jax.video.superres import Method, super_resolve
 
-    if residual and (tpca or all_generated):
-        raise click.UsageError(
-            "--residual keeps the original frames and the latent steps; remove "
-            f"{'--tpca' if tpca else '--all-generated'}"
-        )
+    asked = "residual" if residual else asked
+    if tpca or all_generated:
+        if asked == "residual":
+            raise click.UsageError(
+                "the residual method keeps the original frames and the latent steps; remove "
+                f"{'--tpca' if tpca else '--all-generated'}"
+            )
+        asked = "codes"
     spread_over_cores(batch_size)
     model = load_model(name)
     cines = read_chosen(source, model.resolution, reading, keep_ids)
@@ -114,26 +124,29 @@ def command(
             **told,  # type: ignore[arg-type]
         )
     for index, cine in enumerate(tqdm(cines, unit=" videos", desc="render")):
-        ws, method = codes_of(codes, index), "residual" if residual else "codes"
+        ws = codes_of(codes, index)
+        tried: tuple[Method, ...] = ("residual", "codes") if asked == "auto" else (asked,)
+        beliefs = {each: measure_belief(model, cine.pixels, ws, each, closed) for each in tried}
+        method = min(beliefs, key=lambda each: mean_error(beliefs[each].restored))
+        belief = beliefs[method]
         faster, generated = super_resolve(
             model,
             cine,
             ws,
             factor,
-            method=method,  # type: ignore[arg-type]
+            method=method,
             closed=closed,
             tpca=tpca,
             all_generated=all_generated,
         )
         stem = f"{cine.subject}-{index:04d}-x{factor}"
-        said = f"{stem}: {len(cine.pixels)} frames became {len(faster.pixels)}"
+        said = f"{stem}: {len(cine.pixels)} frames became {len(faster.pixels)}, by {method}"
         chosen = formats
         if not formats:
             unknown = math.isnan(cine.spacing_mm[0])
             chosen = ("mp4", "gif") if unknown else ("mp4", "gif", "nifti")
             said += "; no NIfTI, since its spacing is unknown" if unknown else ""
         write_formats(out / stem, faster, chosen, generated)
-        belief = measure_belief(model, cine.pixels, ws, method, closed)  # type: ignore[arg-type]
         account = account_of(belief, generated, factor)
         write_json(
             out / f"{stem}.json",
@@ -143,16 +156,17 @@ def command(
                 "model": model.fingerprint,
                 "method": method,
                 "rendered_rms": mean_error(belief.rendered),
-                "restored_rms": mean_error(belief.restored),
+                "restored_rms": {each: mean_error(b.restored) for each, b in beliefs.items()},
                 "blended_rms": mean_error(belief.blended),
                 "frames": account,
             },
         )
         tqdm.write(said)
-        if not residual and belief.codes_mislead:
+        if belief.misleads:
             tqdm.write(
-                f"note: {stem}: codes alone restore frames that are taken away with an error of "
-                f"{mean_error(belief.restored):.1f} grey levels, a blend of their neighbours with "
-                f"{mean_error(belief.blended):.1f}; --residual comes nearer",
+                f"note: {stem}: frames that are taken away are restored with an error of "
+                f"{mean_error(belief.restored):.1f} grey levels, by a blend of their neighbours "
+                f"with {mean_error(belief.blended):.1f}"
+                + ("; --method residual comes nearer" if method == "codes" else ""),
                 file=sys.stderr,
             )

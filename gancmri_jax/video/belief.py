@@ -32,7 +32,7 @@ class Belief(NamedTuple):
     blended: Float[np.ndarray, "t"]
 
     @property
-    def codes_mislead(self) -> bool:
+    def misleads(self) -> bool:
         """Whether a blend of neighbours restores frames better than the method does."""
         return mean_error(self.restored) > mean_error(self.blended)
 
