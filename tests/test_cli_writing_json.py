@@ -23,7 +23,17 @@ WITH_NUMBERS = {
         "evaluate",
         "fit",
     ),
-    *("guide", "info", "memorisation", "prepare", "project", "run", "runs", "segment"),
+    *(
+        "guide",
+        "info",
+        "memorisation",
+        "personalise",
+        "prepare",
+        "project",
+        "run",
+        "runs",
+        "segment",
+    ),
     "train-encoder",
 }
 
