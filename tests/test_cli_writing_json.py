@@ -14,27 +14,9 @@ from gancmri_jax.model.file import save_model
 from tests.tiny import tiny_model
 
 WITH_NUMBERS = {
-    *(
-        "benchmark",
-        "compare-models",
-        "compare-motions",
-        "compare-projections",
-        "compare-superres",
-        "evaluate",
-        "fit",
-    ),
-    *(
-        "guide",
-        "info",
-        "memorisation",
-        "personalise",
-        "prepare",
-        "project",
-        "run",
-        "runs",
-        "segment",
-    ),
-    "train-encoder",
+    *("benchmark", "compare-models", "compare-motions", "compare-projections", "compare-superres"),
+    *("evaluate", "fit", "guide", "info", "memorisation", "personalise", "prepare", "project"),
+    *("run", "runs", "segment", "train-encoder"),
 }
 
 
