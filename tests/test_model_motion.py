@@ -8,7 +8,7 @@ import pytest
 
 from gancmri_jax.errors import InputError
 from gancmri_jax.latents.linear import Linear
-from gancmri_jax.latents.motions import MOTIONS, Aligned, Conditioned, MeanSteps
+from gancmri_jax.latents.motions import MOTIONS, OWN, Aligned, Conditioned, MeanSteps
 from gancmri_jax.model.model import Model
 from gancmri_jax.model.motion import LearnedMotion, Motion, from_tensors, to_tensors
 from tests.tiny import tiny_model
@@ -51,7 +51,7 @@ def test_motions_are_as_deep_as_the_heart_but_where_they_say_so_themselves(model
     alike = LearnedMotion((*model.motion.kept, aligned, conditioned))
     depth = Linear(start.at[0, 1].add(-1), jnp.zeros_like(start).at[0, 1].set(0.5))
     deep = dataclasses.replace(alike, log_depth=depth)
-    assert deep.names == list(MOTIONS)
+    assert deep.names == [name for name in MOTIONS if name != OWN]
     for name in deep.names:
         paths = [motion.path(start, Motion(name)) - start[None] for motion in (deep, alike)]
         factor = 1.0 if name == "conditioned" else np.exp(0.5)
