@@ -113,7 +113,7 @@ def test_a_heart_is_made_to_measure_what_is_asked_for(page, demo):
     page.wait_for_selector(DRAWN)
     page.locator("#aim [name=lv_area_ed_cm2]").fill("31")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#status:has-text('at ED, moved by lv_area')")
+    page.wait_for_selector("#status:has-text('; moved by lv_area')")
     assert page.locator("#direction-lv_area").input_value() != "0"
     page.wait_for_function(WITHIN, arg=[30, 33])  # as the curve finds it as well
     page.locator("#aim [name=lv_area_ed_cm2]").fill("900")

@@ -209,3 +209,10 @@ def test_a_model_without_encoder_or_a_full_disk_is_refused_at_once(
     with pytest.raises(InputError, match="has 0 MB free, and tuning needs"):
         personalise(model, cine, SETTINGS, tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+def test_other_hearts_change_less_with_the_term_that_keeps_them(found, model, cine, tmp_path):
+    free = personalise(
+        model, cine, dataclasses.replace(SETTINGS, others=0.0), tmp_path / "on-the-way"
+    )
+    assert found[0].others < 0.8 * free.others
